@@ -1,0 +1,122 @@
+"""What every kind of file is made of: frozen Pydantic models without room for unknown keys, and typed scalars."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic.functional_validators import BeforeValidator, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from engine.clock import Duration, is_zone, parse_time_of_day
+
+# A place inside one YAML document: the keys and list positions that lead to it.
+Loc = tuple[str | int, ...]
+
+
+class Model(BaseModel):
+    """The base of every definition: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+
+
+def _duration(value: Any) -> Duration:
+    if isinstance(value, Duration):
+        return value
+    try:
+        parsed = Duration.parse(value)
+    except ValueError as error:
+        raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
+    if parsed.unit == "bd":
+        raise PydanticCustomError("later", "{reason}", {"reason": f"`{value}`: business days are not in this version yet"})
+    return parsed
+
+
+def _time_of_day(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    try:
+        return parse_time_of_day(value)
+    except ValueError as error:
+        raise PydanticCustomError("time_of_day", "{reason}", {"reason": str(error)}) from None
+
+
+def _zone(value: Any) -> str:
+    if value == "recipient":
+        raise PydanticCustomError("later", "{reason}", {"reason": "`timezone: recipient` is not in this version yet"})
+    if not isinstance(value, str) or not is_zone(value):
+        raise PydanticCustomError("zone", "`{zone}` is not an IANA time zone, such as Asia/Bangkok or UTC", {"zone": str(value)})
+    return value
+
+
+def _file_id(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise PydanticCustomError(
+            "file_id", "`{id}` is not an id; ids are lower-case letters and digits with hyphens, such as contract-renewal", {"id": str(value)}
+        )
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise PydanticCustomError(
+            "name", "`{name}` is not a name; entities and fields are lower-case letters, digits and underscores", {"name": str(value)}
+        )
+    return value
+
+
+def _day_or_moment(value: Any) -> date | datetime:
+    """`2026-01-01` as a date, `2026-01-01T09:00` as a datetime; nothing else, so that a bare 2026 is no second of 1970."""
+    if isinstance(value, date):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            return date.fromisoformat(value)
+        if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("day", "`{value}` is not a date; write year, month and day, such as 2026-01-31", {"value": str(value)})
+
+
+def shape(value: Any) -> str:
+    """The tag of a union whose members differ by shape. Tags stand in angle brackets: no YAML key looks like that."""
+    if isinstance(value, dict | BaseModel):
+        return "<mapping>"
+    return "<list>" if isinstance(value, list | tuple) else "<scalar>"
+
+
+def keyed(*names: str) -> Callable[[Any], str]:
+    """The tag of a union of mappings that are told apart by a key; the nearest one when the key is misspelled."""
+
+    def tag(value: Any) -> str:
+        if isinstance(value, BaseModel):
+            value = {name: True for name in names if name in type(value).model_fields}
+        if not isinstance(value, dict):
+            return "<scalar>"
+        for name in names:
+            if name in value:
+                return f"<{name}>"
+        close = [found for key in value for found in get_close_matches(str(key), names, 1)]
+        return f"<{close[0] if close else names[0]}>" if close or not value else f"<one of {', '.join(names)}>"
+
+    return tag
+
+
+DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=str)]
+TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=str)]
+ZoneName = Annotated[str, BeforeValidator(_zone)]
+FileId = Annotated[str, BeforeValidator(_file_id)]
+FieldName = Annotated[str, BeforeValidator(_name)]
+DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=str)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+# Strict: `yes` and 1 are no booleans, true and "5" are no numbers.
+Flag = StrictBool
+Count = Annotated[StrictInt, Field(ge=0)]
+Positive = Annotated[StrictInt, Field(ge=1)]
+# The key of a CRM record as authors write it; compared as text (12 and "12" are one key).
+RecordKey = StrictInt | Text

@@ -1,0 +1,57 @@
+"""What later versions bring: refused with a clear word until it works, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.definitions.base import Loc
+from engine.definitions.definitions import Kind, Places
+from engine.definitions.rules import LATER_HELP
+from engine.problems import Problem
+
+# By kind: where the key stands (`*` is any key), and what it is called. A key whose mapping has nothing else is refused with its value.
+_LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "project": (
+        (("caps",), "frequency caps (`caps:`) are"),
+        (("holidays",), "holidays (`holidays:`) are"),
+        (("jobs",), "jobs (`jobs:`) are"),
+        (("guards", "max_growth"), "the guard `max_growth` is"),
+        (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
+        (("guards", "max_exits"), "the guard `max_exits` is"),
+        (("guards", "facts_max_age"), "the guard `facts_max_age` is"),
+        (("environments", "*", "ledger", "postgres"), "a ledger in Postgres is"),
+    ),
+    "crm": ((("events",), "events (`events:`) are"),),
+    "sequence": (
+        (("send_window",), "send windows (`send_window:`) are"),
+        (("combine",), "several records in one mail (`combine:`) is"),
+        (("holidays",), "holidays are"),
+        (("trigger", "every"), "anniversaries (`every:`) are"),
+        (("trigger", "event"), "the trigger `event` is"),
+        (("trigger", "enters"), "the trigger `enters` is"),
+        (("trigger", "schedule"), "the trigger `schedule` is"),
+        (("trigger", "once"), "the trigger `once` is"),
+        (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
+        (("guards", "max_growth"), "the guard `max_growth` is"),
+    ),
+}
+
+
+def refuse_later(kind: Kind, data: Any, places: Places) -> tuple[list[Problem], list[Loc]]:
+    """What stands in the file that a later version reads, and where: nothing else is said about those places."""
+    problems, locs = [], []
+    for pattern, what in _LATER.get(kind, ()):
+        for loc in _matches(data, pattern):
+            problems.append(Problem("E109", f"{what} not in this version yet", places.key(*loc), LATER_HELP))
+            # A trigger or a ledger of a later version has no form that this one could judge.
+            locs.append(loc[:-1] if pattern[-2:-1] in (("trigger",), ("ledger",)) and loc[-1] != "every" else loc)
+    return problems, locs
+
+
+def _matches(data: Any, pattern: tuple[str, ...], loc: Loc = ()) -> Iterator[Loc]:
+    if not pattern:
+        yield loc
+    elif isinstance(data, dict):
+        for key in data if pattern[0] == "*" else [pattern[0]] if pattern[0] in data else []:
+            yield from _matches(data[key], pattern[1:], (*loc, key))

@@ -1,0 +1,226 @@
+"""Sequences: steps, a trigger, an audience (semantics §3 to §5). Renewals, payment notices and drips are all sequences."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic.functional_validators import BeforeValidator
+
+from engine.clock import Duration
+from engine.definitions.base import (
+    Count,
+    DayOrMoment,
+    DurationField,
+    FieldName,
+    FileId,
+    Flag,
+    Model,
+    Positive,
+    RecordKey,
+    Text,
+    TimeOfDay,
+    ZoneName,
+    shape,
+)
+from engine.definitions.rules import RuleField
+
+
+class Choice(Model):
+    """One line of a step's list of templates: the first whose `if` holds is used; the last has no `if`."""
+
+    if_: RuleField | None = Field(default=None, alias="if")
+    use: FileId
+
+
+class Step(Model):
+    """One mail on the path. Identified by `id`, never by its position. One of before, after (date triggers) or wait (all others)."""
+
+    id: FileId
+    before: DurationField | None = None
+    after: DurationField | None = None
+    wait: DurationField | None = None
+    at: TimeOfDay | None = None
+    template: Annotated[Annotated[FileId, Tag("<scalar>")] | Annotated[tuple[Choice, ...], Tag("<list>")], Discriminator(shape)]
+    if_: RuleField | None = Field(default=None, alias="if")
+    expires: DurationField | None = None
+    active: Flag = True
+    renamed_from: FileId | None = None
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Step:
+        said = [name for name in ("before", "after", "wait") if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError("a step has one of `before:`, `after:` (date triggers) or `wait:` (all others)")
+        return self
+
+    @property
+    def kind(self) -> Literal["before", "after", "wait"]:
+        return "before" if self.before is not None else "after" if self.after is not None else "wait"
+
+    @property
+    def duration(self) -> Duration:
+        return self.before or self.after or self.wait or Duration(0, "d")
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The templates as a list of choices, also when only one is named."""
+        return (Choice(use=self.template),) if isinstance(self.template, str) else self.template
+
+
+class DateTrigger(Model):
+    """`{date: contract.end_date, where: …}`: one occurrence per value of a date or timestamp field (3.1)."""
+
+    date: Text
+    where: RuleField | None = None
+
+    @property
+    def kind(self) -> Literal["date"]:
+        return "date"
+
+
+class ManualTrigger(Model):
+    """`manual`: enrolled by a file of `definitions/enrollments/` or by `engine enroll` (3.5)."""
+
+    @property
+    def kind(self) -> Literal["manual"]:
+        return "manual"
+
+
+def _trigger(value: Any) -> str:
+    """`trigger: manual` arrives as an empty mapping; a text that is no trigger keeps its own words."""
+    if isinstance(value, ManualTrigger) or value == {}:
+        return "<manual>"
+    return "<date>" if isinstance(value, dict | DateTrigger) else "<scalar>"
+
+
+Trigger = Annotated[
+    Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>")] | Annotated[Literal["manual"], Tag("<scalar>")],
+    Discriminator(_trigger),
+]
+
+
+def rule_or_word(value: Any) -> str:
+    """A group of an audience is the word `all`, or a rule."""
+    return "<scalar>" if isinstance(value, str) else "<mapping>"
+
+
+class Audience(Model):
+    """Which contacts of the record get the mail (§4). `first_of` holds rules and the word `all`."""
+
+    from_: Text | None = Field(default=None, alias="from")
+    where: RuleField | None = None
+    first_of: (
+        tuple[Annotated[Annotated[Literal["all"], Tag("<scalar>")] | Annotated[RuleField, Tag("<mapping>")], Discriminator(rule_or_word)], ...] | None
+    ) = None
+    max: Positive | None = None
+    order_by: Text | None = None
+
+
+class ReenterAfter(Model):
+    """`{after: 90d}`: again when the last one ended that long ago."""
+
+    after: DurationField
+
+
+DurationOrAll = Annotated[
+    Annotated[Literal["all"], Tag("<all>")] | Annotated[DurationField, Tag("<duration>")],
+    Discriminator(lambda value: "<all>" if value == "all" else "<duration>"),
+]
+Reenter = Annotated[
+    Annotated[Literal["every_occurrence", "never"], Tag("<scalar>")] | Annotated[ReenterAfter, Tag("<mapping>")],
+    Discriminator(shape),
+]
+
+
+class MaxSends(Model):
+    per_run: Count | None = None
+    per_day: Count | None = None
+
+
+class MaxPerContact(Model):
+    max: Positive
+    per: DurationField
+
+
+class Guards(Model):
+    """Limits that stop a mistake before the first mail (§10). A guard holds only where it is said, but for min_facts."""
+
+    max_sends: MaxSends | None = None
+    max_per_contact: MaxPerContact | None = None
+    first_run_max: Count | None = None
+    min_facts: dict[FieldName, Count] | None = None
+    max_shrink: Annotated[float, BeforeValidator(lambda value: _share(value))] | None = None
+
+
+def _share(value: Any) -> Any:
+    """`20%` as 0.2; a plain number is refused, since 20 could mean twenty records."""
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            share = float(value[:-1]) / 100
+        except ValueError:
+            share = -1.0
+        if 0 <= share <= 1:
+            return share
+    raise ValueError("a share is written with a percent sign, such as 20%")
+
+
+class SequenceGuards(Model):
+    """The guards that a sequence may raise for itself (10.4)."""
+
+    first_run_max: Count | None = None
+    max_sends: MaxSends | None = None
+
+
+class Sequence(Model):
+    """One file of `definitions/sequences/`."""
+
+    id: FileId
+    name: str = ""
+    description: str = ""
+    owner: str | None = None
+    status: Literal["draft", "active", "paused", "archived"] = "draft"
+    tags: tuple[str, ...] = ()
+    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    about: FieldName
+    trigger: Trigger
+    audience: Audience | None = None
+    goal: RuleField | None = None
+    exit_when: RuleField | None = None
+    timezone: ZoneName | None = None
+    at: TimeOfDay | None = None
+    expires: DurationField | None = None
+    active_from: DayOrMoment | None = None
+    backfill: DurationOrAll | None = None
+    min_gap: DurationField | None = None
+    reenter: Reenter | None = None
+    on_unknown: Literal["ask", "assume_sent", "resend"] | None = None
+    guards: SequenceGuards | None = None
+    reply_to: str | None = None
+    renamed_from: FileId | None = None
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _manual(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("trigger") == "manual" and isinstance(value["trigger"], str):
+            return {**value, "trigger": {}}
+        return value
+
+
+class EnrollmentFile(Model):
+    """One file of `definitions/enrollments/`: a reviewed enrollment by hand. `contacts` are keys of the records it is about."""
+
+    id: FileId
+    sequence: FileId
+    contacts: tuple[RecordKey, ...] | None = None
+    segment: FileId | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _either(self) -> EnrollmentFile:
+        if (self.contacts is None) == (self.segment is None):
+            raise ValueError("an enrollment names `contacts:` or a `segment:`, one of the two")
+        return self

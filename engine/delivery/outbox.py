@@ -1,0 +1,86 @@
+"""The outbox: each mail an .eml file of a folder, and pages to look at them. Nothing leaves the house.
+
+A file is named by its send key, so a mail that is delivered twice is still one file: the transport is idempotent, and a
+crash leaves no doubt.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.delivery.failures import SettingsFailure
+from engine.delivery.outbox_pages import write_pages
+from engine.delivery.transport import Outcome
+from engine.failpoints import failpoint
+from engine.messages.message import Message
+
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class OutboxTransport:
+    """Writes a temporary file, syncs it, and after the commit point gives it its name: all of a mail is there, or none."""
+
+    name = "outbox"
+    idempotent = True
+    # A file stays a file; the ledger adds this to an instant, so it is a long time and not for ever.
+    key_ttl_seconds = 10 * 365 * 24 * 3600
+    leaves_the_house = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise _not_writable(error) from None
+        for left in folder.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
+
+    def may_write_to(self, recipient: str) -> bool:
+        """A file is no recipient: every address may be written to."""
+        return True
+
+    def deliver(self, message: Message, commit_point: Callable[[str], None]) -> Outcome:
+        if not _KEY.fullmatch(message.send_key):
+            return Outcome(message.send_key, "failed", "message", text="E606: the send key is not a UUID")
+        path, temporary = self.folder / f"{message.send_key}.eml", self.folder / f".{message.send_key}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                file.write(message.payload)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _not_writable(error) from None
+        try:
+            commit_point(message.send_key)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        failpoint("FP8")
+        try:
+            temporary.rename(path)
+            failpoint("FP9")
+            os.fsync(self._handle)
+        except OSError as error:
+            raise _not_writable(error) from None
+        failpoint("FP10")
+        return Outcome(message.send_key, "sent", "written")
+
+    def close(self) -> None:
+        """Bring the pages up to date. They are a view: one that cannot be written loses no mail."""
+        if self._handle < 0:
+            return
+        os.close(self._handle)
+        self._handle = -1
+        try:
+            write_pages(self.folder)
+        except OSError as error:
+            raise _not_writable(error) from None
+
+
+def _not_writable(error: OSError) -> SettingsFailure:
+    return SettingsFailure("E604", f"the outbox cannot be written: {error.strerror or type(error).__name__}")

@@ -1,0 +1,1 @@
+"""A snapshot of the CRM: read once, typed by the map, closed to everything else."""

@@ -1,0 +1,127 @@
+"""An open DuckDB ledger: its connection, its transactions, and the chain that ties each of them to all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from engine.failpoints import failpoint
+from engine.ledger.duckdb.files import LedgerFiles, Witness
+from engine.ledger.history import Head
+from engine.ledger.ledger import LedgerBroken
+
+
+@dataclass
+class Transaction:
+    """One transaction on its way. What it covers goes into the head hash; one that turns out to change nothing is abandoned."""
+
+    serial: int
+    digest: Any = field(default_factory=sha256)
+    abandoned: bool = False
+
+    def cover(self, *parts: object) -> None:
+        for part in parts:
+            self.digest.update(part if isinstance(part, bytes) else str(part).encode("utf-8"))
+            self.digest.update(b"\x1f")
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+class Home:
+    """The connection and the head. One process and one thread write."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, files: LedgerFiles) -> None:
+        self.connection = connection
+        self.files = files
+        self._broken = False
+        row = self._row(
+            "SELECT project, environment, lineage::VARCHAR, serial, head_hash, last_now, next_number FROM ledger_meta",
+        )
+        self._head = Head(*row[:6])
+        self._next_number: int = row[6]
+        # Where the rows claimed here lie in the table: with it a join reads one block in place of the whole column.
+        self._numbers: dict[str, int] = {}
+
+    def head(self) -> Head:
+        return self._head
+
+    # --- asking ---------------------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, values).fetchall()
+
+    def _row(self, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
+        return self._rows(sql, values)[0]
+
+    def _arrow(self, sql: str, schema: pa.Schema, values: dict[str, Any] | None = None) -> pa.Table:
+        table: pa.Table = self.connection.execute(sql, values).to_arrow_table()
+        return table.cast(schema)
+
+    def _stage(self, name: str, table: pa.Table, columns: str = "*") -> None:
+        """A temporary table out of an Arrow table; `columns` is what is selected from it."""
+        self.connection.register("arriving", table)
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM arriving")
+        finally:
+            self.connection.unregister("arriving")
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, kind: str, now: datetime, *, inside: str = "", after: str = "") -> Iterator[Transaction]:
+        """One committed transaction, or none. Any failure to write ends this ledger for the process."""
+        if self._broken:
+            raise LedgerBroken("the ledger failed to write before; nothing more is recorded", help="look at the disk, then run again")
+        transaction = Transaction(self._head.serial + 1)
+        number = self._next_number
+        try:
+            self.connection.execute("BEGIN TRANSACTION")
+            try:
+                yield transaction
+            except BaseException:
+                with suppress(duckdb.Error):
+                    self.connection.execute("ROLLBACK")
+                self._next_number = number
+                raise
+            if transaction.abandoned:
+                self.connection.execute("ROLLBACK")
+                self._next_number = number
+                return
+            head_hash = self._chain(transaction, kind, now)
+            failpoint(inside)
+            self.connection.execute("COMMIT")
+        except duckdb.Error as error:
+            self._broken = True
+            raise LedgerBroken(f"the ledger {self.files.ledger} could not be written ({kind})", help="see the cause below; nothing more is sent") from error
+        head = self._head
+        last_now = now if kind == "plan" else head.last_now
+        self._head = Head(head.project, head.environment, head.lineage, transaction.serial, head_hash, last_now)
+        failpoint(after)
+        try:
+            self.files.write_witness(Witness(head.lineage, transaction.serial, head_hash))
+        except OSError as error:
+            self._broken = True
+            raise LedgerBroken(f"the witness {self.files.witness} could not be written", help="look at the disk; nothing more is sent") from error
+
+    def _chain(self, transaction: Transaction, kind: str, now: datetime) -> str:
+        text = f"{self._head.head_hash}\n{transaction.serial}\n{kind}\n{now.isoformat()}\n{transaction.digest.hexdigest()}"
+        head_hash = sha256(text.encode("utf-8")).hexdigest()
+        self.connection.execute("INSERT INTO transactions VALUES ($1, $2, $3, $4)", [transaction.serial, head_hash, kind, now])
+        last_now = ", last_now = greatest(last_now, $4)" if kind == "plan" else ""
+        values: list[Any] = [transaction.serial, head_hash, self._next_number]
+        self.connection.execute(f"UPDATE ledger_meta SET serial = $1, head_hash = $2, next_number = $3{last_now}", values + ([now] if last_now else []))
+        return head_hash
+
+    def _take_numbers(self, count: int) -> int:
+        """Reserve `count` numbers; the first is one more than what is returned."""
+        before = self._next_number
+        self._next_number += count
+        return before

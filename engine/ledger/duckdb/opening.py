@@ -1,0 +1,257 @@
+"""Making, opening and refusing an embedded ledger (semantics 1.3, reliability.md §3.8)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+
+from engine import __version__
+from engine.errors import EngineError, LedgerRefused, LockHeld
+from engine.ledger.duckdb.files import Hold, LedgerFiles, Witness, locked_by_another, refuse_network_disk, who_holds
+from engine.ledger.duckdb.statements import SCHEMA_VERSION, migrations
+from engine.ledger.ledger import LedgerBroken
+from engine.ledger.pseudonyms import Pseudonyms
+
+_CREATE = "engine state create"
+_RESTORE = "put back the newest backup of the ledger together with its witness; without one, ask what was sent before anything is sent again"
+_LEAST_SPACE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose ledger it has to be. `pseudonyms` is the fingerprint of the key that its address keys were made with; None is not checked."""
+
+    project: str
+    environment: str
+    pseudonyms: str | None = None
+
+    @classmethod
+    def of(cls, project: str, environment: str, pseudonyms: Pseudonyms | None) -> Identity:
+        return cls(project, environment, pseudonyms.fingerprint if pseudonyms else None)
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A connection that can reach nothing but its own file."""
+    connection = duckdb.connect(
+        str(path), read_only=read_only, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": min(4, os.cpu_count() or 1)}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_external_access = false")
+    return connection
+
+
+def create(path: Path, identity: Identity, now: datetime) -> str:
+    """Make an empty ledger and return its lineage. LedgerRefused where there is one, or the trace of one."""
+    files = LedgerFiles(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    refuse_network_disk(path.parent)
+    with Hold(files, _CREATE, now):
+        if path.exists():
+            raise LedgerRefused(f"there is a ledger already: {path}", help="nothing to do; `engine status` shows it")
+        if files.witness.exists():
+            raise LedgerRefused(f"{files.witness} says that there was a ledger here, and it is gone", help=_RESTORE)
+        # Made under another name: a kill on the way leaves no half-made ledger behind.
+        making = path.with_suffix(".making")
+        for left in (making, making.with_name(making.name + ".wal")):
+            left.unlink(missing_ok=True)
+        lineage = str(uuid4())
+        connection = connect(making, read_only=False)
+        try:
+            for migration in migrations():
+                connection.execute(migration)
+            connection.execute(
+                "INSERT INTO ledger_meta VALUES (TRUE, $1, $2, $3, 0, $4, $5, $6, $7, $8, NULL, 0)",
+                [identity.project, identity.environment, lineage, "0" * 64, SCHEMA_VERSION, __version__, identity.pseudonyms, now],
+            )
+            connection.execute("CHECKPOINT")
+        finally:
+            connection.close()
+        # The ledger first: one without a witness is taken for a new one while its serial is 0, a witness alone for a loss.
+        os.replace(making, path)
+        files.write_witness(Witness(lineage, 0, "0" * 64))
+        files.leave_copy()
+    return lineage
+
+
+def open_to_write(path: Path, identity: Identity, *, command: str, now: datetime) -> tuple[duckdb.DuckDBPyConnection, LedgerFiles, Hold]:
+    """Take the lock and open. LockHeld when another process has it, LedgerRefused for any ledger but the one meant."""
+    files = LedgerFiles(path)
+    refuse_missing(files)
+    refuse_network_disk(path.parent)
+    hold = Hold(files, command, now)
+    try:
+        require_space(files)
+        connection = _connect_patiently(files)
+    except BaseException:
+        hold.release()
+        raise
+    try:
+        check(connection, files, identity)
+        if files.read_witness() is None:
+            files.write_witness(_as_witness(connection))
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.close()
+        hold.release()
+        raise
+    return connection, files, hold
+
+
+def open_to_read(path: Path, identity: Identity) -> tuple[duckdb.DuckDBPyConnection, LedgerFiles, datetime | None]:
+    """The ledger, or the copy that the last run left while one holds it; then also when that copy was made (naive UTC).
+
+    The copy is preferred where it says the same as the ledger: a reader that has the ledger itself open keeps an apply out.
+    """
+    files = LedgerFiles(path)
+    refuse_missing(files)
+    witness = files.read_witness()
+    if (copy := _open_copy(files)) is not None:
+        if witness is not None and _as_witness(copy) == witness:
+            check(copy, files, identity, is_copy=True)
+            return copy, files, None
+        if who_holds(files) is not None:
+            check(copy, files, identity, is_copy=True)
+            return copy, files, datetime.fromtimestamp(files.copy.stat().st_mtime, UTC).replace(tzinfo=None)
+        copy.close()
+    try:
+        connection = connect(path, read_only=True)
+    except duckdb.Error as error:
+        if not locked_by_another(path):
+            raise _damaged(files) from error
+        copy = _open_copy(files)
+        if copy is None:
+            raise LockHeld(f"the ledger {path} is held by another process, and no run has left a copy to read yet") from error
+        check(copy, files, identity, is_copy=True)
+        return copy, files, datetime.fromtimestamp(files.copy.stat().st_mtime, UTC).replace(tzinfo=None)
+    try:
+        check(connection, files, identity)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, files, None
+
+
+def _open_copy(files: LedgerFiles) -> duckdb.DuckDBPyConnection | None:
+    with suppress(duckdb.Error, OSError):
+        if files.copy.exists():
+            connection = connect(files.copy, read_only=True)
+            connection.execute("SELECT serial FROM ledger_meta").fetchall()
+            return connection
+    return None
+
+
+def refuse_missing(files: LedgerFiles) -> None:
+    if files.ledger.exists():
+        return
+    if files.witness.exists():
+        raise LedgerRefused(f"the ledger {files.ledger} is gone: {files.witness.name} says that there was one", help=_RESTORE)
+    raise LedgerRefused(f"there is no ledger at {files.ledger}", help=f"run `{_CREATE}`; it begins with an empty memory of what was sent")
+
+
+def require_space(files: LedgerFiles) -> None:
+    """Twice the ledger has to be free: what cannot be recorded must not be sent."""
+    size = sum(path.stat().st_size for path in (files.ledger, files.wal) if path.exists())
+    needed = max(2 * size, _LEAST_SPACE)
+    free = shutil.disk_usage(files.ledger.parent).free
+    if free < needed:
+        raise LedgerBroken(f"{free // 2**20} MiB are free beside the ledger, and {needed // 2**20} MiB are needed", help="free some space; nothing was sent")
+
+
+def _connect_patiently(files: LedgerFiles) -> duckdb.DuckDBPyConnection:
+    """We are the only writer, but a reader may have the file open for a moment."""
+    for _ in range(20):
+        try:
+            return connect(files.ledger, read_only=False)
+        except duckdb.Error as error:
+            cause = error
+            if not locked_by_another(files.ledger):
+                raise _damaged(files) from error
+            time.sleep(0.1)
+    raise LockHeld(f"the ledger {files.ledger} is open in another program", help="close it; a database browser that has it open is enough") from cause
+
+
+def _as_witness(connection: duckdb.DuckDBPyConnection) -> Witness:
+    row = connection.execute("SELECT lineage::VARCHAR, serial, head_hash FROM ledger_meta").fetchone()
+    if row is None:
+        raise LedgerRefused("the ledger has no head: it is damaged", help=_RESTORE)
+    return Witness(*row)
+
+
+def _damaged(files: LedgerFiles) -> LedgerRefused:
+    return LedgerRefused(f"{files.ledger} cannot be read as a ledger: it is damaged, or of another program", help=_RESTORE)
+
+
+def check(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, identity: Identity, *, is_copy: bool = False) -> None:
+    """Refuse a ledger that is empty, older or newer, of another project, environment or key, or less than its witness says."""
+    try:
+        row = connection.execute(
+            "SELECT project, environment, schema_version, min_engine, pseudonyms FROM ledger_meta",
+        ).fetchone()
+    except duckdb.Error as error:
+        raise LedgerRefused(
+            f"{files.ledger} holds no ledger: copied while it was open, without its {files.wal.name}, or never one", help=_RESTORE
+        ) from error
+    if row is None:
+        raise _damaged(files)
+    project, environment, version, min_engine, fingerprint = row
+    if version < SCHEMA_VERSION:
+        raise LedgerRefused(f"the ledger has schema {version}, this engine needs {SCHEMA_VERSION}", help="run `engine state migrate`")
+    if version > SCHEMA_VERSION:
+        raise LedgerRefused(
+            f"the ledger has schema {version}, this engine ({__version__}) knows {SCHEMA_VERSION}", help=f"use engine {min_engine} or later"
+        )
+    if (project, environment) != (identity.project, identity.environment):
+        raise LedgerRefused(
+            f"the ledger {files.ledger} belongs to project `{project}`, environment `{environment}`, not to `{identity.project}`, `{identity.environment}`",
+            help="name the right environment with --env, or the right file under `ledger:` in engine.yaml",
+        )
+    if identity.pseudonyms and fingerprint and identity.pseudonyms != fingerprint:
+        raise LedgerRefused(
+            "the pseudonym key is not the one that this ledger's addresses were hashed with: its suppressions would not be found",
+            help="set ENGINE_PSEUDONYM_KEY, or state/pseudonym.key, to the key that this ledger was begun with",
+        )
+    if not is_copy:
+        _compare_with_witness(connection, files)
+
+
+def _compare_with_witness(connection: duckdb.DuckDBPyConnection, files: LedgerFiles) -> None:
+    witness, ledger = files.read_witness(), _as_witness(connection)
+    if witness is None:
+        if ledger.serial == 0:
+            return
+        raise LedgerRefused(f"the ledger's witness {files.witness} is missing, so nobody can tell whether the ledger is whole", help=_RESTORE)
+    if witness.lineage != ledger.lineage:
+        raise LedgerRefused(f"the ledger {files.ledger} is of another lineage than its witness: it was made anew or exchanged", help=_RESTORE)
+    if ledger.serial < witness.serial:
+        raise LedgerRefused(
+            f"the ledger stands at {ledger.serial}, its witness saw {witness.serial}: it was rolled back or lost its end, and would send again", help=_RESTORE
+        )
+    row = connection.execute("SELECT head_hash FROM transactions WHERE serial = $1", [witness.serial]).fetchone()
+    seen = row[0] if row else "0" * 64 if witness.serial == 0 else None
+    if seen != witness.head_hash or (ledger.serial == witness.serial and ledger.head_hash != witness.head_hash):
+        raise LedgerRefused(f"the ledger {files.ledger} tells another history than its witness saw", help=_RESTORE)
+
+
+def close(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, hold: Hold, *, copy: bool) -> None:
+    """Everything into one file, a copy for readers, and the lock given back."""
+    try:
+        with suppress(duckdb.Error):
+            connection.execute("CHECKPOINT")
+        with suppress(duckdb.Error):
+            connection.close()
+        if copy or not files.copy.exists():
+            try:
+                files.leave_copy()
+            except OSError as error:
+                raise EngineError(f"the copy for readers, {files.copy}, could not be made", help="look at the disk; the ledger itself is whole") from error
+    finally:
+        hold.release()

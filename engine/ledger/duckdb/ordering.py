@@ -1,0 +1,152 @@
+"""Orders of people, each carried out exactly once, and enrollments by hand (semantics 3.5, 9.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from engine.ledger.duckdb.home import Home
+from engine.ledger.orders import Order
+
+_ACTIONS = {"stop": "stopped", "start": "stopped", "pause": "paused", "resume": "paused", "cancel": "cancelled"}
+_KEYS = ("sequence", "entity", "record", "occurrence", "contact")
+_MATCHES = " AND ".join(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in _KEYS)
+
+
+class Ordering(Home):
+    """The part of a ledger that obeys."""
+
+    def take_in(self, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
+        if not orders:
+            return {}
+        with self._transaction("orders", now) as transaction:
+            taken = {id for (id,) in self._rows("SELECT order_id FROM orders WHERE order_id IN (SELECT unnest($ids::VARCHAR[]))", {"ids": list(orders)})}
+            done: dict[str, int] = {}
+            for order_id, order in sorted(orders.items()):
+                if order_id in taken:
+                    continue
+                written = order.to_json()
+                self._rows("INSERT INTO orders VALUES ($id, $now, $written)", {"id": order_id, "now": now, "written": written})
+                transaction.cover(order_id, written)
+                done[order_id] = self._carry_out(order_id, order)
+            if not done:
+                transaction.abandon()
+        return done
+
+    def _carry_out(self, order_id: str, order: Order) -> int:
+        match order.verb:
+            case "stop" | "pause":
+                return self._hold(order_id, order)
+            case "start" | "resume":
+                return self._lift(order)
+            case "cancel":
+                return self._cancel(order_id, order)
+            case "suppress":
+                return self._suppress(order_id, order)
+            case "unsuppress":
+                return self._unsuppress(order)
+
+    def _control_values(self, order_id: str, order: Order) -> dict[str, Any]:
+        return {
+            "id": order_id,
+            "scope": order.scope,
+            "action": _ACTIONS[order.verb],
+            **{key: getattr(order, key) for key in _KEYS},
+            "until": order.until,
+            "by": order.by,
+            "at": order.at,
+            "note": order.note,
+        }
+
+    def _hold(self, order_id: str, order: Order) -> int:
+        return self._count(
+            """INSERT INTO controls
+               SELECT $id, $scope, $action, $sequence, $entity, $record, $occurrence, $contact, $until, $by, $at, $note, NULL, NULL
+               WHERE NOT EXISTS (
+                 SELECT 1 FROM controls c
+                 WHERE c.lifted_at IS NULL AND c.scope = $scope AND c.action = $action AND c.until IS NOT DISTINCT FROM $until
+                   AND c.sequence IS NOT DISTINCT FROM $sequence AND c.entity IS NOT DISTINCT FROM $entity AND c.record IS NOT DISTINCT FROM $record
+                   AND c.occurrence IS NOT DISTINCT FROM $occurrence AND c.contact IS NOT DISTINCT FROM $contact
+               )""",
+            self._control_values(order_id, order),
+        )
+
+    def _lift(self, order: Order) -> int:
+        # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
+        values = self._control_values("", order)
+        return self._count(
+            "UPDATE controls SET lifted_at = $at, lifted_by = $by WHERE lifted_at IS NULL AND scope = $scope AND action = $action AND "
+            + _MATCHES.format(alias=""),
+            {key: values[key] for key in ("at", "by", "scope", "action", *_KEYS)},
+        )
+
+    def _cancel(self, order_id: str, order: Order) -> int:
+        # Written out for what is on the way now, so that next year's occurrence is not cancelled by this year's order. Occurrences by
+        # hand that no plan has seen yet are about the contact, or name the record.
+        keys = {key: getattr(order, key) for key in _KEYS}
+        return self._count(
+            f"""INSERT INTO controls
+                WITH meant AS (
+                  SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
+                  WHERE (e.exit_final IS NULL OR NOT e.exit_final) AND {_MATCHES.format(alias="e.")}
+                  UNION
+                  SELECT o.sequence, o.entity, o.record, o.occurrence, $contact::VARCHAR FROM occurrences o
+                  WHERE ($record IS NOT NULL OR $contact IS NOT NULL) AND ($sequence IS NULL OR o.sequence = $sequence)
+                    AND ($entity IS NULL OR o.entity = $entity) AND o.record = coalesce($record, $contact)
+                    AND ($occurrence IS NULL OR o.occurrence = $occurrence)
+                    AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
+                )
+                SELECT $id, 'enrollment', 'cancelled', sequence, entity, record, occurrence, contact, NULL, $by, $at, $note, NULL, NULL
+                FROM meant m
+                WHERE NOT EXISTS (
+                  SELECT 1 FROM controls c
+                  WHERE c.lifted_at IS NULL AND c.action = 'cancelled' AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
+                    AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
+                )""",
+            {"id": order_id, "by": order.by, "at": order.at, "note": order.note, **keys},
+        )
+
+    def _suppress(self, order_id: str, order: Order) -> int:
+        return self._count(
+            """INSERT INTO suppressions
+               SELECT $id, $address_key, $reason, $topic, $at, $by, $note, NULL, NULL
+               WHERE NOT EXISTS (
+                 SELECT 1 FROM suppressions s
+                 WHERE s.lifted_at IS NULL AND s.address_key = $address_key AND s.reason = $reason AND s.topic IS NOT DISTINCT FROM $topic
+               )""",
+            {
+                "id": order_id, "address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by,
+                "note": order.note,
+            },
+        )  # fmt: skip
+
+    def _unsuppress(self, order: Order) -> int:
+        return self._count(
+            """UPDATE suppressions SET lifted_at = $at, lifted_by = $by
+               WHERE lifted_at IS NULL AND address_key = $address_key AND ($reason IS NULL OR reason = $reason) AND ($topic IS NULL OR topic = $topic)""",
+            {"at": order.at, "by": order.by, "address_key": order.address_key, "reason": order.reason, "topic": order.topic},
+        )
+
+    def enroll_by_hand(
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+    ) -> dict[str, str]:
+        wanted = list(dict.fromkeys(records))
+        if not wanted:
+            return {}
+        with self._transaction("enroll", now) as transaction:
+            rows = self._rows(
+                """INSERT INTO occurrences
+                   SELECT $sequence, $entity, w.record, CAST(coalesce(max(TRY_CAST(o.occurrence AS BIGINT)), 0) + 1 AS VARCHAR), $now, 'hand', $override, $note,
+                          $by, $now
+                   FROM (SELECT unnest($records::VARCHAR[]) AS record) w
+                   LEFT JOIN occurrences o ON o.sequence = $sequence AND o.entity = $entity AND o.record = w.record
+                   GROUP BY w.record
+                   RETURNING record, occurrence""",
+                {"sequence": sequence, "entity": entity, "records": wanted, "override": override, "note": note, "by": by, "now": now},
+            )
+            transaction.cover(sequence, entity, *sorted(rows))
+        return dict(rows)
+
+    def _count(self, sql: str, values: dict[str, Any]) -> int:
+        return int(self._row(sql, values)[0])

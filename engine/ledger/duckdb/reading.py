@@ -1,0 +1,161 @@
+"""What is asked of a ledger: a plan's view of it, and the rows that people look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from engine.ledger.duckdb.home import Home
+from engine.ledger.duckdb.statements import statement
+from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
+from engine.ledger.records import VIEW, Candidates, LedgerView
+
+_OCCURRENCE = ("sequence", "entity", "record", "occurrence")
+_WHOLE = {
+    "starts": "SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY sequence",
+    "step_starts": "SELECT sequence, step, arg_max(started, serial) AS started FROM step_starts GROUP BY sequence, step",
+    "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, override FROM occurrences",
+    "controls": "SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
+    "suppressions": "SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
+    "fact_counts": "SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
+    # Handed over, or perhaps handed over: a first run that was stopped before its first mail is still the first run.
+    "sequences_sent": "SELECT DISTINCT sequence FROM sends WHERE state IN ('dispatching', 'sent', 'unknown', 'failed')",
+}
+_SEND = """
+SELECT s.send_key::VARCHAR, s.state, s.reason, s.sequence, s.step, s.entity, s.record, s.occurrence, s.contact, s.due_at, s.decided_at, s.sent_at,
+       s.template, s.locale, s.category, p.address, s.attempts, s.ambiguous, s.run_id, r."commit"
+"""
+_SEND_FROM = " FROM sends s LEFT JOIN pii p ON p.send_key = s.send_key AND s.state <> 'skipped' LEFT JOIN runs r ON r.run_id = s.run_id "
+_RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, host, pid, coalesce(counts, planned), overrides FROM runs'
+
+
+class Reading(Home):
+    """The part of a ledger that never writes."""
+
+    def view(self, candidates: Candidates) -> LedgerView:
+        self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
+        tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
+        tables["enrollments"] = self._arrow(
+            statement("view_enrollments"), VIEW["enrollments"], {"whole_sequences": list(candidates.whole_sequences)}
+        )
+        self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
+        tables["decided"] = self._arrow(statement("view_decided"), VIEW["decided"])
+        tables["recent_sends"] = self._arrow(statement("view_recent_sends"), VIEW["recent_sends"], {"sends_since": candidates.sends_since})
+        return LedgerView(tables, self._head.serial, self._head.last_now)
+
+    def applied_definitions(self) -> AppliedDefinitions | None:
+        rows = self._rows(
+            'SELECT d.digest, r."commit", d.compiled, r.run_id, r.now FROM runs r JOIN definitions_applied d ON d.digest = r.definitions_digest '
+            "ORDER BY r.serial DESC LIMIT 1"
+        )
+        return AppliedDefinitions(*rows[0]) if rows else None
+
+    def sends(
+        self,
+        *,
+        sequence: str | None = None,
+        contact: str | None = None,
+        record: str | None = None,
+        state: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> Page[SendRow]:
+        where = """ WHERE ($sequence IS NULL OR s.sequence = $sequence) AND ($contact IS NULL OR s.contact = $contact)
+                    AND ($record IS NULL OR s.record = $record) AND ($state IS NULL OR s.state = $state) AND ($since IS NULL OR s.decided_at >= $since)"""
+        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "record": record, "state": state, "since": since}
+        (total,) = self._row("SELECT count(*) FROM sends s" + where, values)
+        rows = self._rows(
+            _SEND + _SEND_FROM + where + " ORDER BY s.decided_at DESC, s.number DESC LIMIT $limit OFFSET $offset", {**values, "limit": limit, "offset": offset}
+        )
+        return Page(tuple(SendRow(*row) for row in rows), total, offset)
+
+    def find_sends(self, prefix: str) -> tuple[str, ...]:
+        rows = self._rows(
+            "SELECT send_key::VARCHAR AS key FROM sends WHERE starts_with(send_key::VARCHAR, lower($prefix)) ORDER BY key LIMIT 10", {"prefix": prefix.strip()}
+        )
+        return tuple(key for (key,) in rows)
+
+    def show(self, send_key: str) -> SendDetail | None:
+        key = {"key": send_key}
+        rows = self._rows(
+            _SEND
+            + """, s.expires_at, s.judged_at, s.not_before, s.detail, p.variables, s.transport, s.provider_message_id, s.message_id, s.payload_hash,
+                 f.sender, f.recipient, f.subject, f.payload"""
+            + _SEND_FROM
+            + "LEFT JOIN payloads f ON f.send_key = s.send_key WHERE s.send_key = TRY_CAST($key AS UUID)",
+            key,
+        )
+        if not rows:
+            return None
+        attempts = self._rows(
+            """SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.at) AS started_at, o.at, coalesce(a.transport, ''), o.became,
+                      coalesce(o.phase, ''), o.code, coalesce(o.enhanced_code, ''), coalesce(o.text, '')
+               FROM (SELECT * FROM attempts WHERE send_key = TRY_CAST($key AS UUID)) a
+               FULL JOIN (SELECT * FROM outcomes WHERE send_key = TRY_CAST($key AS UUID)) o ON o.token = a.token
+               ORDER BY started_at, o.at""",
+            key,
+        )
+        row, rest = rows[0][:20], rows[0][20:]
+        payload = bytes(rest[-1]) if rest[-1] is not None else None
+        fields: tuple[Any, ...] = (SendRow(*row), *rest[:-1], payload, tuple(Attempt(*attempt) for attempt in attempts))
+        return SendDetail(*fields)
+
+    def enrollments(
+        self, *, sequence: str | None = None, contact: str | None = None, record: str | None = None, live: bool | None = None, limit: int = 50, offset: int = 0
+    ) -> Page[EnrollmentRow]:
+        where = """ WHERE ($sequence IS NULL OR e.sequence = $sequence) AND ($contact IS NULL OR e.contact = $contact)
+                    AND ($record IS NULL OR e.record = $record) AND ($live IS NULL OR (e.exit_at IS NULL) = $live)"""
+        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "record": record, "live": live}
+        (total,) = self._row("SELECT count(*) FROM enrollments e" + where, values)
+        rows = self._rows(
+            f"""WITH shown AS (
+                  SELECT e.* FROM enrollments e {where}
+                  ORDER BY e.began DESC, e.sequence, e.entity, e.record, e.occurrence, e.contact LIMIT $limit OFFSET $offset
+                ), last AS (
+                  SELECT s.sequence, s.entity, s.record, s.occurrence, s.contact, count(*) FILTER (s.state NOT IN ('skipped', 'cancelled')) AS sends,
+                         arg_max(s.step, (s.decided_at, s.number)) AS step, max(s.decided_at) AS decided_at
+                  FROM sends s SEMI JOIN shown USING (sequence, entity, record, occurrence, contact)
+                  WHERE s.state <> 'cancelled' GROUP BY ALL
+                )
+                SELECT sequence, entity, record, occurrence, contact, base_date, base_at, began, exit_at, exit_reason, exit_final, coalesce(sends, 0), step,
+                       decided_at
+                FROM shown LEFT JOIN last USING (sequence, entity, record, occurrence, contact)
+                ORDER BY began DESC, sequence, entity, record, occurrence, contact""",
+            {**values, "limit": limit, "offset": offset},
+        )
+        return Page(tuple(EnrollmentRow(*row) for row in rows), total, offset)
+
+    def status(self) -> Status:
+        (live,) = self._row("SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
+        (suppressions,) = self._row("SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
+        controls = self._rows(
+            """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+               WHERE lifted_at IS NULL ORDER BY ordered_at, order_id LIMIT 1000"""
+        )
+        return Status(
+            head=self._head,
+            states=dict(self._rows("SELECT state, count(*) FROM sends GROUP BY state ORDER BY state")),
+            unknown=self.sends(state="unknown", limit=100).rows,
+            controls=tuple(ControlRow(*row) for row in controls),
+            runs=_runs(self._rows(_RUN + " ORDER BY serial DESC LIMIT 10")),
+            enrollments_live=live,
+            suppressions=suppressions,
+        )
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _runs(rows: Sequence[tuple[Any, ...]]) -> tuple[RunRow, ...]:
+    read: list[tuple[Any, ...]] = [(*row[:8], json.loads(row[8]), tuple(tuple(override) for override in json.loads(row[9]))) for row in rows]
+    return tuple(RunRow(*row) for row in read)
+
+
+def occurrences_table(keys: Sequence[tuple[str, str, str, str]]) -> pa.Table:
+    """Candidates' occurrences out of (sequence, entity, record, occurrence)."""
+    return pa.table({name: pa.array([key[place] for key in keys], pa.string()) for place, name in enumerate(_OCCURRENCE)})

@@ -1,0 +1,277 @@
+"""A send on its way: claimed, dispatched, settled (T2 to T12). Each method is one committed transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from engine.errors import WrongUsage
+from engine.ledger.duckdb.home import Home
+from engine.ledger.duckdb.statements import statement
+from engine.ledger.ledger import OnUnknown
+from engine.ledger.records import (
+    INSTANT,
+    JUDGED_FOR,
+    LEASE,
+    LONGEST_SEND,
+    MAX_ATTEMPTS,
+    Claimed,
+    Dispatch,
+    Frozen,
+    Recovered,
+    Settled,
+    Settlement,
+)
+
+_NUMBERED = "* REPLACE (send_key::UUID AS send_key)"
+_KEYS = pa.schema([("place", pa.int64()), ("send_key", pa.string()), ("number", pa.int64()), ("token", pa.int64())])
+_SAID = pa.schema([
+    *_KEYS, ("state", pa.string()), ("phase", pa.string()), ("code", pa.int32()), ("enhanced_code", pa.string()),
+    ("text", pa.string()), ("provider_message_id", pa.string()), ("retry_at", INSTANT),
+])  # fmt: skip
+_LEAVING = pa.schema([
+    *_KEYS, ("payload_hash", pa.string()), ("message_id", pa.string()), ("transport", pa.string()), ("known_until", INSTANT),
+    ("sender", pa.string()), ("recipient", pa.string()), ("subject", pa.string()), ("payload", pa.binary()),
+])  # fmt: skip
+
+
+def known_until(now: datetime, key_ttl_seconds: int) -> datetime | None:
+    """Until when a provider surely knows a key first used now: what it promises, less two minutes or a fifth (T8)."""
+    if key_ttl_seconds <= 0:
+        return None
+    return now + timedelta(seconds=key_ttl_seconds - max(120, key_ttl_seconds * 0.2))
+
+
+class Sending(Home):
+    """The part of a ledger that workers use."""
+
+    def claim(self, worker: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Claimed]:
+        with self._transaction("claim", now, inside="FP4", after="FP5") as transaction:
+            rows = self._rows(statement("claim"), {"now": now, "judged_after": now - JUDGED_FOR, "limit": limit})
+            if not rows:
+                transaction.abandon()
+                return []
+            self._numbers.update((str(key), number) for key, number in rows)
+            self._stage_keys([(str(key), 0) for key, _ in rows])
+            self._rows(
+                """UPDATE sends SET state = 'claimed', token = token + 1, owner = $worker, lease_until = $lease, updated_at = $now
+                   FROM staged g WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'planned'""",
+                {"worker": worker, "lease": now + lease, "now": now},
+            )
+            claimed = [_claimed(row) for row in self._rows(statement("claimed"))]
+            transaction.cover(*((c.send_key, c.token) for c in claimed))
+        return claimed
+
+    def begin_dispatch(self, group: Sequence[Dispatch], now: datetime) -> set[str]:
+        if not group:
+            return set()
+        by_key = {dispatch.send_key: dispatch for dispatch in group}
+        if len(by_key) != len(group):
+            raise ValueError("a group names a send twice")
+        with self._transaction("dispatch", now, inside="FP6", after="FP7") as transaction:
+            self._stage_leaving(list(by_key.values()), now)
+            verdicts: dict[str, str] = dict(
+                self._rows(statement("dispatch_guards"), {"now": now, "judged_after": now - JUDGED_FOR, "longest_send": LONGEST_SEND})
+            )
+            if others := sorted(key for key, verdict in verdicts.items() if verdict == "other_bytes"):
+                raise ValueError(f"other bytes for {others[0]}, which was frozen before: send the frozen ones")
+            moving = {key: verdict for key, verdict in verdicts.items() if verdict != "lost"}
+            if not moving:
+                transaction.abandon()
+                return set()
+            self._stage("verdicts", pa.table({"send_key": list(moving), "verdict": list(moving.values())}), _NUMBERED)
+            self._rows("CREATE OR REPLACE TEMP TABLE moved AS SELECT staged.*, verdict FROM staged JOIN verdicts USING (send_key)")
+            self._rows(statement("dispatch"), {"now": now})
+            self._rows("INSERT INTO attempts SELECT send_key, token, $now, transport FROM moved WHERE verdict = 'go'", {"now": now})
+            self._rows(
+                """INSERT INTO payloads SELECT send_key, sender, recipient, subject, payload FROM moved WHERE verdict = 'go'
+                   ON CONFLICT DO NOTHING"""
+            )
+            transaction.cover(*((key, verdict, by_key[key].frozen.payload_hash) for key, verdict in sorted(moving.items())))
+        return {key for key, verdict in moving.items() if verdict == "go"}
+
+    def settle(self, settlements: Sequence[Settlement], now: datetime, *, max_attempts: int = MAX_ATTEMPTS) -> Settled:
+        if not settlements:
+            return Settled()
+        if len({said.send_key for said in settlements}) != len(settlements):
+            raise ValueError("a settlement names a send twice")
+        with self._transaction("settle", now, inside="FP11", after="FP12") as transaction:
+            became = self._settle(settlements, now, max_attempts)
+            transaction.cover(*sorted(became.items()))
+        return _settled(became)
+
+    def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
+        return self.settle([Settlement(key, -1, "sent", phase=source) for key in dict.fromkeys(send_keys)], now)
+
+    def fail(self, send_key: str, token: int, reason: str, text: str, now: datetime) -> bool:
+        with self._transaction("fail", now) as transaction:
+            self._stage_keys([(send_key, token)])
+            moved = self._rows(
+                """UPDATE sends SET state = CASE WHEN ambiguous THEN 'unknown' ELSE 'failed' END, reason = $reason, owner = NULL, lease_until = NULL,
+                                    updated_at = $now
+                   FROM staged g
+                   WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'claimed' AND sends.token = g.token
+                   RETURNING sends.state""",
+                {"reason": reason, "now": now},
+            )
+            if not moved:
+                transaction.abandon()
+                return False
+            self._rows(
+                "INSERT INTO outcomes SELECT send_key, token, $now, 'failed', $state, 'rendering', NULL, '', $text FROM staged",
+                {"now": now, "state": moved[0][0], "text": text},
+            )
+            transaction.cover(send_key, token, reason)
+        return True
+
+    def release(self, holds: Sequence[tuple[str, int]], now: datetime) -> int:
+        if not holds:
+            return 0
+        with self._transaction("release", now) as transaction:
+            self._stage_keys(list(holds))
+            ((released,),) = self._rows(
+                """UPDATE sends SET state = 'planned', token = sends.token + 1, owner = NULL, lease_until = NULL, updated_at = $now
+                   FROM staged g
+                   WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'claimed' AND sends.token = g.token""",
+                {"now": now},
+            )
+            if not released:
+                transaction.abandon()
+            transaction.cover(*holds)
+        return int(released)
+
+    def recover(self, now: datetime) -> Recovered:
+        with self._transaction("recover", now, inside="FP13") as transaction:
+            before = dict(self._rows("SELECT state, count(*) FROM sends WHERE state IN ('claimed', 'dispatching') GROUP BY state"))
+            if not before:
+                transaction.abandon()
+                return Recovered()
+            self._rows(
+                """INSERT INTO outcomes
+                   SELECT send_key, token, $now, 'unknown', CASE WHEN attempts < $most AND known_until > $now THEN 'planned' ELSE 'unknown' END,
+                          'process_died', NULL, '', '' FROM sends WHERE state = 'dispatching'""",
+                {"now": now, "most": MAX_ATTEMPTS},
+            )
+            (again,) = self._row(
+                "SELECT count(*) FROM sends WHERE state = 'dispatching' AND attempts < $most AND known_until > $now", {"now": now, "most": MAX_ATTEMPTS}
+            )
+            self._rows(statement("recover"), {"now": now, "max_attempts": MAX_ATTEMPTS})
+            transaction.cover(sorted(before.items()), again)
+        return Recovered(released=before.get("claimed", 0), unknown=before.get("dispatching", 0) - again, again=again)
+
+    def settle_unknown(self, choices: Mapping[str, OnUnknown], now: datetime) -> Settled:
+        with self._transaction("settle_unknown", now) as transaction:
+            became: dict[str, str] = {}
+            for key, number, sequence, category in self._rows("SELECT send_key::VARCHAR, number, sequence, category FROM sends WHERE state = 'unknown'"):
+                choice = choices.get(sequence) or ("assume_sent" if category == "marketing" else "ask")
+                if choice != "ask":
+                    became[key] = "sent" if choice == "assume_sent" else "planned"
+                    self._numbers[key] = number
+            if not became:
+                transaction.abandon()
+                return Settled()
+            for state in ("sent", "planned"):
+                self._resolve([key for key, to in became.items() if to == state], state, f"on_unknown_{state}", now)
+            transaction.cover(*sorted(became.items()))
+        return _settled(became)
+
+    def resolve(self, send_key: str, as_: Literal["sent", "failed", "resend"], *, by: str, note: str, now: datetime) -> None:
+        with self._transaction("resolve", now) as transaction:
+            rows = self._rows("SELECT state FROM sends WHERE send_key = TRY_CAST($key AS UUID)", {"key": send_key})
+            if not rows:
+                raise WrongUsage(f"there is no send {send_key}", help="`engine sends` lists them")
+            if rows[0][0] != "unknown":
+                raise WrongUsage(f"the send {send_key} is {rows[0][0]}, and only one that is unknown can be resolved")
+            self._resolve([send_key], "planned" if as_ == "resend" else as_, f"resolved_{as_}", now, by=by, note=note)
+            transaction.cover(send_key, as_, by, note)
+
+    def _resolve(self, keys: Sequence[str], state: str, reason: str, now: datetime, *, by: str = "on_unknown", note: str = "") -> None:
+        if not keys:
+            return
+        self._stage_keys([(key, 0) for key in keys])
+        # Sent again by choice: what may be accepted twice is no doubt any more. A resend waits for the next plan to judge it (9.6).
+        self._rows(
+            """UPDATE sends
+               SET state = $state, reason = CASE WHEN $state = 'planned' THEN NULL ELSE $reason END, ambiguous = ($state = 'sent'), token = sends.token + 1,
+                   attempts = CASE WHEN $state = 'planned' THEN 0 ELSE sends.attempts END, not_before = NULL,
+                   sent_at = CASE WHEN $state = 'sent' THEN sends.first_dispatch_at END, updated_at = $now
+               FROM staged g WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'unknown'""",
+            {"state": state, "reason": reason, "now": now},
+        )
+        self._rows(
+            "INSERT INTO outcomes SELECT send_key, 0, $now, $reason, $state, $by, NULL, '', $note FROM staged",
+            {"now": now, "reason": reason, "state": state, "by": by, "note": note},
+        )
+
+    # --- staging --------------------------------------------------------------------------------------------
+
+    def _settle(self, settlements: Sequence[Settlement], now: datetime, max_attempts: int) -> dict[str, str]:
+        numbers = self._find_numbers([said.send_key for said in settlements])
+        rows = [
+            (place, s.send_key, numbers.get(s.send_key), s.token, s.state, s.phase, s.code, s.enhanced_code, s.text, s.provider_message_id, s.retry_at)
+            for place, s in enumerate(settlements)
+        ]
+        self._stage("staged", _table(rows, _SAID), _NUMBERED)
+        verdicts = self._rows(statement("settle"), {"max_attempts": max_attempts, "now": now})
+        self._stage("verdicts", pa.table({"place": pa.array([row[1] for row in verdicts], pa.int64()), "becomes": [row[2] for row in verdicts]}))
+        self._rows(
+            """CREATE OR REPLACE TEMP TABLE moved AS
+               SELECT g.* EXCLUDE (state), g.state AS said, v.becomes,
+                      coalesce(nullif(concat_ws(' ', g.code::VARCHAR, nullif(g.enhanced_code, '')), ''), nullif(g.phase, ''), g.state) AS reason
+               FROM staged g JOIN verdicts v USING (place)"""
+        )
+        self._rows(
+            """INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL""",
+            {"now": now},
+        )
+        self._rows("DELETE FROM moved WHERE becomes IN ('stale', 'already')")
+        self._rows(statement("settled"), {"now": now})
+        return {key: "sent" if becomes == "already" else becomes for key, _, becomes in verdicts}
+
+    def _find_numbers(self, keys: Sequence[str]) -> dict[str, int]:
+        missing = [key for key in keys if key not in self._numbers]
+        if missing:
+            found = self._rows(
+                "SELECT send_key::VARCHAR, number FROM sends WHERE send_key IN (SELECT TRY_CAST(unnest($keys::VARCHAR[]) AS UUID))", {"keys": missing}
+            )
+            self._numbers.update(found)
+        return {key: self._numbers[key] for key in keys if key in self._numbers}
+
+    def _stage_keys(self, holds: Sequence[tuple[str, int]]) -> None:
+        numbers = self._find_numbers([key for key, _ in holds])
+        rows = [(place, key, numbers.get(key), token) for place, (key, token) in enumerate(holds)]
+        self._stage("staged", _table(rows, _KEYS), _NUMBERED)
+
+    def _stage_leaving(self, group: Sequence[Dispatch], now: datetime) -> None:
+        numbers = self._find_numbers([dispatch.send_key for dispatch in group])
+        rows = []
+        for place, d in enumerate(group):
+            f = d.frozen
+            rows.append((
+                place, d.send_key, numbers.get(d.send_key), d.token, f.payload_hash, f.message_id, d.transport, known_until(now, d.key_ttl_seconds),
+                f.sender, f.recipient, f.subject, f.payload,
+            ))  # fmt: skip
+        self._stage("staged", _table(rows, _LEAVING), _NUMBERED)
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema)
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    key, token, sequence, step, entity, record, occurrence, contact, template, locale, category, topic = row[:12]
+    address, name, variables, due_at, expires_at, attempts, address_key, payload_hash, message_id, sender, recipient, subject, payload = row[12:]
+    frozen = None
+    if payload_hash is not None and payload is not None:
+        frozen = Frozen(bytes(payload), payload_hash, sender, recipient, message_id, subject)
+    return Claimed(
+        key, token, sequence, step, entity, record, occurrence, contact, template, locale, category, topic,
+        address or "", name, variables or "{}", due_at, expires_at, attempts, address_key, frozen,
+    )  # fmt: skip
+
+
+def _settled(became: Mapping[str, str]) -> Settled:
+    return Settled(**{state: tuple(key for key, to in became.items() if to == state) for state in ("sent", "planned", "failed", "unknown", "stale")})

@@ -1,0 +1,13 @@
+-- The rows that settlements move. A doubt stays a doubt until an acknowledgement or a person ends it.
+UPDATE sends
+SET state = m.becomes,
+    reason = CASE m.becomes WHEN 'failed' THEN m.reason WHEN 'unknown' THEN m.reason END,
+    not_before = CASE m.becomes WHEN 'planned' THEN m.retry_at END,
+    ambiguous = CASE WHEN m.becomes = 'sent' THEN FALSE ELSE sends.ambiguous OR m.said = 'unknown' END,
+    owner = NULL,
+    lease_until = NULL,
+    sent_at = CASE m.becomes WHEN 'sent' THEN $now END,
+    provider_message_id = CASE WHEN m.provider_message_id <> '' THEN m.provider_message_id ELSE sends.provider_message_id END,
+    updated_at = $now
+FROM moved m
+WHERE sends.send_key = m.send_key AND sends.number = m.number

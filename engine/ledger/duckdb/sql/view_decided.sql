@@ -1,0 +1,9 @@
+SELECT s.sequence, s.entity, s.record, s.occurrence, s.contact, s.step, s.state, s.reason, s.decided_at, s.due_at,
+       CASE WHEN s.state <> 'skipped' THEN s.address_key END AS address_key
+FROM sends s
+SEMI JOIN (
+  SELECT sequence, entity, record, occurrence FROM candidate_occurrences
+  UNION ALL
+  SELECT sequence, entity, record, occurrence FROM viewed_enrollments
+) c USING (sequence, entity, record, occurrence)
+WHERE s.state <> 'cancelled'

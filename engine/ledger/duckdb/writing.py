@@ -1,0 +1,184 @@
+"""What one plan decided, written in one transaction (T1, semantics 9.1 and 9.6)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+
+import pyarrow as pa
+
+from engine.errors import LedgerRefused
+from engine.failpoints import failpoint
+from engine.ledger.duckdb.home import Home, Transaction
+from engine.ledger.duckdb.statements import statement
+from engine.ledger.records import CHANGES, Changes, Committed, Run
+
+_KEYED = "* REPLACE (send_key::UUID AS send_key)"
+
+
+class Writing(Home):
+    """The part of a ledger that takes a plan in."""
+
+    def commit(self, run: Run, changes: Changes) -> Committed:
+        failpoint("FP1")
+        if self._rows("SELECT 1 FROM runs WHERE run_id = $id", {"id": run.run_id}):
+            return Committed(self._head.serial, already=True)
+        last_now = self._head.last_now
+        if last_now is not None and run.now < last_now:
+            raise LedgerRefused(
+                f"now is {run.now.isoformat()}Z, and the ledger's last apply was at {last_now.isoformat()}Z: an apply never goes back in time",
+                help="leave --now out, or set the clock of this machine",
+            )
+        with self._transaction("plan", run.now, inside="FP2", after="FP3") as transaction:
+            self._stage_changes(transaction, changes)
+            self._write_run(transaction, run)
+            self._write_introductions(transaction, run.now)
+            self._write_enrollments(transaction, run)
+            committed = self._write_sends(run, transaction.serial)
+        return committed
+
+    def finish_run(self, run_id: str, outcome: str, counts: Mapping[str, int], now: datetime) -> None:
+        failpoint("FP14")
+        with self._transaction("end", now) as transaction:
+            transaction.cover(run_id, outcome)
+            self._rows(
+                "UPDATE runs SET ended_at = $now, outcome = $outcome, counts = $counts WHERE run_id = $id",
+                {"id": run_id, "now": now, "outcome": outcome, "counts": json.dumps(dict(counts), sort_keys=True)},
+            )
+
+    def _stage_changes(self, transaction: Transaction, changes: Changes) -> None:
+        unknown = set(changes.tables) - set(CHANGES)
+        if unknown:
+            raise ValueError(f"a plan writes no {', '.join(sorted(unknown))}")
+        for name, schema in CHANGES.items():
+            table = changes.table(name).select(schema.names).cast(schema)
+            transaction.cover(name, table.num_rows, _digest(table))
+            self._stage(f"new_{name}", table, _KEYED if "send_key" in schema.names else "*")
+
+    def _write_run(self, transaction: Transaction, run: Run) -> None:
+        transaction.cover(run.run_id, run.definitions_digest, run.facts_digest, run.plan_digest)
+        self._rows(
+            "INSERT INTO definitions_applied VALUES ($digest, $compiled, $run, $now) ON CONFLICT DO NOTHING",
+            {"digest": run.definitions_digest, "compiled": run.compiled, "run": run.run_id, "now": run.now},
+        )
+        self._rows(
+            """INSERT INTO runs (run_id, serial, now, engine_version, definitions_digest, "commit", facts_digest, plan_digest, tzdata, host, pid,
+                                 overrides, planned)
+               VALUES ($run, $serial, $now, $engine, $digest, $commit, $facts, $plan, $tzdata, $host, $pid, $overrides, $planned)""",
+            {
+                "run": run.run_id,
+                "serial": transaction.serial,
+                "now": run.now,
+                "engine": run.engine_version,
+                "digest": run.definitions_digest,
+                "commit": run.commit,
+                "facts": run.facts_digest,
+                "plan": run.plan_digest,
+                "tzdata": _tzdata(),
+                "host": run.host,
+                "pid": run.pid,
+                "overrides": json.dumps(run.overrides),
+                "planned": json.dumps(dict(run.counts), sort_keys=True),
+            },
+        )
+
+    def _write_introductions(self, transaction: Transaction, now: datetime) -> None:
+        serial = {"serial": transaction.serial}
+        self._rows(
+            """INSERT INTO starts
+               SELECT n.sequence, $serial, n.started FROM new_starts n
+               LEFT JOIN (SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY ALL) l USING (sequence)
+               WHERE n.started IS DISTINCT FROM l.started""",
+            serial,
+        )
+        self._rows(
+            """INSERT INTO step_starts
+               SELECT n.sequence, n.step, $serial, n.started FROM new_step_starts n
+               LEFT JOIN (SELECT sequence, step, arg_max(started, serial) AS started FROM step_starts GROUP BY ALL) l USING (sequence, step)
+               WHERE n.started IS DISTINCT FROM l.started""",
+            serial,
+        )
+        self._rows("INSERT INTO fact_counts SELECT $serial, entity, records FROM new_fact_counts", serial)
+        self._rows(
+            """INSERT INTO occurrences
+               SELECT sequence, entity, record, occurrence, base_at, source, FALSE, coalesce(note, ''), 'plan', $now FROM new_occurrences
+               ON CONFLICT DO NOTHING""",
+            {"now": now},
+        )
+
+    def _write_enrollments(self, transaction: Transaction, run: Run) -> None:
+        self._rows(
+            """INSERT INTO enrollments (sequence, entity, record, occurrence, contact, base_date, base_at, began, run_id)
+               SELECT sequence, entity, record, occurrence, contact, base_date, base_at, $now, $run FROM new_enrollments
+               ON CONFLICT DO NOTHING""",
+            {"now": run.now, "run": run.run_id},
+        )
+        for name, happened, reason in (("returns", "returned", "NULL, NULL"), ("exits", "exited", "reason, final")):
+            self._rows(statement(name), {"now": run.now} if name == "exits" else None)
+            self._rows(
+                f"""INSERT INTO enrollment_history
+                    SELECT sequence, entity, record, occurrence, contact, $serial, $now, '{happened}', {reason}, $run FROM new_{name}""",
+                {"serial": transaction.serial, "now": run.now, "run": run.run_id},
+            )
+        # A cancellation is an order until the exit that it asked for is written.
+        self._rows(
+            """UPDATE controls SET lifted_at = $now, lifted_by = 'exit'
+               FROM new_exits n
+               WHERE controls.lifted_at IS NULL AND controls.action = 'cancelled' AND n.reason = 'cancelled'
+                 AND controls.sequence = n.sequence AND controls.entity = n.entity AND controls.record = n.record
+                 AND controls.occurrence = n.occurrence AND controls.contact = n.contact""",
+            {"now": run.now},
+        )
+
+    def _write_sends(self, run: Run, serial: int) -> Committed:
+        at_run = {"now": run.now, "run_id": run.run_id}
+        cancelled = [state for (state,) in self._rows(statement("cancel_sends"), {"now": run.now})]
+        moved = [state for (state,) in self._rows(statement("skip_planned"), at_run)]
+        wanted_skips, new_skips = self._row(
+            "SELECT count(*), count(*) FILTER (NOT EXISTS (SELECT 1 FROM sends s WHERE s.send_key = n.send_key)) FROM new_skips n",
+        )
+        if new_skips:
+            self._rows(statement("insert_skips"), {**at_run, "number": self._take_numbers(new_skips)})
+        self._rows(statement("judge_sends"))
+        acts: dict[str, int] = dict(self._rows("SELECT act, count(*) FROM judged GROUP BY act"))
+        if acts.get("insert"):
+            self._rows(statement("insert_sends"), {**at_run, "number": self._take_numbers(acts["insert"])})
+        if acts.keys() & {"keep", "refresh", "revive"}:
+            self._rows(statement("refresh_sends"), at_run)
+            self._rows(statement("thaw"))
+        if acts.get("cancel"):
+            self._rows("CREATE OR REPLACE TEMP TABLE new_cancels AS SELECT send_key, 'duplicate_address' AS reason FROM judged WHERE act = 'cancel'")
+            cancelled += [state for (state,) in self._rows(statement("cancel_sends"), {"now": run.now})]
+        if acts.keys() & {"insert", "refresh", "revive"}:
+            self._rows(statement("take_slots"))
+            self._rows(statement("keep_pii"))
+        (wanted_sends,) = self._row("SELECT count(*) FROM new_sends")
+        states = cancelled + moved
+        return Committed(
+            head=serial,
+            planned=acts.get("insert", 0),
+            judged_again=acts.get("refresh", 0) + acts.get("keep", 0),
+            revived=acts.get("revive", 0),
+            skipped=new_skips + moved.count("skipped"),
+            cancelled=cancelled.count("cancelled"),
+            in_doubt=states.count("unknown"),
+            taken=wanted_sends - sum(acts.values()) + wanted_skips - new_skips - len(moved),
+            refused=acts.get("refuse", 0) + acts.get("cancel", 0),
+        )
+
+
+def _digest(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sha256(sink.getvalue()).digest()
+
+
+def _tzdata() -> str | None:
+    try:
+        return importlib.metadata.version("tzdata")
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,107 @@
+"""The ledger: what was decided and done, once and for ever. One Protocol, two homes (DuckDB now, Postgres next).
+
+Every `now` is naive UTC and given by the caller. Each method that writes is one transaction; what it returns is committed.
+A write that fails raises LedgerBroken: whoever sends stops at once, for what cannot be recorded is not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from engine.errors import EngineError
+from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SendDetail, SendRow, Status
+from engine.ledger.orders import Order
+from engine.ledger.records import LEASE, MAX_ATTEMPTS, Candidates, Changes, Claimed, Committed, Dispatch, LedgerView, Recovered, Run, Settled, Settlement
+
+OnUnknown = Literal["ask", "assume_sent", "resend"]
+
+
+class LedgerBroken(EngineError):
+    """The ledger cannot be written (disk full, read-only, damaged, link lost). Nothing more is sent by this process."""
+
+
+class Reading(Protocol):
+    """What can be asked of a ledger, also of the copy that the last run left."""
+
+    def head(self) -> Head: ...
+
+    def view(self, candidates: Candidates) -> LedgerView: ...
+
+    def applied_definitions(self) -> AppliedDefinitions | None:
+        """The definitions of the last apply, compiled."""
+
+    def sends(
+        self,
+        *,
+        sequence: str | None = None,
+        contact: str | None = None,
+        record: str | None = None,
+        state: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> Page[SendRow]:
+        """The latest decided first."""
+
+    def show(self, send_key: str) -> SendDetail | None: ...
+
+    def find_sends(self, prefix: str) -> tuple[str, ...]:
+        """The send keys that begin with these digits, at most ten."""
+
+    def enrollments(
+        self, *, sequence: str | None = None, contact: str | None = None, record: str | None = None, live: bool | None = None, limit: int = 50, offset: int = 0
+    ) -> Page[EnrollmentRow]: ...
+
+    def status(self) -> Status: ...
+
+    def close(self) -> None: ...
+
+
+class Ledger(Reading, Protocol):
+    """A ledger that this process may write."""
+
+    def commit(self, run: Run, changes: Changes) -> Committed:
+        """Write what a plan decided, all or nothing (T1). The same run twice is once. LedgerRefused for a now before the last one."""
+
+    def finish_run(self, run_id: str, outcome: str, counts: Mapping[str, int], now: datetime) -> None: ...
+
+    def claim(self, worker: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Claimed]:
+        """Take up to `limit` planned rows that may go now, in the plan's order (T2)."""
+
+    def begin_dispatch(self, group: Sequence[Dispatch], now: datetime) -> set[str]:
+        """Freeze the messages and say which may leave: the last commit before what cannot be taken back (T3).
+
+        Left out are rows whose token has passed on, and those that were stopped, paused, suppressed, expired or judged too long ago
+        meanwhile; these the ledger has moved on already. ValueError for other bytes under a key that has some.
+        """
+
+    def settle(self, settlements: Sequence[Settlement], now: datetime, *, max_attempts: int = MAX_ATTEMPTS) -> Settled:
+        """Record what became of messages (T4 to T8, T11). An acknowledgement always wins; all else needs the token."""
+
+    def fail(self, send_key: str, token: int, reason: str, text: str, now: datetime) -> bool:
+        """A claimed row that can never be handed over, such as one that does not render: failed. False when the token had passed on."""
+
+    def release(self, holds: Sequence[tuple[str, int]], now: datetime) -> int:
+        """Give claimed rows back unsent: planned again, with a new token (T9)."""
+
+    def recover(self, now: datetime) -> Recovered:
+        """Move the rows that a dead process left (T9, T10)."""
+
+    def settle_unknown(self, choices: Mapping[str, OnUnknown], now: datetime) -> Settled:
+        """Settle doubts as each sequence says; where it says nothing, marketing is assumed sent and transactional is asked (9.5)."""
+
+    def resolve(self, send_key: str, as_: Literal["sent", "failed", "resend"], *, by: str, note: str, now: datetime) -> None:
+        """A person settles a doubt. WrongUsage when the send is not unknown."""
+
+    def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
+        """Evidence from outside (a webhook, a DSN, a look-up) that these were accepted: sent, whatever else was thought (T12)."""
+
+    def take_in(self, orders: Mapping[str, Order], now: datetime) -> Mapping[str, int]:
+        """Carry out orders by their ids, each exactly once: the ids that were new, and how many rows each one set or lifted."""
+
+    def enroll_by_hand(
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+    ) -> Mapping[str, str]:
+        """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5)."""

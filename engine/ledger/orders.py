@@ -1,0 +1,82 @@
+"""What a person orders of a running system: stop, start, pause, resume, cancel, suppress, unsuppress. Values, written once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Literal, get_args
+
+Verb = Literal["stop", "start", "pause", "resume", "cancel", "suppress", "unsuppress"]
+SuppressionReason = Literal["bounce", "complaint", "unsubscribed", "manual"]
+
+
+class NotAnOrder(ValueError):
+    """A file of the inbox that cannot be read as an order. Whoever wrote it may have meant stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. For stop, start, pause, resume and cancel the keys say of what: none is the project, `sequence` alone is the
+    sequence, any further one makes it enrollments, and those left out mean any.
+
+    Suppressions carry the address key, never the address. `until` ends a pause by itself.
+    """
+
+    verb: Verb
+    at: datetime
+    by: str
+    note: str = ""
+    sequence: str | None = None
+    entity: str | None = None
+    record: str | None = None
+    occurrence: str | None = None
+    contact: str | None = None
+    until: datetime | None = None
+    address_key: str | None = None
+    reason: SuppressionReason | None = None
+    topic: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.verb not in get_args(Verb):
+            raise NotAnOrder(f"`{self.verb}` is not an order")
+        if self.verb in ("suppress", "unsuppress"):
+            if not self.address_key or (self.verb == "suppress" and self.reason not in get_args(SuppressionReason)):
+                raise NotAnOrder(f"{self.verb} needs an address key and a reason")
+        elif self.verb in ("stop", "start") and self.scope == "enrollment":
+            raise NotAnOrder(f"{self.verb} is for the project or a sequence; pause an enrollment instead")
+        elif self.verb == "cancel" and self.scope != "enrollment":
+            raise NotAnOrder("cancel is for enrollments; archive a sequence, or stop the project")
+
+    @property
+    def scope(self) -> Literal["project", "sequence", "enrollment"]:
+        if any((self.entity, self.record, self.occurrence, self.contact)):
+            return "enrollment"
+        return "project" if self.sequence is None else "sequence"
+
+    def to_json(self) -> str:
+        """One line of JSON; instants are naive UTC in ISO 8601 with a Z."""
+        values = {name: _written(value) for name, value in asdict(self).items() if value not in (None, "")}
+        return json.dumps({"format": 1, **values}, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        """Read what `to_json` wrote. Raises NotAnOrder for everything else."""
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict) or values.pop("format", None) != 1:
+                raise NotAnOrder("not an order of format 1")
+            if set(values) - {field.name for field in fields(cls)}:
+                raise NotAnOrder("an order with a word that is not known here")
+            for name in ("at", "until"):
+                if name in values:
+                    values[name] = datetime.fromisoformat(values[name].removesuffix("Z"))
+            return cls(**values)
+        except NotAnOrder:
+            raise
+        except (ValueError, TypeError, AttributeError) as error:
+            raise NotAnOrder("not an order") from error
+
+
+def _written(value: object) -> object:
+    return value.isoformat() + "Z" if isinstance(value, datetime) else value

@@ -1,0 +1,265 @@
+"""What crosses between planner and ledger: Arrow tables with fixed schemas, and a few frozen values.
+
+Every instant is naive UTC in microseconds. Every key is text. Tables are asked for about candidates, never whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("us")
+_ENROLLMENT = [("sequence", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("occurrence", pa.string()), ("contact", pa.string())]
+_OCCURRENCE = _ENROLLMENT[:4]
+
+# --- what a plan reads -------------------------------------------------------------------------------------------
+
+STARTS = pa.schema([("sequence", pa.string()), ("started", INSTANT)])
+STEP_STARTS = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("started", INSTANT)])
+# One row an enrollment with its latest exit; all three exit columns are NULL for one that is on its way (also after a return).
+ENROLLMENTS = pa.schema([
+    *_ENROLLMENT, ("base_date", pa.date32()), ("base_at", INSTANT), ("began", INSTANT),
+    ("exit_at", INSTANT), ("exit_reason", pa.string()), ("exit_final", pa.bool_()),
+])  # fmt: skip
+# Every send key that is taken: state is planned, claimed, dispatching, sent, failed, unknown or skipped (never cancelled).
+# `address_key` is the keyed hash of the address it went to, NULL for skips.
+DECIDED = pa.schema([
+    *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("reason", pa.string()),
+    ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()),
+])  # fmt: skip
+# Sends (state planned, claimed, dispatching, sent, unknown) decided after `sends_since`, of any sequence and occurrence;
+# `ended_as` is the latest exit reason of their enrollment, or NULL.
+RECENT_SENDS = pa.schema([*_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("decided_at", INSTANT), ("address_key", pa.string()), ("ended_as", pa.string())])
+# Occurrences taken by hand (and later by schedule, once, enters, event).
+OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("override", pa.bool_())])
+# scope is project, sequence or enrollment; action is stopped, paused or cancelled. NULL keys of an enrollment mean any.
+CONTROLS = pa.schema([("scope", pa.string()), ("action", pa.string()), *_ENROLLMENT, ("until", INSTANT)])
+# reason is bounce, complaint, unsubscribed or manual; topic NULL means every mail of that reason's reach.
+SUPPRESSIONS = pa.schema([("address_key", pa.string()), ("reason", pa.string()), ("topic", pa.string())])
+FACT_COUNTS = pa.schema([("entity", pa.string()), ("records", pa.int64())])
+SEQUENCES_SENT = pa.schema([("sequence", pa.string())])
+
+VIEW: Mapping[str, pa.Schema] = {
+    "starts": STARTS,
+    "step_starts": STEP_STARTS,
+    "enrollments": ENROLLMENTS,
+    "decided": DECIDED,
+    "recent_sends": RECENT_SENDS,
+    "occurrences": OCCURRENCES,
+    "controls": CONTROLS,
+    "suppressions": SUPPRESSIONS,
+    "fact_counts": FACT_COUNTS,
+    "sequences_sent": SEQUENCES_SENT,
+}
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a plan asks about. The view then holds:
+
+    starts, step_starts, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
+    enrollments: those without a final exit, those of the candidate occurrences, and all of `whole_sequences`;
+    decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
+    """
+
+    occurrences: pa.Table
+    whole_sequences: tuple[str, ...]
+    sends_since: datetime
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """The ledger as one plan sees it. `head` is the serial of its last transaction; `last_now` the now of the last apply."""
+
+    tables: Mapping[str, pa.Table]
+    head: int = 0
+    last_now: datetime | None = None
+
+    @classmethod
+    def empty(cls) -> LedgerView:
+        return cls({name: schema.empty_table() for name, schema in VIEW.items()})
+
+
+# --- what a plan writes ------------------------------------------------------------------------------------------
+
+NEW_ENROLLMENTS = pa.schema([*_ENROLLMENT, ("base_date", pa.date32()), ("base_at", INSTANT)])
+RETURNS = pa.schema(_ENROLLMENT)
+# complete is an exit too: final, with reason complete.
+EXITS = pa.schema([*_ENROLLMENT, ("reason", pa.string()), ("final", pa.bool_())])
+SKIPS = pa.schema([("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("due_at", INSTANT)])
+SENDS = pa.schema([
+    ("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("due_at", INSTANT), ("expires_at", INSTANT),
+    ("template", pa.string()), ("locale", pa.string()), ("category", pa.string()), ("topic", pa.string()),
+    ("address_key", pa.string()), ("address", pa.string()), ("name", pa.string()), ("variables", pa.string()), ("position", pa.int64()),
+])  # fmt: skip
+# Planned rows that nobody has claimed and that pass no longer (9.6); the state becomes cancelled with this reason.
+CANCELS = pa.schema([("send_key", pa.string()), ("reason", pa.string())])
+NEW_OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("note", pa.string())])
+
+CHANGES: Mapping[str, pa.Schema] = {
+    "starts": STARTS,
+    "step_starts": STEP_STARTS,
+    "occurrences": NEW_OCCURRENCES,
+    "enrollments": NEW_ENROLLMENTS,
+    "returns": RETURNS,
+    "exits": EXITS,
+    "skips": SKIPS,
+    "sends": SENDS,
+    "cancels": CANCELS,
+    "fact_counts": FACT_COUNTS,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One apply, as the ledger remembers it. `now` is the plan's; `overrides` are guards raised with a reason."""
+
+    run_id: str
+    now: datetime
+    engine_version: str
+    definitions_digest: str
+    commit: str | None
+    compiled: str
+    facts_digest: str
+    plan_digest: str
+    host: str
+    pid: int
+    overrides: tuple[tuple[str, str, str], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one plan writes, in one transaction: tables as in CHANGES (missing ones are empty)."""
+
+    tables: Mapping[str, pa.Table]
+
+    def table(self, name: str) -> pa.Table:
+        return self.tables.get(name, CHANGES[name].empty_table())
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit: `head` is the ledger's serial after it, the counts are rows that moved.
+
+    `taken` sends and skips had a key that is decided already, or that a worker holds; `refused` sends had an address that another
+    contact's send for the same step, record and occurrence holds (4.6). `already` is true when this run was committed before.
+    """
+
+    head: int
+    planned: int = 0
+    judged_again: int = 0
+    revived: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+    in_doubt: int = 0
+    taken: int = 0
+    refused: int = 0
+    already: bool = False
+
+
+# --- delivery ----------------------------------------------------------------------------------------------------
+
+# A row is dispatched only this long after a plan judged it (9.6).
+JUDGED_FOR = timedelta(minutes=30)
+# The longest that one hand-over may take (600 s for the final dot, and the commands before it); a lease outlasts it.
+LONGEST_SEND = timedelta(minutes=15)
+LEASE = timedelta(minutes=45)
+MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A message as it was frozen before its first dispatch; every later attempt sends these bytes."""
+
+    payload: bytes
+    payload_hash: str
+    sender: str
+    recipient: str
+    message_id: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A send that a worker holds (T2). `token` is its fence: only its holder may move the row on. `variables` is JSON.
+
+    `frozen` is there when the message was frozen by an earlier attempt: it is sent as it is and not rendered again.
+    """
+
+    send_key: str
+    token: int
+    sequence: str
+    step: str
+    entity: str
+    record: str
+    occurrence: str
+    contact: str
+    template: str
+    locale: str
+    category: str
+    topic: str | None
+    address: str
+    name: str | None
+    variables: str
+    due_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    address_key: str = ""
+    frozen: Frozen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One frozen message that its holder is about to hand over (T3). `key_ttl_seconds` is how long the transport promises to
+    know a repeated key, 0 where it takes none."""
+
+    send_key: str
+    token: int
+    frozen: Frozen
+    transport: str
+    key_ttl_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one hand-over. sent (T4), retry = definitely not accepted (T5), failed = never will be (T6), unknown (T7, T8).
+
+    `text` holds no address and no secret. `retry_at` is when a retry may go; None is at once.
+    """
+
+    send_key: str
+    token: int
+    state: Literal["sent", "failed", "retry", "unknown"]
+    phase: str = ""
+    code: int | None = None
+    enhanced_code: str = ""
+    text: str = ""
+    provider_message_id: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the ledger made of settlements: send keys by the state they are in now. `stale` ones came from a holder whose token
+    had passed on, and were dropped."""
+
+    sent: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a dead process left (T9, T10): claimed rows that are planned again, dispatching rows that are in doubt or, with a key
+    that the provider still knows, planned again."""
+
+    released: int = 0
+    unknown: int = 0
+    again: int = 0

@@ -1,0 +1,74 @@
+"""Rules asked of pairs of a record and a contact: goals, exits, conditions, choices of template, and missing variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import duckdb
+from sqlglot import exp
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.paths import Scope
+from engine.definitions.rules import Rule
+from engine.definitions.sequences import Sequence, Step
+from engine.messages.usage import used_variables
+from engine.relations.binding import Binder, sql
+from engine.relations.joins import Joins, column, facts, key
+from engine.relations.rules import predicate
+from engine.relations.variables import missing
+
+
+def holds_for(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, rule: Rule, name: str, pairs: str, now: datetime) -> None:
+    """Add to `holds` the pairs of the table `pairs(record, contact)` for which the rule is true. A contact of '' sees no values (4.3)."""
+    binder, joins = Binder(), Joins(definitions.crm)
+    condition = _ask(definitions, sequence, rule, now, binder, joins)
+    select = joins.attach(_pairs(definitions, sequence, pairs)).where(condition)
+    cursor.execute(f"INSERT INTO holds SELECT DISTINCT '{sequence.id}', '{name}', record, contact FROM ({sql(select)})", binder.values)
+
+
+def choose(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: Step, pairs: str, now: datetime) -> None:
+    """Add to `chosen` the template of each pair at a step with several: the first whose `if` holds."""
+    binder, joins = Binder(), Joins(definitions.crm)
+    case = exp.Case(ifs=[])
+    for choice in step.choices:
+        condition = exp.true() if choice.if_ is None else _ask(definitions, sequence, choice.if_, now, binder, joins)
+        case.append("ifs", exp.If(this=condition, true=exp.Literal.string(choice.use)))
+    select = joins.attach(_pairs(definitions, sequence, pairs)).select(exp.alias_(case, "template"))
+    cursor.execute(f"INSERT INTO chosen SELECT DISTINCT '{sequence.id}', '{step.id}', record, contact, template FROM ({sql(select)})", binder.values)
+
+
+def find_missing(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: str, template: str, locale: str, pairs: str, now: datetime
+) -> None:
+    """Add to `missing` the pairs for which a variable that the template uses in this locale has no value and no default (6.13)."""
+    names = used_variables(definitions, template, locale)
+    if not names:
+        return
+    binder = Binder()
+    select = missing(definitions, definitions.templates[template].type, sorted(names), pairs, sequence.about, now, binder)
+    cursor.execute(
+        f"INSERT INTO missing SELECT '{sequence.id}', '{step}', record, contact, missing FROM ({sql(select)}) WHERE missing IS NOT NULL", binder.values
+    )
+
+
+def rules_of(sequence: Sequence) -> Mapping[str, Rule]:
+    """The rules of gate 6.2 by their names in `holds`."""
+    return {name: rule for name, rule in (("goal", sequence.goal), ("exit_when", sequence.exit_when)) if rule is not None}
+
+
+def _ask(definitions: Definitions, sequence: Sequence, rule: Rule, now: datetime, binder: Binder, joins: Joins) -> exp.Expression:
+    contact = "record" if sequence.about == definitions.crm.contact.entity else "contact"
+    scope = Scope(sequence.about, contact=True)
+    return predicate(definitions, rule, scope, record="record", contact=contact, now=now, binder=binder, joins=joins)
+
+
+def _pairs(definitions: Definitions, sequence: Sequence, pairs: str) -> exp.Select:
+    select = exp.select(exp.alias_(column("pair", "record"), "record", quoted=True), exp.alias_(column("pair", "contact"), "contact", quoted=True))
+    select = select.from_(exp.alias_(exp.to_table(pairs), "pair", table=True, quoted=True))
+    select = select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=column("pair", "record")))
+    if sequence.about == definitions.crm.contact.entity:
+        return select
+    return select.join(
+        facts(definitions.crm.contact.entity, "contact"), on=exp.EQ(this=key("contact"), expression=column("pair", "contact")), join_type="left"
+    )

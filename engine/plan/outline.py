@@ -1,0 +1,127 @@
+"""The definitions as rows for the planner's SQL: sequences, steps, templates, and the zone tables that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from engine.clock import Duration, offsets, walls
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import DateTrigger, ReenterAfter, Sequence, Step
+from engine.definitions.variables import category_of, topic_of
+from engine.plan.introducing import Introduction, zone_of
+from engine.plan.statements import append
+
+WEEK = Duration(7, "d")
+
+
+def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+    """Fill seqs and steps (without their starts), reach, templates, opt_ins, step_template and the zone tables."""
+    sequences = sorted(definitions.sequences.values(), key=lambda sequence: sequence.id)
+    _append(cursor, "seqs", [_sequence_row(definitions, number, sequence) for number, sequence in enumerate(sequences)])
+    _append(cursor, "steps", [_step_row(definitions, s, position, step) for s in sequences for position, step in enumerate(s.steps)])
+    _append(cursor, "reach", [row for s in sequences for row in _reach_rows(definitions, s)])
+    _append(cursor, "templates", [
+        {"template": t.id, "category": category_of(definitions, t.id), "topic": topic_of(definitions, t.id), "active": t.status == "active"}
+        for t in definitions.templates.values()
+    ])  # fmt: skip
+    _append(cursor, "opt_ins", [{"topic": name} for name, topic in definitions.project.topics.items() if topic.consent == "opt_in"])
+    _append(cursor, "step_template", [
+        {"sequence": s.id, "step": step.id, "template": step.template} for s in sequences for step in s.steps if isinstance(step.template, str)
+    ])  # fmt: skip
+    _zones(cursor, {zone_of(definitions, sequence) for sequence in sequences} | {definitions.project.timezone})
+
+
+def introduce(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, introductions: Mapping[str, Introduction], now: datetime) -> None:
+    """Write the starts of sequences and steps beside them; only a sequence that has started, and is not a draft, lets anybody in."""
+    for sequence in definitions.sequences.values():
+        said = introductions[sequence.id]
+        may_enter = said.start is not None and said.start <= now and sequence.status in ("active", "paused")
+        cursor.execute("UPDATE seqs SET start = $1, may_enter = $2 WHERE sequence = $3", [said.start, may_enter, sequence.id])
+        for step, start in said.step_starts.items():
+            cursor.execute("UPDATE steps SET start = $1 WHERE sequence = $2 AND step = $3", [start, sequence.id, step])
+
+
+def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        append(cursor, table, pa.Table.from_pylist(rows))
+
+
+def _microseconds(at: time | None) -> int | None:
+    return None if at is None else (at.hour * 60 + at.minute) * 60_000_000
+
+
+def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> dict[str, Any]:
+    dated = isinstance(sequence.trigger, DateTrigger)
+    gap = sequence.min_gap or (WEEK if dated else None)
+    again = sequence.reenter.after if isinstance(sequence.reenter, ReenterAfter) else None
+    return {
+        "sequence": sequence.id,
+        "no": number,
+        "entity": sequence.about,
+        "kind": sequence.trigger.kind,
+        "status": sequence.status,
+        "zone": zone_of(definitions, sequence),
+        "may_enter": False,
+        "at_us": _microseconds(sequence.at),
+        "gap_count": gap.count if gap else None,
+        "gap_unit": gap.unit if gap else None,
+        "reenter": reenter_of(sequence),
+        "again_count": again.count if again else None,
+        "again_unit": again.unit if again else None,
+        "is_contact": sequence.about == definitions.crm.contact.entity,
+        "audience_max": sequence.audience.max if sequence.audience else None,
+        "guarded": False,
+    }
+
+
+def reenter_of(sequence: Sequence) -> str:
+    """every_occurrence, never or after; the defaults of 3.9."""
+    if isinstance(sequence.reenter, ReenterAfter):
+        return "after"
+    return sequence.reenter or ("every_occurrence" if isinstance(sequence.trigger, DateTrigger) else "never")
+
+
+def active_step(definitions: Definitions, step: Step) -> bool:
+    """Whether the step is switched on and has a template that is."""
+    return step.active and any(definitions.templates[choice.use].status == "active" for choice in step.choices)
+
+
+def _step_row(definitions: Definitions, sequence: Sequence, position: int, step: Step) -> dict[str, Any]:
+    expires = step.expires or sequence.expires or WEEK
+    # min and h move the instant: the sequence's time of day then only sets the hour of a base that is a date.
+    at = None if step.duration.exact else (step.at or sequence.at)
+    return {
+        "sequence": sequence.id,
+        "pos": position,
+        "step": step.id,
+        "kind": step.kind,
+        "sign": -1 if step.kind == "before" else 1,
+        "count": step.duration.count,
+        "unit": step.duration.unit,
+        "at_us": _microseconds(at),
+        "exp_count": expires.count,
+        "exp_unit": expires.unit,
+        "active": active_step(definitions, step),
+        "has_if": step.if_ is not None,
+    }
+
+
+def _reach_rows(definitions: Definitions, sequence: Sequence) -> list[dict[str, Any]]:
+    used = {choice.use for step in sequence.steps if step.active for choice in step.choices}
+    templates = [definitions.templates[id] for id in sorted(used) if definitions.templates[id].status == "active"]
+    pairs = {(category_of(definitions, t.id), topic_of(definitions, t.id)) for t in templates}
+    return [{"sequence": sequence.id, "category": category, "topic": topic} for category, topic in sorted(pairs, key=str)]
+
+
+def _zones(cursor: duckdb.DuckDBPyConnection, zones: set[str]) -> None:
+    def us(offset: timedelta | None) -> int | None:
+        return None if offset is None else int(offset.total_seconds()) * 1_000_000
+
+    named = sorted(zones)
+    _append(cursor, "zone_offsets", [{"zone": zone, "utc_from": row.utc_from, "off": us(row.offset)} for zone in named for row in offsets(zone)])
+    _append(cursor, "zone_walls", [{"zone": z, "wall_from": row.wall_from, "off": us(row.offset), "fixed": row.fixed} for z in named for row in walls(z)])

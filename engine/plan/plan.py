@@ -1,0 +1,83 @@
+"""A plan: what is due, why, and why not, for one set of definitions, facts, ledger and now. It holds all that apply needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import pyarrow as pa
+
+from engine.definitions.definitions import Definitions
+
+INSTANT = pa.timestamp("us")
+
+# One row a decision, in the order of the plan. `due` is a naive UTC instant, NULL as 5.8 says; keys are the CRM's own.
+DECISIONS = pa.schema([
+    ("decision", pa.string()), ("reason", pa.string()), ("sequence", pa.string()), ("step", pa.string()), ("entity", pa.string()),
+    ("record", pa.string()), ("occurrence", pa.string()), ("contact", pa.string()), ("due", INSTANT), ("expiry", INSTANT),
+    ("template", pa.string()), ("locale", pa.string()), ("category", pa.string()), ("topic", pa.string()), ("address", pa.string()),
+    ("address_key", pa.string()), ("name", pa.string()), ("detail", pa.string()), ("send_key", pa.string()),
+])  # fmt: skip
+
+COUNTERS = ("considered", "send", "wait", "hold", "exit", "complete", "skipped_steps", "enroll", "unreached", "upcoming", "before_introduction")
+
+
+@dataclass(frozen=True)
+class GuardResult:
+    """One guard, checked: `observed` against `limit`. A guard of a sequence holds that sequence, any other blocks the run (10.2)."""
+
+    id: str
+    sequence: str | None
+    limit: float
+    observed: float
+    passed: bool
+    detail: str = ""
+
+    @property
+    def blocks_all(self) -> bool:
+        return not self.passed and self.sequence is None
+
+
+@dataclass(frozen=True)
+class SequenceSummary:
+    """The funnel of one sequence: considered = send + wait + hold + exit + complete; the rest stands beside it."""
+
+    id: str
+    counts: Mapping[str, int]
+    reasons: Mapping[str, int]
+    named: Mapping[str, int] = field(default_factory=dict)
+    backfill_hint: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The value of f(definitions, facts, ledger, now). `changes` has the rows that an apply writes, by the names of ledger.records.CHANGES."""
+
+    definitions: Definitions
+    environment: str
+    now: datetime
+    facts_digest: str
+    facts_taken_at: datetime
+    ledger_head: int
+    decisions: pa.Table
+    sequences: tuple[SequenceSummary, ...]
+    guards: tuple[GuardResult, ...]
+    changes: Mapping[str, pa.Table]
+    diagnostics: tuple[str, ...] = ()
+
+    @cached_property
+    def summary(self) -> dict[str, int]:
+        """The counters over all sequences, named as in interface.md §4."""
+        return {name: sum(sequence.counts.get(name, 0) for sequence in self.sequences) for name in COUNTERS}
+
+    @property
+    def applyable(self) -> bool:
+        """False when a guard about the project or the facts blocks everything."""
+        return not any(guard.blocks_all for guard in self.guards)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether an apply would write a send, a skip, an exit or an enrollment."""
+        return any(self.changes[name].num_rows for name in ("sends", "skips", "exits", "enrollments", "returns", "cancels"))

@@ -1,0 +1,134 @@
+"""plan = f(definitions, facts, ledger, now): one pure function behind plan, diff, explain, test and apply (semantics 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from engine.clock import Duration, shift
+from engine.definitions.definitions import Definitions
+from engine.facts.snapshot import Snapshot
+from engine.ledger.keys import define_send_key
+from engine.ledger.records import VIEW, Candidates, LedgerView
+from engine.plan.guards import first_runs, project_guards
+from engine.plan.introducing import Introduction, introduction
+from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
+from engine.plan.outline import WEEK, introduce, outline, reenter_of
+from engine.plan.plan import GuardResult, Plan
+from engine.plan.receiving import AddressKey, audiences, members, people
+from engine.plan.statements import put, run
+from engine.plan.summing import changes, decisions, summaries
+from engine.plan.walking import walk
+
+ViewOf = Callable[[Candidates], LedgerView]
+
+
+def make_plan(
+    definitions: Definitions,
+    snapshot: Snapshot,
+    view_of: ViewOf,
+    now: datetime,
+    *,
+    environment: str,
+    address_key: AddressKey,
+    allowed: Mapping[str, float] | None = None,
+    inspect: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+) -> Plan:
+    """The plan at `now` (naive UTC). `view_of` answers what the ledger knows of the candidates; nothing is written.
+
+    `allowed` are guards overridden for this run. `inspect` sees the planner's tables before they go, for explain.
+    """
+    cursor = snapshot.connection.cursor()
+    try:
+        prepare(cursor, definitions, now)
+        date_occurrences(cursor, definitions, now)
+        view = view_of(_candidates(cursor, definitions, now))
+        introductions = _take_in(cursor, definitions, view, now)
+        consider(cursor, definitions, view, now, address_key)
+        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {})
+        if inspect is not None:
+            inspect(cursor)
+        return Plan(
+            definitions=definitions,
+            environment=environment,
+            now=now,
+            facts_digest=snapshot.digest,
+            facts_taken_at=snapshot.taken_at,
+            ledger_head=view.head,
+            decisions=decisions(cursor),
+            sequences=summaries(cursor, definitions, introductions),
+            guards=guards,
+            changes=changes(cursor, introductions, snapshot.counts),
+            diagnostics=_diagnostics(snapshot),
+        )
+    finally:
+        cursor.close()
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+    """The planner's empty tables, the definitions as rows, and the clock."""
+    run(cursor, "timing")
+    run(cursor, "tables")
+    define_send_key(cursor)
+    cursor.execute("INSERT INTO clock VALUES ($1, 0)", [now])
+    outline(cursor, definitions)
+
+
+def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> Candidates:
+    occurrences = cursor.sql("SELECT sequence, entity, record, occurrence FROM occ").to_arrow_table()
+    whole = tuple(sorted(s.id for s in definitions.sequences.values() if reenter_of(s) != "every_occurrence"))
+    zone = definitions.project.timezone
+    spans: list[Duration] = [WEEK, *(s.min_gap for s in definitions.sequences.values() if s.min_gap is not None)]
+    if definitions.project.guards.max_per_contact is not None:
+        spans.append(definitions.project.guards.max_per_contact.per)
+    # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
+    since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
+    return Candidates(occurrences, whole, since)
+
+
+def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
+    for name in VIEW:
+        put(cursor, "known" if name == "enrollments" else name, view.tables[name])
+    introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
+    introduce(cursor, definitions, introductions, now)
+    known_bases(cursor)
+    run(cursor, "gaps")
+    return introductions
+
+
+def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, address_key: AddressKey) -> None:
+    """Fill enrollments: who is considered in this plan (6.18)."""
+    hand_made(cursor, definitions, view, now)
+    standings(cursor, definitions, now)
+    manual_occurrences(cursor, definitions)
+    audiences(cursor, definitions, now)
+    people(cursor, definitions, address_key)
+    members(cursor)
+    run(cursor, "enrollments")
+
+
+def _walk_guarded(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, counts: Mapping[str, int], now: datetime, allowed: Mapping[str, float]
+) -> tuple[GuardResult, ...]:
+    """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
+    walk(cursor, definitions, now)
+    firsts = first_runs(cursor, definitions, view, allowed)
+    over = [guard.sequence for guard in firsts if not guard.passed]
+    if over:
+        cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
+        walk(cursor, definitions, now)
+    return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
+
+
+def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(f"{count} records of {entity} have no key and are left out" for entity, count in sorted(snapshot.left_out.items()) if count)
+
+
+def empty_changes() -> dict[str, pa.Table]:
+    """What a blocked run writes: nothing."""
+    from engine.ledger.records import CHANGES
+
+    return {name: schema.empty_table() for name, schema in CHANGES.items()}

@@ -1,0 +1,100 @@
+"""Contacts as receivers: their addresses, what those addresses refused, and the audience of each record (§4, 6.10, 6.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from engine.definitions.definitions import Definitions
+from engine.messages.addresses import ADDRESS_PATTERN
+from engine.plan.statements import append, run
+from engine.relations.audiences import audience
+from engine.relations.binding import Binder, sql
+from engine.relations.people import flagged, receivers
+
+AddressKey = Callable[[str], str]
+
+
+def audiences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+    """Fill audience: the contacts of every record that has an open occurrence or an enrollment that could live."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT sequence, record FROM occ UNION "
+        "SELECT k.sequence, k.record FROM known k JOIN standing USING (sequence, record) WHERE k.exit_final IS NOT TRUE"
+    )
+    for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
+        if sequence.about == definitions.crm.contact.entity:
+            continue
+        cursor.execute("CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM asked WHERE sequence = $1", [sequence.id])
+        binder = Binder()
+        select = sql(audience(definitions, sequence, now, binder, "asked_here"))
+        cursor.execute(f"INSERT INTO audience SELECT '{sequence.id}', record, contact, grp, pos FROM ({select})", binder.values)
+
+
+def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_key: AddressKey) -> None:
+    """Fill people, refusals, denials, consents and locales for everybody involved; then members, the audiences that can be mailed."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE involved AS SELECT contact FROM audience UNION SELECT contact FROM known "
+        "UNION SELECT record FROM occ JOIN seqs USING (sequence) WHERE is_contact"
+    )
+    binder = Binder()
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE met AS {sql(receivers(definitions.crm, binder, 'involved'))}", binder.values)
+    addresses = [row[0] for row in cursor.execute("SELECT DISTINCT address FROM met WHERE address IS NOT NULL ORDER BY address").fetchall()]
+    keys = pa.table({"address": pa.array(addresses, pa.string()), "address_key": pa.array([address_key(a) for a in addresses], pa.string())})
+    cursor.execute("CREATE OR REPLACE TEMP TABLE address_keys (address VARCHAR, address_key VARCHAR)")
+    append(cursor, "address_keys", keys)
+    cursor.execute(
+        "INSERT INTO people SELECT m.contact, m.address, k.address_key, "
+        "CASE WHEN m.address IS NULL THEN 'no_address' WHEN NOT regexp_full_match(m.address, $pattern) OR length(m.address) > 254 THEN 'invalid_address' END, "
+        "m.active, m.language, m.name, "
+        "(SELECT min(CASE s.reason WHEN 'bounce' THEN 'bounce' ELSE 'complaint' END) FROM suppressions s "
+        "WHERE s.address_key = k.address_key AND s.reason <> 'unsubscribed') "
+        "FROM met m LEFT JOIN address_keys k USING (address)",
+        {"pattern": ADDRESS_PATTERN},
+    )
+    _answers(cursor, definitions)
+    _locales(cursor, definitions)
+
+
+def _answers(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+    """4.7: one record that says no silences its address; without one, one that says yes is enough."""
+    crm = definitions.crm
+    cursor.execute(
+        "INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'"
+    )
+    asked = [("refusals", "unsubscribed", crm.contact.unsubscribed, True, None)]
+    for topic, field in crm.contact.consent.items():
+        asked += [("denials", "consent", field, False, topic), ("consents", "consent", field, True, topic)]
+    for table, _, field, value, topic in asked:
+        if field is not None:
+            binder = Binder()
+            said = sql(flagged(crm, field, value, binder))
+            cursor.execute(
+                f"INSERT INTO {table} SELECT address, $topic FROM ({said}) WHERE address IN (SELECT address FROM address_keys)", {**binder.values, "topic": topic}
+            )
+
+
+def _locales(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+    wanted = [row[0] for row in cursor.execute("SELECT DISTINCT coalesce(language, '') FROM people UNION SELECT ''").fetchall()]
+    rows = [{"template": id, "wanted": language, "locale": locale_of(definitions, id, language)} for id in definitions.templates for language in wanted]
+    if rows:
+        append(cursor, "locales", pa.Table.from_pylist(rows))
+
+
+def locale_of(definitions: Definitions, template: str, language: str | None) -> str:
+    """The locale of a mail: the contact's language (th, TH and th-TH are one) where the template has it, else the project's first."""
+    short = (language or "").strip().lower().replace("_", "-").split("-")[0]
+    said = definitions.templates[template]
+    return short if short in definitions.project.locales and short in said.subject and short in said.body else definitions.project.fallback
+
+
+def members(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Choose each record's audience."""
+    cursor.execute(
+        # Whoever ended for good keeps the place that `max` counts; who left by a passing cause does not.
+        "CREATE OR REPLACE TEMP TABLE placed AS SELECT DISTINCT k.sequence, k.record, k.contact FROM known k "
+        "WHERE k.exit_reason IS NULL OR k.exit_final"
+    )
+    run(cursor, "members")

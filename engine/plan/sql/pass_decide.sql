@@ -1,0 +1,58 @@
+-- The decision of this pass: the first gate that does not pass, and the walk goes on behind what was passed over.
+CREATE OR REPLACE TEMP TABLE judged AS
+WITH flagged AS (
+    SELECT g.*, v.variable, s.guarded
+    FROM gated g JOIN seqs s ON s.sequence = g.sequence
+    LEFT JOIN missing v ON v.sequence = g.sequence AND v.step = g.step AND v.record = g.record AND v.contact = g.contact
+), winners AS (
+    -- 4.6: the lowest contact key of this plan that passes all other gates before the cap.
+    SELECT sequence, step, record, occurrence, address_key, arg_min(contact, (whole(contact) IS NULL, whole(contact), contact)) AS winner
+    FROM flagged
+    WHERE NOT is_record AND step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL AND NOT taken_in_ledger
+        AND NOT too_soon AND variable IS NULL AND NOT guarded
+    GROUP BY ALL
+)
+SELECT f.*, w.winner,
+    coalesce(
+        f.step_fault,
+        CASE WHEN f.is_record THEN 'no_recipient' END,
+        f.hold_fault, f.consent_fault,
+        CASE WHEN f.taken_in_ledger OR w.winner <> f.contact THEN 'duplicate_address' END,
+        CASE WHEN f.too_soon THEN 'too_soon' END,
+        CASE WHEN f.variable IS NOT NULL THEN 'missing_variable' END,
+        CASE WHEN f.guarded THEN 'guard' END,
+        'due') AS reason
+FROM flagged f
+LEFT JOIN winners w ON w.sequence = f.sequence AND w.step = f.step AND w.record = f.record AND w.occurrence = f.occurrence AND w.address_key = f.address_key;
+
+CREATE OR REPLACE TEMP TABLE outcome AS
+SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record, decision, reason,
+    NULL::VARCHAR AS template, NULL::VARCHAR AS locale, NULL::VARCHAR AS category, NULL::VARCHAR AS topic,
+    NULL::VARCHAR AS address, NULL::VARCHAR AS address_key, NULL::VARCHAR AS name, NULL::VARCHAR AS detail
+FROM at_step WHERE decision IS NOT NULL
+UNION ALL
+SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record,
+    CASE
+        WHEN reason IN ('contact_inactive', 'no_address', 'invalid_address', 'missing_variable', 'guard') THEN 'hold'
+        WHEN reason = 'no_recipient' THEN 'unreached'
+        WHEN reason = 'due' THEN 'send'
+        ELSE 'skip'
+    END, reason, template, locale, category, topic, address, address_key, name,
+    CASE reason WHEN 'missing_variable' THEN variable END
+FROM judged;
+
+-- A record's own walk tells only where it would send; what it would do otherwise is counted, never decided.
+INSERT INTO decisions
+SELECT decision, reason, sequence, step, pos, entity, record, occurrence, CASE WHEN is_record THEN NULL ELSE contact END,
+    CASE WHEN reason = 'step_inactive' OR decision = 'complete' THEN NULL ELSE due END, expiry, template, locale, category, topic,
+    address, address_key, name, detail
+FROM outcome WHERE NOT is_record OR decision = 'unreached';
+
+INSERT INTO named
+SELECT sequence, 'no_recipient_yet', count(*) FROM outcome WHERE is_record AND decision IN ('wait', 'complete') GROUP BY ALL;
+
+UPDATE walk SET
+    pos = CASE WHEN o.decision = 'skip' THEN walk.pos + 1 ELSE walk.pos END,
+    prev_at = CASE WHEN o.decision <> 'skip' THEN prev_at WHEN o.reason = 'expired' THEN o.due ELSE (SELECT now FROM clock) END,
+    done = o.decision <> 'skip'
+FROM outcome o WHERE o.id = walk.id;

@@ -1,0 +1,33 @@
+-- The gates of the contact (6.9 to 6.12) for those whose step is due; the template is chosen and the address is known.
+CREATE OR REPLACE TEMP TABLE reached AS
+SELECT a.id, a.sequence, a.entity, a.record, a.occurrence, a.contact, a.step, a.pos, a.due, a.expiry, a.is_record,
+    coalesce(ch.template, only_one.template) AS template,
+    t.active AS template_active, t.category, t.topic, p.address, p.address_key, p.fault, p.active AS contact_active, p.suppressed, p.name,
+    l.locale, a.has_if AND h.record IS NULL AS condition_false
+FROM at_step a
+LEFT JOIN holds h ON a.has_if AND h.sequence = a.sequence AND h.rule = 'if:' || a.step AND h.record = a.record AND h.contact = a.contact
+LEFT JOIN chosen ch ON ch.sequence = a.sequence AND ch.step = a.step AND ch.record = a.record AND ch.contact = a.contact
+LEFT JOIN step_template only_one ON only_one.sequence = a.sequence AND only_one.step = a.step
+LEFT JOIN templates t ON t.template = coalesce(ch.template, only_one.template)
+LEFT JOIN people p ON p.contact = a.contact
+LEFT JOIN locales l ON l.template = coalesce(ch.template, only_one.template) AND l.wanted = coalesce(p.language, '')
+WHERE a.decision IS NULL;
+
+CREATE OR REPLACE TEMP TABLE gated AS
+SELECT r.*,
+    CASE
+        WHEN NOT coalesce(r.template_active, false) THEN 'step_inactive'
+        WHEN r.condition_false THEN 'condition_false'
+    END AS step_fault,
+    CASE WHEN NOT r.contact_active THEN 'contact_inactive' ELSE r.fault END AS hold_fault,
+    CASE
+        WHEN r.suppressed = 'bounce' THEN 'suppressed_bounce'
+        WHEN r.suppressed IS NOT NULL THEN 'suppressed_complaint'
+        WHEN r.category = 'marketing' THEN m.fault
+    END AS consent_fault,
+    EXISTS (FROM decided d WHERE d.state <> 'skipped' AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
+        AND d.occurrence = r.occurrence AND d.address_key = r.address_key AND d.contact <> r.contact) AS taken_in_ledger,
+    EXISTS (FROM gap_sends g WHERE g.sequence = r.sequence AND g.step = r.step AND g.record = r.record AND g.contact = r.contact
+        AND g.occurrence <> r.occurrence AND g.free_at > (SELECT now FROM clock)) AS too_soon
+FROM reached r
+LEFT JOIN marketing_faults m ON m.contact = r.contact AND m.topic = r.topic;

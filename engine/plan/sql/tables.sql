@@ -1,0 +1,52 @@
+-- What a plan works on: the definitions as rows, and the tables that its passes fill.
+
+CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER);
+CREATE OR REPLACE TEMP TABLE seqs (
+    sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
+    at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
+    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN
+);
+CREATE OR REPLACE TEMP TABLE steps (
+    sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
+    exp_count BIGINT, exp_unit VARCHAR, active BOOLEAN, start TIMESTAMP, has_if BOOLEAN
+);
+-- Only the templates of each sequence's active steps: what somebody must be able to get to be in the audience (4.2).
+CREATE OR REPLACE TEMP TABLE reach (sequence VARCHAR, category VARCHAR, topic VARCHAR);
+CREATE OR REPLACE TEMP TABLE templates (template VARCHAR, category VARCHAR, topic VARCHAR, active BOOLEAN);
+CREATE OR REPLACE TEMP TABLE opt_ins (topic VARCHAR);
+CREATE OR REPLACE TEMP TABLE locales (template VARCHAR, wanted VARCHAR, locale VARCHAR);
+
+-- Occurrences: the distinct values of date triggers, when each of their steps is due, and their life (3.6).
+CREATE OR REPLACE TEMP TABLE bases (sequence VARCHAR, occurrence VARCHAR, value_at TIMESTAMP, base_date DATE, base_at TIMESTAMP, records BIGINT);
+CREATE OR REPLACE TEMP TABLE occ (
+    sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_date DATE, base_at TIMESTAMP, override BOOLEAN
+);
+CREATE OR REPLACE TEMP TABLE taken (
+    sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_at TIMESTAMP, source VARCHAR, override BOOLEAN, fresh BOOLEAN, note VARCHAR
+);
+CREATE OR REPLACE TEMP TABLE standing (sequence VARCHAR, record VARCHAR, matches BOOLEAN, occurrence VARCHAR);
+CREATE OR REPLACE TEMP TABLE named (sequence VARCHAR, reason VARCHAR, records BIGINT);
+
+-- People and what they may get.
+CREATE OR REPLACE TEMP TABLE audience (sequence VARCHAR, record VARCHAR, contact VARCHAR, grp INTEGER, pos BIGINT);
+CREATE OR REPLACE TEMP TABLE people (
+    contact VARCHAR, address VARCHAR, address_key VARCHAR, fault VARCHAR, active BOOLEAN, language VARCHAR, name VARCHAR, suppressed VARCHAR
+);
+CREATE OR REPLACE TEMP TABLE refusals (address VARCHAR, topic VARCHAR);
+CREATE OR REPLACE TEMP TABLE denials (address VARCHAR, topic VARCHAR);
+CREATE OR REPLACE TEMP TABLE consents (address VARCHAR, topic VARCHAR);
+
+-- Rules judged for pairs of record and contact: what is in here holds. `chosen` is the template of a step with several.
+CREATE OR REPLACE TEMP TABLE holds (sequence VARCHAR, rule VARCHAR, record VARCHAR, contact VARCHAR);
+CREATE OR REPLACE TEMP TABLE chosen (sequence VARCHAR, step VARCHAR, record VARCHAR, contact VARCHAR, template VARCHAR);
+CREATE OR REPLACE TEMP TABLE missing (sequence VARCHAR, step VARCHAR, record VARCHAR, contact VARCHAR, variable VARCHAR);
+
+CREATE OR REPLACE TEMP TABLE decisions (
+    decision VARCHAR, reason VARCHAR, sequence VARCHAR, step VARCHAR, pos INTEGER, entity VARCHAR, record VARCHAR, occurrence VARCHAR,
+    contact VARCHAR, due TIMESTAMP, expiry TIMESTAMP, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR,
+    address VARCHAR, address_key VARCHAR, name VARCHAR, detail VARCHAR
+);
+
+-- Keys that are whole numbers sort by value, others by code point after them.
+CREATE OR REPLACE TEMP MACRO whole(k) AS TRY_CAST(CASE WHEN regexp_full_match(k, '-?[0-9]{1,37}') THEN k END AS HUGEINT);
+CREATE OR REPLACE TEMP TABLE step_template (sequence VARCHAR, step VARCHAR, template VARCHAR);

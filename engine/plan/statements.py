@@ -1,0 +1,39 @@
+"""The planner's fixed SQL: files in `sql/`, run whole in their order of sentences."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+
+import duckdb
+import pyarrow as pa
+
+
+@lru_cache(maxsize=32)
+def _sentences(name: str) -> tuple[str, ...]:
+    text = resources.files("engine.plan").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return tuple(statement.query for statement in duckdb.extract_statements(text))
+
+
+def run(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Run every statement of sql/NAME.sql."""
+    for sentence in _sentences(name):
+        cursor.execute(sentence)
+
+
+def put(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Fill a temporary table of the same name and columns, made here when it is not there."""
+    cursor.register("arriving", rows)
+    try:
+        cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT * FROM arriving')
+    finally:
+        cursor.unregister("arriving")
+
+
+def append(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Add rows to a temporary table, by column name."""
+    cursor.register("arriving", rows)
+    try:
+        cursor.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM arriving')
+    finally:
+        cursor.unregister("arriving")

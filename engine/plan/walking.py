@@ -1,0 +1,72 @@
+"""The walk (6.17): position by position, everyone who stands there is taken through the gates; a step passed over moves on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import Sequence
+from engine.plan.judging import choose, find_missing, holds_for, rules_of
+from engine.plan.statements import run
+
+
+def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+    """Fill decisions for every considered enrollment, and unreached for records with nobody."""
+    for table in ("decisions", "holds", "chosen", "missing"):
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute("DELETE FROM named WHERE reason = 'no_recipient_yet'")
+    for sequence in _sorted(definitions):
+        for name, rule in rules_of(sequence).items():
+            cursor.execute(
+                "CREATE OR REPLACE TEMP TABLE pairs AS SELECT record, contact FROM enrollments WHERE sequence = $1 "
+                "UNION SELECT record, '' FROM occ WHERE sequence = $1",
+                [sequence.id],
+            )
+            holds_for(cursor, definitions, sequence, rule, name, "pairs", now)
+    run(cursor, "start_walk")
+    longest = max((len(sequence.steps) for sequence in definitions.sequences.values()), default=0)
+    for position in range(longest + 1):
+        cursor.execute("UPDATE clock SET pass = $1", [position])
+        if not _one("SELECT count(*) FROM walk, clock WHERE pos = pass AND NOT done", cursor):
+            continue
+        _pass(cursor, definitions, position, now)
+
+
+def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
+    run(cursor, "pass_due")
+    waiting = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
+    for sequence in _sorted(definitions):
+        if sequence.id not in waiting:
+            continue
+        step = sequence.steps[position]
+        if step.if_ is None and isinstance(step.template, str):
+            continue
+        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
+        if step.if_ is not None:
+            holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
+        if not isinstance(step.template, str):
+            choose(cursor, definitions, sequence, step, "pairs", now)
+    run(cursor, "pass_gates")
+    groups = cursor.execute(
+        "SELECT DISTINCT sequence, step, template, locale FROM gated WHERE NOT is_record AND step_fault IS NULL AND hold_fault IS NULL "
+        "AND consent_fault IS NULL ORDER BY ALL"
+    ).fetchall()
+    for sequence_id, step_id, template, locale in groups:
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM gated WHERE sequence = $1 AND step = $2 AND template = $3 "
+            "AND locale = $4 AND NOT is_record AND step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL",
+            [sequence_id, step_id, template, locale],
+        )
+        find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now)
+    run(cursor, "pass_decide")
+
+
+def _sorted(definitions: Definitions) -> list[Sequence]:
+    return sorted(definitions.sequences.values(), key=lambda sequence: sequence.id)
+
+
+def _one(query: str, cursor: duckdb.DuckDBPyConnection) -> int:
+    row = cursor.execute(query).fetchone()
+    return int(row[0]) if row else 0

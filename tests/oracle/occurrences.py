@@ -1,0 +1,254 @@
+"""Section 3: which occurrences there are now, when a sequence and its steps start, the life of an occurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from .facts import Record, Scope, World, key_order
+from .ledger import Decided, OccurrenceKey, OracleLedger, Taken
+from .model import Sequence, Step
+from .moments import (
+    Base,
+    base_instant,
+    due_after,
+    due_from_base,
+    moved,
+    start_of_local_day,
+)
+from .rules import holds, members
+
+FIRST_DAY = date(1970, 1, 2)
+LAST_DAY = date(2100, 12, 31)
+LONG_AGO = datetime(1, 1, 3, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """2 One reason for one record to be in a sequence, with a key and a base."""
+
+    key: OccurrenceKey
+    base: Base
+    record: Record
+
+
+# 3.1, 3.5 What there is now.
+
+
+def occurrences(world: World, ledger: OracleLedger, sequence: Sequence) -> dict[OccurrenceKey, Occurrence]:
+    """The occurrences that stand now: the trigger has a value, `where` holds, the record is there."""
+    if sequence.trigger == "date":
+        found = _date_occurrences(world, sequence)
+    else:
+        found = _manual_occurrences(world, ledger, sequence)
+    found.sort(key=lambda o: (key_order(o.key.record), o.key.occurrence))
+    return {occurrence.key: occurrence for occurrence in found}
+
+
+def date_value(world: World, sequence: Sequence, record: Record) -> Base | None:
+    """3.1 The value of the trigger; naive timestamps are UTC. None where there is no value at all."""
+    value = Scope(world, record).value(str(sequence.date_path))
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value if isinstance(value, date) else None
+
+
+def in_range(value: Base) -> bool:
+    """3.1 Before 1970-01-02 or after 2100: no occurrence. Of a timestamp, its day in UTC."""
+    day = value.date() if isinstance(value, datetime) else value
+    return FIRST_DAY <= day <= LAST_DAY
+
+
+def date_key(value: Base) -> str:
+    """3.1 The value: a date as 2026-12-31, a timestamp as 2026-12-31T02:00:00Z."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.isoformat()
+
+
+def _date_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
+    found = []
+    for record in world.facts.all(sequence.about):
+        value = date_value(world, sequence, record)
+        if value is None or not in_range(value):
+            continue
+        if not holds(sequence.where, record_scope(world, record)):
+            continue
+        key = OccurrenceKey(sequence.id, sequence.about, record.key, date_key(value))
+        found.append(Occurrence(key, value, record))
+    return found
+
+
+def record_scope(world: World, record: Record) -> Scope:
+    """A trigger knows the record only; where the record is a contact it is the contact too."""
+    return Scope(world, record, record if record.entity == world.facts.contact_entity else None)
+
+
+def _manual_occurrences(world: World, ledger: OracleLedger, sequence: Sequence) -> list[Occurrence]:
+    """3.5 Those that were taken, and those that this plan takes; a file must still name the record."""
+    known = {**ledger.taken, **newly_taken(world, ledger, sequence)[0]}
+    found = []
+    for key, taken in known.items():
+        record = world.facts.get(key.entity, key.record)
+        if key.sequence != sequence.id or record is None:
+            continue
+        if taken.by == "file" and not _still_in_file(world, sequence, key):
+            continue
+        found.append(Occurrence(key, taken.base, record))
+    return found
+
+
+def _files(world: World, sequence: Sequence) -> list[Mapping[str, Any]]:
+    files = world.project.get("enrollments") or {}
+    return [files[name] for name in sorted(files) if files[name]["sequence"] == sequence.id]
+
+
+def _still_in_file(world: World, sequence: Sequence, key: OccurrenceKey) -> bool:
+    """3.5 Who is taken out of the file exits; a `segment` meant its members at the first apply only."""
+    for file in _files(world, sequence):
+        if file["id"] == key.occurrence:
+            return "segment" in file or key.record in {str(k) for k in file["contacts"]}
+    return False
+
+
+def newly_taken(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> tuple[dict[OccurrenceKey, Taken], set[str]]:
+    """3.5 Base: the first apply that sees it. Key: the file's id."""
+    taken: dict[OccurrenceKey, Taken] = {}
+    files: set[str] = set()
+    if sequence.trigger != "manual":
+        return taken, files
+    for file in _files(world, sequence):
+        if "segment" in file:
+            if file["id"] in ledger.files_taken:
+                continue
+            keys = [record.key for record in members(world, file["segment"])]
+        else:
+            keys = [str(key) for key in file["contacts"]]
+        files.add(file["id"])
+        for record in keys:
+            key = OccurrenceKey(sequence.id, sequence.about, record, file["id"])
+            if key not in ledger.taken and world.facts.get(sequence.about, record) is not None:
+                taken[key] = Taken(world.now, "file")
+    return taken, files
+
+
+# 3.7 When a sequence and its steps start.
+
+
+def recorded_start(world: World, ledger: OracleLedger, sequence: Sequence) -> datetime | None:
+    """3.7 `active_from`, else the start of the local day of the first apply that has it as active."""
+    if sequence.status == "draft":
+        return None  # 8.15 it has not started
+    if sequence.active_from is not None:
+        return sequence.active_from
+    if sequence.id in ledger.starts:
+        return ledger.starts[sequence.id]
+    return start_of_local_day(world.now, sequence.zone) if sequence.status == "active" else None
+
+
+def less_backfill(sequence: Sequence, start: datetime) -> datetime:
+    """3.7 `backfill: 30d` (or `all`) moves the start back."""
+    if sequence.backfill is None:
+        return start
+    if isinstance(sequence.backfill, str):
+        return LONG_AGO
+    return moved(start, sequence.backfill, sequence.zone, -1)
+
+
+def sequence_start(world: World, ledger: OracleLedger, sequence: Sequence) -> datetime | None:
+    start = recorded_start(world, ledger, sequence)
+    return None if start is None else less_backfill(sequence, start)
+
+
+def brought_at(world: World, ledger: OracleLedger, sequence: Sequence, step: Step) -> datetime | None:
+    """3.7 The start of the local day of the apply that brought the step later; None: it came with the sequence."""
+    known = ledger.known_steps.get(sequence.id)
+    if known is None:
+        return None
+    if step.id in known:
+        return ledger.step_starts[(sequence.id, step.id)]
+    return start_of_local_day(world.now, sequence.zone)
+
+
+def step_start(world: World, ledger: OracleLedger, sequence: Sequence, step: Step) -> datetime | None:
+    """3.7 The sequence's start, or that of the later apply that brought the step (less `backfill`)."""
+    start = recorded_start(world, ledger, sequence)
+    later = brought_at(world, ledger, sequence, step)
+    if start is None:
+        # 8.15 and a sequence that was never active: nobody enters; whoever is on the way is held before this is asked.
+        return None if later is None else less_backfill(sequence, later)
+    return less_backfill(sequence, start if later is None else max(start, later))
+
+
+# 5 When a step is due, and until when.
+
+
+def due_moment(sequence: Sequence, step: Step, base: Base, history: list[Decided]) -> datetime:
+    """5.1 before/after: from the base. wait: from the base, else from the step decided last."""
+    if step.kind != "wait":
+        sign = -1 if step.kind == "before" else 1
+        return due_from_base(base, step.offset, sign, step.at, sequence.zone)
+    return due_after(wait_reference(sequence, base, history), step.offset, step.at, sequence.zone)
+
+
+def wait_reference(sequence: Sequence, base: Base, history: list[Decided]) -> datetime:
+    """5.1 The now of the run that decided the previous one; after `expired`, that step's due moment."""
+    if not history:
+        return base_instant(base, sequence.zone)
+    last = history[-1]
+    if last.reason == "expired" and last.due_at is not None:
+        return last.due_at
+    return last.at
+
+
+def expiry(sequence: Sequence, step: Step, due: datetime) -> datetime:
+    """5.6 Counts from the due moment."""
+    return moved(due, step.expires, sequence.zone)
+
+
+# 3.6 A life.
+
+
+def opens(sequence: Sequence, occurrence: Occurrence) -> datetime:
+    """3.6 When its first step is due; an occurrence of a wait sequence is open from its base."""
+    if sequence.waits:
+        return base_instant(occurrence.base, sequence.zone)
+    return due_moment(sequence, sequence.steps[0], occurrence.base, [])
+
+
+def closes(sequence: Sequence, occurrence: Occurrence, enrolled_somebody: bool) -> datetime:
+    """3.6 When its last step has expired; a wait sequence that never enrolled: when its first has."""
+    if not sequence.waits:
+        last = sequence.steps[-1]
+        return expiry(sequence, last, due_moment(sequence, last, occurrence.base, []))
+    reference = base_instant(occurrence.base, sequence.zone)
+    steps = sequence.steps if enrolled_somebody else sequence.steps[:1]
+    for step in steps:
+        reference = due_after(reference, step.offset, step.at, sequence.zone)
+    return expiry(sequence, steps[-1], reference)
+
+
+def has_opened(world: World, sequence: Sequence, occurrence: Occurrence) -> bool:
+    return world.now >= opens(sequence, occurrence)
+
+
+def has_closed(world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence) -> bool:
+    somebody = bool(ledger.of_occurrence(occurrence.key))
+    return world.now >= closes(sequence, occurrence, somebody)
+
+
+def is_open(world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence) -> bool:
+    return has_opened(world, sequence, occurrence) and not has_closed(world, ledger, sequence, occurrence)
+
+
+def base_order(occurrence: Occurrence, sequence: Sequence) -> tuple[Any, ...]:
+    """3.9 The earlier base; of equal ones the record's key, then the occurrence's."""
+    return (
+        base_instant(occurrence.base, sequence.zone),
+        key_order(occurrence.key.record),
+        occurrence.key.occurrence,
+    )
