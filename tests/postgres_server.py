@@ -124,11 +124,11 @@ def _start(folder: Path, home: Path, port: int) -> subprocess.Popen[bytes]:
         "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
         **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user is not None else {}),
     }
-    initdb = [folder / "initdb", "-D", data, "-U", USER, f"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]
+    initdb = [str(folder / "initdb"), "-D", str(data), "-U", USER, f"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]
     made = subprocess.run(initdb, capture_output=True, text=True, check=False, **options)
     if made.returncode != 0:
         raise NoPostgres(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
-    arguments = [folder / "postgres", "-D", data, "-p", str(port), "-k", home, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]
+    arguments = [str(folder / "postgres"), "-D", str(data), "-p", str(port), "-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]
     with log.open("wb") as out:
         server = subprocess.Popen(arguments, stdout=out, stderr=out, preexec_fn=_end_with_parent, **options)  # noqa: PLW1509 - one system call, no lock is taken
     _wait(server, log, port)

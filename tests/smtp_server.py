@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Verb = Literal["CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "DOT", "RSET", "QUIT"]
 
@@ -82,7 +82,7 @@ class ScriptedServer:
     transactions: int = 0
     port: int = 0
 
-    def __enter__(self) -> ScriptedServer:
+    def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
         self._closing = threading.Event()
@@ -147,7 +147,7 @@ class _Session:
 
     def run(self) -> None:
         self.answer("CONNECT")
-        sender, recipients = "", []
+        sender, recipients = "", list[str]()
         while True:
             line = self.line()
             self.server.commands.append(line)

@@ -64,7 +64,7 @@ def _file_id(value: Any) -> str:
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
         raise PydanticCustomError(
-            "name", "`{name}` is not a name; entities and fields are lower-case letters, digits and underscores", {"name": str(value)}
+            "name", "`{name}` is not a name; entities, fields and variables are lower-case letters, digits and underscores", {"name": str(value)}
         )
     return value
 
@@ -107,12 +107,17 @@ def keyed(*names: str) -> Callable[[Any], str]:
     return tag
 
 
-DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=str)]
-TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=str)]
-ZoneName = Annotated[str, BeforeValidator(_zone)]
-FileId = Annotated[str, BeforeValidator(_file_id)]
-FieldName = Annotated[str, BeforeValidator(_name)]
-DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=str)]
+def _written(pattern: str, *examples: str) -> Any:
+    """What an editor is told of a text with a form."""
+    return Annotated[str, Field(pattern=pattern, examples=list(examples))]
+
+
+DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=_written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
+TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=_written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]
+ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=_written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
+FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=_written(r"^[a-z0-9]+(-[a-z0-9]+)*$", "contract-renewal"))]
+FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=_written(r"^[a-z][a-z0-9_]*$", "end_date"))]
+DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=_written(r"^\d{4}-\d\d-\d\d", "2026-01-31"))]
 Text = Annotated[str, StringConstraints(min_length=1)]
 # Strict: `yes` and 1 are no booleans, true and "5" are no numbers.
 Flag = StrictBool

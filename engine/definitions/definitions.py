@@ -73,6 +73,8 @@ class Definitions:
     digest: str
     commit: str | None = None
     partials: Mapping[str, str] = field(default_factory=dict)
+    # The sequences as they stand in the files, as canonical JSON: what a later change is compared with (§8).
+    compiled: str = "{}"
 
     def where(self, kind: Kind, id: str) -> Places:
         return self.places.get((kind, id)) or Places(f"definitions/{kind}s/{id}.yaml")

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from engine.definitions.base import Loc, Model
 from engine.definitions.checking import CHECKS
 from engine.definitions.crm import Crm
-from engine.definitions.definitions import Definitions, Kind, Layout
+from engine.definitions.definitions import Definitions, Kind, Layout, Places
 from engine.definitions.draft import Draft
 from engine.definitions.later import refuse_later
 from engine.definitions.project import Project
@@ -78,6 +79,8 @@ class _Reading:
         self.draft = Draft()
         self.problems: list[Problem] = []
         self.used: set[str] = set()
+        # A file beside the YAML was named and not found: which file is not used cannot be said.
+        self.unsettled = False
 
     def read_all(self) -> None:
         self.paths = list(self.tree.paths())
@@ -126,6 +129,7 @@ class _Reading:
         except OutsideTree:
             self.problems.append(Problem("E122", f"{what} leads out of the project", place, "keep it inside; symbolic links, `..` and absolute paths may not lead out"))
         except FileNotFoundError:
+            self.unsettled = True
             folder = posixpath.dirname(path)
             there = [other for other in self.paths if posixpath.dirname(other) == folder and not other.endswith(".yaml")]
             close = get_close_matches(posixpath.basename(path), [posixpath.basename(other) for other in there], 1)
@@ -170,6 +174,9 @@ class _Reading:
             self.problems.extend(problems_of(error, MODELS[kind], data, document.places, locs))
             self.draft.broken.update({(kind, id), (kind, str(data.get("id", id)))})
             return
+        self.problems.extend(
+            Problem("E105", f"`{loc[-1]}` has no value", document.places.key(*loc), "write one, or take the key out: nothing is left empty by accident") for loc in _empty(data)
+        )
         if self._named(kind, stem, model, path, document.places.value("id")):
             self._keep(kind, id, model)
             self.draft.places[(kind, id)] = document.places
@@ -207,8 +214,6 @@ class _Reading:
             kinds[kind][id] = model
 
     def _layout(self, path: str, stem: str, ending: str) -> None:
-        from engine.definitions.definitions import Places
-
         if ending != ".html":
             self._misplaced(path, "a layout ends in `.html`", f"rename it to `{stem}.html`")
             return
@@ -241,7 +246,7 @@ class _Reading:
         for path in self.paths:
             if path.startswith((f"{FOLDER}/templates/", f"{FOLDER}/segments/")) and path.endswith((".md", ".html", ".txt", ".csv")) and path not in self.used:
                 name = path.rsplit("/", 1)[1]
-                if not self.draft.broken and not name.startswith(".") and not name.upper().startswith("README"):
+                if not self.unsettled and not self.draft.broken and not name.startswith(".") and not name.upper().startswith("README"):
                     what = "segment" if path.startswith(f"{FOLDER}/segments/") else "template"
                     self.problems.append(Problem("E123", f"no {what} uses this file", Origin(path), "name it in one, or delete it", severity="warning"))
 
@@ -252,6 +257,7 @@ class _Reading:
             if name.startswith(("/", "~")):
                 raise OutsideTree(name)
         except OutsideTree:
+            self.unsettled = True
             self.problems.append(Problem("E122", f"`{name}` leads out of the project", place, "name a file beside this one, such as `NAME.en.md`, with forward slashes"))
             return None
         self.used.add(path)
@@ -262,6 +268,7 @@ class _Reading:
         if path is None or path in self.draft.bodies:
             return
         if not path.endswith(endings):
+            self.unsettled = True
             self.problems.append(Problem("E124", f"`{name}` ends in neither {' nor '.join(endings)}", place, "the ending says how the file is read: Markdown, HTML or plain text"))
             return
         text = self._text(path, place)
@@ -293,8 +300,25 @@ class _Reading:
         return Definitions(
             project=draft.project, crm=draft.crm, types=draft.types, templates=draft.templates, layouts=draft.layouts, segments=draft.segments,
             sequences=draft.sequences, enrollments=draft.enrollments, partials=draft.partials, bodies=draft.bodies, members=draft.members, places=draft.places,
-            digest=digest(draft), commit=self.tree.commit(self.used),
+            digest=digest(draft), commit=self.tree.commit(self.used), compiled=compiled(draft),
         )  # fmt: skip
+
+
+# Where null says something: no layout, no default text, an example of nothing; and rules judge their own.
+_MAY_BE_NULL = ("layout", "default", "sample", "exists", "none")
+
+
+def _empty(data: Any, loc: Loc = ()) -> Iterator[Loc]:
+    """The keys without a value, such as a `goal:` whose lines were all taken out."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if value is None and key not in _MAY_BE_NULL:
+                yield (*loc, key)
+            elif key not in _MAY_BE_NULL:
+                yield from _empty(value, (*loc, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _empty(value, (*loc, index))
 
 
 def _without(data: Any, locs: list[Loc]) -> Any:
@@ -326,6 +350,12 @@ def digest(draft: Draft) -> str:
     }
     text = json.dumps(canonical, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def compiled(draft: Draft) -> str:
+    """The sequences as canonical JSON, as they stand in the files."""
+    said = {id: data for (kind, id), data in draft.data.items() if kind == "sequence"}
+    return json.dumps({"format": 1, "sequences": said}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _with_bodies(draft: Draft, id: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -56,13 +56,13 @@ class Path:
 class PathError(Exception):
     """A path leads nowhere. `position` is the index of the part that fails; `known` what could stand there.
 
-    `broken_map` where the path is right and the map itself names an entity that is not there; `choices` where it is ambiguous.
+    `entity` is the one at which it fails. `broken_map` where the path is right and the map itself names an entity that is not there; `choices` where it is ambiguous.
     """
 
-    def __init__(self, message: str, position: int, known: tuple[str, ...] = (), *, broken_map: bool = False, choices: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, position: int, known: tuple[str, ...] = (), *, broken_map: bool = False, choices: tuple[str, ...] = (), entity: str = "") -> None:
         super().__init__(message)
         self.message, self.position, self.known = message, position, known
-        self.broken_map, self.choices = broken_map, choices
+        self.broken_map, self.choices, self.entity = broken_map, choices, entity
 
 
 def resolve(crm: Crm, scope: Scope, parts: tuple[str, ...]) -> Path:
@@ -138,7 +138,7 @@ def _follow(crm: Crm, start: Literal["record", "contact"], entity: str, parts: t
                 raise PathError(f"`{name}` is a field of `{here}`; nothing can follow it", index + 1)
             return Path(start, entity, tuple(hops), name, declared.fields[name])
         known = (*declared.fields, *declared.relations)
-        raise PathError(f"`{here}` has no field or relation `{name}`", index, known)
+        raise PathError(f"`{here}` has no field or relation `{name}`", index, known, entity=here)
     return Path(start, entity, tuple(hops), None, None)
 
 

@@ -42,7 +42,7 @@ class FilesFacts(Model):
 
 
 class PostgresFacts(Model):
-    postgres: Expandable
+    postgres: Annotated[Expandable, Field(repr=False)]
     schema_: str | None = Field(default=None, alias="schema")
 
 
@@ -61,8 +61,8 @@ class Smtp(Model):
     host: Expandable
     port: StrictInt | Text = 587
     tls: Literal["starttls", "tls", "none"] = "starttls"
-    username: Expandable | None = None
-    password: Expandable | None = None
+    username: Annotated[Expandable | None, Field(repr=False)] = None
+    password: Annotated[Expandable | None, Field(repr=False)] = None
     ca_file: str | None = None
 
 

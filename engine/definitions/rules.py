@@ -125,9 +125,9 @@ def parse_rule(value: Any, at: Loc = ()) -> Rule:
     Compare(path=('company', 'industry'), operator='equals', operand='hotel', at=('company.industry',))
     """
     if not isinstance(value, dict):
-        raise RuleFormError(at, "a rule is a mapping, such as `company.industry: hotel`")
+        raise RuleFormError(at, "a rule is a mapping; write `company.industry: hotel`, and several under `all:` or `any:`")
     if not value:
-        raise RuleFormError(at, "a rule is empty; it would hold for everybody")
+        raise RuleFormError(at, "a rule is empty; it would hold for everybody: write a condition, or take the key out")
     rules = tuple(_entry(key, operand, (*at, key)) for key, operand in value.items())
     return rules[0] if len(rules) == 1 else All(rules, at)
 
@@ -142,47 +142,47 @@ def _entry(key: Any, value: Any, at: Loc) -> Rule:
         return Not(parse_rule(value, at), at)
     if key == "segment":
         if not isinstance(value, str) or not value:
-            raise RuleFormError(at, "`segment:` takes the id of one segment")
+            raise RuleFormError(at, "`segment:` takes the id of one segment; for several write `any: [{segment: a}, {segment: b}]`")
         return InSegment(value, at)
     if key in ("exists", "none", "count"):
         return _related(key, value, at)
     if key in HISTORY:
         raise RuleFormError(at, f"`{key}:` (a rule on history) is not in this version yet", help=LATER_HELP, code="E109")
     if key in OPERATORS:
-        raise RuleFormError(at, f"`{key}` is an operator; write the field before it: `company.name: {{{key}: …}}`")
+        raise RuleFormError(at, f"`{key}` is an operator and has no field; write it under a field: `company.name: {{{key}: …}}`")
     return _compare(key, value, at)
 
 
 def _group(key: str, value: Any, at: Loc) -> tuple[Rule, ...]:
     if not isinstance(value, list):
-        raise RuleFormError(at, f"`{key}:` takes a list of rules")
+        raise RuleFormError(at, f"`{key}:` takes a list of rules; write `{key}: [{{…}}, {{…}}]`")
     if not value:
-        raise RuleFormError(at, f"`{key}:` is empty; an empty group says nothing")
+        raise RuleFormError(at, f"`{key}:` is empty; write at least one rule, or take it out")
     return tuple(parse_rule(item, (*at, index)) for index, item in enumerate(value))
 
 
 def _related(kind: Literal["exists", "none", "count"] | str, value: Any, at: Loc) -> Rule:
     if not isinstance(value, dict) or len(value) != 1:
-        raise RuleFormError(at, f"`{kind}:` takes one to-many path, such as `company.invoices: {{status: overdue}}`")
+        raise RuleFormError(at, f"`{kind}:` takes one to-many path; write `{kind}: {{company.invoices: {{status: overdue}}}}`")
     ((path, inner),) = value.items()
     here = (*at, path)
     if not isinstance(path, str):
-        raise RuleFormError(here, f"`{path}` is not a path")
+        raise RuleFormError(here, f"`{path}` is not a path; write entity.relation")
     steps = tuple(path.split("."))
     if kind != "count":
         where = None if inner in ({}, None) else parse_rule(inner, here)
         return Related("exists", steps, where, 1, None, here) if kind == "exists" else Related("none", steps, where, None, 0, here)
     if not isinstance(inner, dict):
-        raise RuleFormError(here, "`count:` takes `{where: …, at_least: 3}` or `{at_most: 3}`")
+        raise RuleFormError(here, "`count:` needs a bound; write `{where: …, at_least: 3}` or `{at_most: 3}`")
     unknown = set(inner) - {"where", "at_least", "at_most"}
     if unknown:
         raise RuleFormError((*here, sorted(map(str, unknown))[0]), f"`{sorted(map(str, unknown))[0]}` is not known here; `count:` knows where, at_least, at_most")
     bounds = {name: inner.get(name) for name in ("at_least", "at_most")}
     for name, bound in bounds.items():
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 0):
-            raise RuleFormError((*here, name), f"`{name}` takes a whole number, 0 or more")
+            raise RuleFormError((*here, name), f"`{name}` takes a whole number; write 0 or more")
     if bounds["at_least"] is None and bounds["at_most"] is None:
-        raise RuleFormError(here, "`count:` needs `at_least` or `at_most`")
+        raise RuleFormError(here, "`count:` has no bound; add `at_least: 1` or `at_most: 3`")
     where = parse_rule(inner["where"], (*here, "where")) if inner.get("where") is not None else None
     return Related("count", steps, where, bounds["at_least"], bounds["at_most"], here)
 
@@ -197,6 +197,10 @@ def _compare(key: str, value: Any, at: Loc) -> Rule:
         comparisons = tuple(_operator(path, operator, operand, (*at, operator)) for operator, operand in value.items())
         return comparisons[0] if len(comparisons) == 1 else All(comparisons, at)
     if isinstance(value, list):
+        if any(isinstance(item, dict) for item in value):
+            close = get_close_matches(key, ("all", "any"), 1, 0.4)
+            help = f"did you mean `{close[0]}`?" if close else "rules stand in a list under `all:` or `any:`"
+            raise RuleFormError(at, f"`{key}` is followed by a list of rules, and it is no group", help=help)
         return _operator(path, "in_list", value, at)
     return _operator(path, "equals", value, at)
 
@@ -204,27 +208,27 @@ def _compare(key: str, value: Any, at: Loc) -> Rule:
 def _operator(path: tuple[str, ...], operator: Any, operand: Any, at: Loc) -> Compare:
     if operator not in OPERATORS:
         close = get_close_matches(str(operator), OPERATORS, 1)
-        known = f"did you mean `{close[0]}`? " if close else ""
-        raise RuleFormError(at, f"unknown operator `{operator}`", help=f"{known}The operators are {', '.join(OPERATORS)}")
+        help = f"did you mean `{close[0]}`?" if close else f"the operators are {', '.join(OPERATORS)}"
+        raise RuleFormError(at, f"unknown operator `{operator}`", help=help)
     if operator in ("is_empty", "is_not_empty"):
         if not isinstance(operand, bool):
-            raise RuleFormError(at, f"`{operator}` takes true or false")
+            raise RuleFormError(at, f"`{operator}` takes true or false; write `{operator}: true`")
         holds = operand == (operator == "is_empty")
         return Compare(path, "is_empty" if holds else "is_not_empty", None, at)
     if operand is None:
         raise RuleFormError(at, f"`{operator}` has no value; to ask for no value write `{{is_empty: true}}`")
     if operator in ("in_list", "between"):
         if not isinstance(operand, list) or not operand:
-            raise RuleFormError(at, f"`{operator}` takes a list of values" + (", and it is empty" if operand == [] else ""))
+            raise RuleFormError(at, f"`{operator}` takes a list of values" + (", and it is empty; name at least one" if operand == [] else "; write it in brackets: [a, b]"))
         if operator == "between" and len(operand) != 2:
-            raise RuleFormError(at, "`between` takes two values, the smaller first")
+            raise RuleFormError(at, "`between` takes two values; write the smaller first: [1, 5]")
         if any(isinstance(item, dict | list) or item is None for item in operand):
-            raise RuleFormError(at, f"`{operator}` takes plain values")
+            raise RuleFormError(at, f"`{operator}` takes plain values; a rule cannot stand in its list")
         if any(isinstance(item, str) and not item.strip() for item in operand):
             raise RuleFormError(at, f"`{operator}` has an empty value in its list; to ask for no value write `{{is_empty: true}}`")
         return Compare(path, operator, tuple(_exact(item, operator, at) for item in operand), at)
     if isinstance(operand, dict | list):
-        raise RuleFormError(at, f"`{operator}` takes one value, not a list")
+        raise RuleFormError(at, f"`{operator}` takes one value; for one of several write `in_list:`")
     if isinstance(operand, str) and not operand.strip():
         raise RuleFormError(at, f"`{operator}` has an empty value; to ask for no value write `{{is_empty: true}}`")
     if operator in ("within_last", "within_next"):
@@ -243,7 +247,7 @@ def _exact(operand: Any, operator: str, at: Loc) -> Operand:
     if not isinstance(operand, float):
         return operand  # type: ignore[no-any-return]  # a scalar of YAML: text, int, bool
     if not math.isfinite(operand):
-        raise RuleFormError(at, f"`{operator}` takes a finite number")
+        raise RuleFormError(at, f"`{operator}` takes a finite number; write one")
     return Decimal(repr(operand))
 
 

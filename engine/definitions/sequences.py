@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic.functional_validators import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from engine.clock import Duration
 from engine.definitions.base import (
@@ -82,22 +83,24 @@ class DateTrigger(Model):
 class ManualTrigger(Model):
     """`manual`: enrolled by a file of `definitions/enrollments/` or by `engine enroll` (3.5)."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        if value == {} or isinstance(value, ManualTrigger):
+            return value
+        raise PydanticCustomError("trigger", "`{value}` is no trigger; write `trigger: {date: ENTITY.FIELD}`, or `trigger: manual`", {"value": str(value)[:60]})
+
     @property
     def kind(self) -> Literal["manual"]:
         return "manual"
 
 
 def _trigger(value: Any) -> str:
-    """`trigger: manual` arrives as an empty mapping; a text that is no trigger keeps its own words."""
-    if isinstance(value, ManualTrigger) or value == {}:
-        return "<manual>"
-    return "<date>" if isinstance(value, dict | DateTrigger) else "<scalar>"
+    """`trigger: manual` arrives as an empty mapping."""
+    return "<date>" if isinstance(value, DateTrigger) or (isinstance(value, dict) and value) else "<manual>"
 
 
-Trigger = Annotated[
-    Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>")] | Annotated[Literal["manual"], Tag("<scalar>")],
-    Discriminator(_trigger),
-]
+Trigger = Annotated[Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>"), WithJsonSchema({"const": "manual"})], Discriminator(_trigger)]
 
 
 def rule_or_word(value: Any) -> str:
@@ -150,7 +153,7 @@ class Guards(Model):
     max_per_contact: MaxPerContact | None = None
     first_run_max: Count | None = None
     min_facts: dict[FieldName, Count] | None = None
-    max_shrink: Annotated[float, BeforeValidator(lambda value: _share(value))] | None = None
+    max_shrink: Annotated[float, BeforeValidator(lambda value: _share(value)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})] | None = None
 
 
 def _share(value: Any) -> Any:

@@ -19,7 +19,7 @@ from engine.problems import Origin, Problem
 # What to write where a key is missing; the words of language.md.
 EXAMPLES = {
     "about": "about: contract", "address": "address: email", "after": "after: 90d", "body": "body: {en: {file: NAME.en.md}}", "contact": "contact: {entity: contact, address: email}",
-    "date": "trigger: {date: contract.end_date}", "description": "description: Last day of the contract", "entities": "entities: {contact: {table: contacts, key: id, fields: {email: text}}}",
+    "duckdb": "duckdb: state/crm.duckdb", "smtp": "smtp: {host: smtp.example.com}", "env": "{env: SMTP_PASSWORD}", "date": "trigger: {date: contract.end_date}", "description": "description: Last day of the contract", "entities": "entities: {contact: {table: contacts, key: id, fields: {email: text}}}",
     "entity": "entity: contact", "environments": "environments: {dev: {facts: {duckdb: state/crm.duckdb}, ledger: {duckdb: state/ledger.duckdb}, transport: outbox}}",
     "facts": "facts: {duckdb: state/crm.duckdb}", "fields": "fields: {name: text, email: text}", "file": "{file: NAME.en.md}", "format": "format: 1", "host": "host: smtp.example.com",
     "key": "key: id", "ledger": "ledger: {duckdb: state/ledger.duckdb}", "locales": "locales: [en]", "max": "max: 3", "name": "name: harmony", "per": "per: 24h",
@@ -29,7 +29,7 @@ EXAMPLES = {
     "via": "via: company_id", "unsubscribe": 'unsubscribe: "https://mail.example.com/u/{token}"',
 }  # fmt: skip
 
-_CUSTOM = {"duration": "E116", "time_of_day": "E117", "zone": "E118", "day": "E119", "file_id": "E115", "name": "E115", "later": "E109", "value_error": "E121"}
+_CUSTOM = {"duration": "E116", "time_of_day": "E117", "zone": "E118", "day": "E119", "file_id": "E115", "name": "E115", "later": "E109", "trigger": "E106", "value_error": "E121"}
 _EXPECTED = {
     "string_type": "text", "int_type": "a whole number", "int_from_float": "a whole number", "bool_type": "true or false", "float_type": "a number", "dict_type": "a mapping",
     "model_type": "a mapping", "model_attributes_type": "a mapping", "tuple_type": "a list", "list_type": "a list",
@@ -112,9 +112,9 @@ def real_loc(loc: tuple[str | int, ...], data: Any, keep_last: bool = False) -> 
     here = data
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
-        if isinstance(here, dict) and part in here and not (isinstance(part, str) and part.startswith("<")):
-            here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and 0 <= part < len(here):
+        tag = isinstance(part, str) and part.startswith("<") and part.endswith(">")
+        below = (isinstance(here, dict) and part in here and not tag) or (isinstance(here, list) and isinstance(part, int) and 0 <= part < len(here))
+        if below:
             here = here[part]
         elif not (last and keep_last):
             continue
@@ -153,14 +153,18 @@ def _problem(detail: Any, loc: Loc, data: Any, places: Places) -> Problem:
     place = places.value(*loc)
     name = f"`{loc[-1]}`" if loc and isinstance(loc[-1], str) else "this entry" if loc else "the file"
     if detail["loc"] and detail["loc"][-1] == "[key]":
-        return Problem("E115", str(context.get("reason") or detail["msg"]), places.key(*loc))
+        return Problem("E115", *swapped(str(context.get("reason") or detail["msg"]), places.key(*loc)))
     if kind == "rule":
         inside = (*loc, *context.get("inside", ()))
-        return Problem(context.get("code", "E301"), context["reason"], places.key(*inside), context.get("help", ""))
+        message, way_out = parted(context["reason"])
+        return Problem(context.get("code", "E301"), message, places.key(*inside), context.get("help") or way_out)
     if kind in _CUSTOM:
-        return _custom(kind, detail, loc, places)
+        return _custom(kind, detail, loc, data, places)
     value = _value_at(data, loc)
     if kind in ("literal_error", "enum"):
+        # A short form, `name: txt`, stands for a mapping: the key that is wrong is the one inside.
+        inner = detail["loc"][-1]
+        name = f"`{inner}`" if isinstance(inner, str) and not inner.startswith("<") else name
         known = re.findall(r"'([^']*)'", context.get("expected", "")) or [str(context.get("expected", ""))]
         return _not_one_of(name, value, known, place)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -183,20 +187,47 @@ def keys_at_tag(context: dict[str, Any]) -> Iterator[str]:
         yield from (part for part in tag.split(", ") if part != "scalar")
 
 
-def _custom(kind: str, detail: Any, loc: Loc, places: Places) -> Problem:
+def _custom(kind: str, detail: Any, loc: Loc, data: Any, places: Places) -> Problem:
     context = detail.get("ctx") or {}
     if kind == "value_error":
-        return Problem("E121", str(context.get("error", detail["msg"])), places.key(*loc))
+        return _one_of_keys(str(context.get("error", detail["msg"])), loc, data, places)
     message = str(context.get("reason") or detail["msg"])
     if kind == "zone":
         from engine.clock import zones
 
         meant = closest(str(context.get("zone", "")), zones())
-        return Problem("E118", message, places.value(*loc), f"did you mean `{meant}`?" if meant else "")
-    head, _, tail = message.partition("; ")
+        name = str(context.get("zone", ""))
+        return Problem("E118", f"`{name}` is not a time zone", places.value(*loc), f"did you mean `{meant}`?" if meant else "write an IANA name such as Asia/Bangkok, or UTC")
     if kind == "later":
         return Problem("E109", message, places.value(*loc), LATER_HELP)
-    return Problem(_CUSTOM[kind], head, places.value(*loc), tail)
+    return Problem(_CUSTOM[kind], *swapped(message, places.value(*loc)))
+
+
+def parted(message: str) -> tuple[str, str]:
+    """A sentence and the way out behind it.
+
+    >>> parted("`1m`: does `m` mean minutes or months? Write `1min` or `1mo`")
+    ('`1m`: does `m` mean minutes or months?', 'write `1min` or `1mo`')
+    """
+    for mark, kept in (("; ", ""), ("? ", "?")):
+        head, found, tail = message.partition(mark)
+        if found:
+            return head + kept, tail[:1].lower() + tail[1:]
+    return message, ""
+
+
+def swapped(message: str, place: Origin) -> tuple[str, Origin, str]:
+    head, tail = parted(message)
+    return head, place, tail
+
+
+def _one_of_keys(message: str, loc: Loc, data: Any, places: Places) -> Problem:
+    """A rule of a model about several keys: the place is the second of those that it names, else the mapping."""
+    value = _value_at(data, loc)
+    named = [key for key in re.findall(r"`(\w+):?`", message) if isinstance(value, dict) and key in value]
+    if isinstance(value, dict) and len(named) > 1:
+        return Problem("E121", message, places.key(*loc, named[1]), "keep one of " + " and ".join(f"`{key}`" for key in named))
+    return Problem("E121", message, places.key(*loc, *named[:1]), "add one of them" if "one of" in message or " is " in message else "write what it needs, or take it out")
 
 
 def _not_one_of(name: str, value: Any, known: list[str], place: Origin) -> Problem:
@@ -204,6 +235,8 @@ def _not_one_of(name: str, value: Any, known: list[str], place: Origin) -> Probl
         return _wrong_kind(name, value, " or ".join(f"`{word}`" for word in known), place)
     meant = closest(str(value), known)
     hint = f"did you mean `{meant}`? " if meant else ""
+    if value == "smtp" and "outbox" in known:
+        return Problem("E106", f"{name}: `smtp` needs its settings", place, "write `transport: {smtp: {host: smtp.example.com, port: 587, tls: starttls}}`")
     if len(known) == 1:
         return Problem("E106", f"{name} is `{_shown(value)}`; it can only be `{known[0]}`", place, f"write `{known[0]}`" if not hint else hint.strip())
     return Problem("E106", f"{name} cannot be `{_shown(value)}`", place, f"{hint}It is one of: {', '.join(known)}")
@@ -221,6 +254,8 @@ def _wrong_kind(name: str, value: Any, expected: str, place: Origin) -> Problem:
         help = f'put it in quotes: "{_shown(value)}"'
     elif expected == "text" and isinstance(value, dict):
         help = "text that begins with `{` goes into quotes"
+    elif expected == "a mapping" and name.strip("`") in EXAMPLES:
+        help = f"write `{EXAMPLES[name.strip('`')]}`"
     elif expected == "a list" and not isinstance(value, dict):
         help = f"put it in brackets: [{_shown(value)}]"
     elif expected == "true or false" and str(value).lower() in ("yes", "no", "on", "off", "1", "0"):

@@ -64,7 +64,7 @@ class _Table(Mapping[Loc, Origin]):
         for part in loc:
             below = node[3]
             if isinstance(below, dict) and part in below:
-                place, node = below[part]  # type: ignore[index]  # `part in below` holds only for a text
+                place, node = below[part]
             elif isinstance(below, list) and isinstance(part, int) and 0 <= part < len(below):
                 node = below[part]
                 place = node[:3]

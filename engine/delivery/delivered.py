@@ -18,6 +18,13 @@ class Fate:
     phase: str
     text: str
 
+    @property
+    def code(self) -> str:
+        """What `engine explain` tells at length."""
+        if self.state == "failed":
+            return "E606" if self.phase in ("render", "message") else "E603"
+        return {"unknown": "E604", "held": "E605", "put off": "E602"}[self.state]
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -25,7 +32,7 @@ class Delivered:
     environment may not write to the address, E605); withdrawn (stopped, suppressed or expired after the claim).
 
     `ended` says why it ended: done, stopped (kill switch or `engine stop`), interrupted (a signal), server (the breaker,
-    E603), settings (the set-up is wrong). What was not delivered then stays planned. `code`, `word` and `help` tell more.
+    E602), settings (the set-up is wrong). What was not delivered then stays planned. `code`, `word` and `help` tell more.
     `fates` has the first `FATES_KEPT`.
     """
 

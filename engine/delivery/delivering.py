@@ -16,6 +16,7 @@ from typing import Protocol
 
 from engine.delivery.delivered import FATES_KEPT, Delivered, Ended, Fate, FateState
 from engine.delivery.groups import NOT_TRIED, Group, Withdrawn
+from engine.delivery.redacting import redacted
 from engine.delivery.transport import Transport
 from engine.errors import DeliveryFailure, PermanentFailure, TemporaryFailure
 from engine.ledger.ledger import Ledger, LedgerBroken
@@ -42,7 +43,7 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Unrendered:
-    """A message that cannot be made of this contact's values; `text` says why, without an address."""
+    """A message that cannot be made of this contact's values; `text` says why."""
 
     text: str
 
@@ -79,6 +80,8 @@ def deliver(
 ) -> Delivered:
     """Send what is planned and due; the result says what became of it. LedgerBroken ends it at once.
 
+    A message that `render` cannot make fails alone (render_error) and the others go on; an exception out of it ends the
+    delivery, and what was claimed goes back.
     Rows of a dead process are not taken in here: call `ledger.recover` before. The transport stays open for the caller to close.
     """
     return _Delivery(ledger, transport, render, worker, clock, stops, in_flight or InFlight(), retry_for, progress).run()
@@ -207,9 +210,10 @@ class _Delivery:
         made = self.render(row)
         if isinstance(made, Message):
             return made
-        if self.ledger.fail(row.send_key, row.token, "render_error", made.text, self.clock.now()):
+        text = redacted(made.text, addresses=(row.address,))
+        if self.ledger.fail(row.send_key, row.token, "render_error", text, self.clock.now()):
             self.done = replace(self.done, failed=self.done.failed + 1)
-            self._tell(Fate(row.send_key, "failed", "render", f"E607: {made.text}"))
+            self._tell(Fate(row.send_key, "failed", "render", f"E606: {text}"))
         return None
 
     def _hand_over(self, group: Group, row: Claimed, message: Message) -> None:

@@ -83,4 +83,4 @@ class OutboxTransport:
 
 
 def _not_writable(error: OSError) -> SettingsFailure:
-    return SettingsFailure("E604", f"the outbox cannot be written: {error.strerror or type(error).__name__}")
+    return SettingsFailure(f"the outbox cannot be written: {error.strerror or type(error).__name__}", help="look at the folder and the disk")

@@ -6,6 +6,7 @@ import signal
 import time
 from datetime import datetime, timedelta
 from types import FrameType, TracebackType
+from typing import Self
 
 
 class RunningClock:
@@ -28,7 +29,7 @@ class EndOnSignal:
         self.came: int = 0
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> EndOnSignal:
+    def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._asked)
         return self

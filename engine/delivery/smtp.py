@@ -38,6 +38,9 @@ _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _QUEUED = re.compile(r"\bqueued as ([A-Za-z0-9._-]{1,64})", re.IGNORECASE)
 # RFC 4954 and RFC 3207: log in, use a stronger mechanism, encrypt first. They say nothing of the message.
 _SETTINGS = frozenset({530, 534, 535, 538})
+_SET_HOST = "set `transport: {smtp: {host: …}}` of this environment in engine.yaml"
+_SET_PASSWORD = "look at `username:` in engine.yaml and at the environment variable that `password:` names; every send stays planned"
+_SET_TLS = "look at `tls:`, `port:` and `ca_file:` in engine.yaml (587 with `starttls`, 465 with `tls`); nothing was sent"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -83,11 +86,11 @@ class SmtpTransport:
         self._failures_in_a_row = 0
         self._secrets = tuple(secret for secret in (server.password, server.username, server.host if server.host not in _LOOPBACK else None) if secret)
         if not server.host.strip():
-            raise SettingsFailure("E604", "no host is given for SMTP")
+            raise SettingsFailure("no host is given for SMTP", help=_SET_HOST)
         if server.username and not server.password:
-            raise SettingsFailure("E604", "a user name is given for SMTP, and no password")
+            raise SettingsFailure("a user name is given for SMTP, and no password", help=_SET_PASSWORD)
         if server.username and server.tls == "none" and server.host not in _LOOPBACK:
-            raise SettingsFailure("E601", "with `tls: none` the password would cross the network in plain")
+            raise SettingsFailure("with `tls: none` the password would cross the network in plain", help=_SET_TLS)
         self._tls = _tls_context(server) if server.tls != "none" else None
 
     def may_write_to(self, recipient: str) -> bool:
@@ -176,7 +179,7 @@ class SmtpTransport:
         kind = code // 100
         if code in _SETTINGS and phase != "dot":
             self._hang_up()
-            raise SettingsFailure("E602", f"the mail server refuses to work for us ({code} {text})")
+            raise SettingsFailure(f"the mail server refuses to work for us ({code} {text})", help=_SET_PASSWORD)
         state: State
         if kind == 4:
             state = "retry"
@@ -231,10 +234,10 @@ class SmtpTransport:
             self._must_be(conversation.ehlo(), 250, "answers EHLO with")
             if server.tls == "starttls":
                 if not conversation.has_extn("starttls"):
-                    raise SettingsFailure("E601", "the mail server does not offer STARTTLS, and nothing is sent in plain")
+                    raise SettingsFailure("the mail server does not offer STARTTLS, and nothing is sent in plain", help=_SET_TLS)
                 code, text = conversation.ask("STARTTLS")
                 if code // 100 == 5:
-                    raise SettingsFailure("E601", f"the mail server refuses STARTTLS ({code} {self._calm(text)})")
+                    raise SettingsFailure(f"the mail server refuses STARTTLS ({code} {self._calm(text)})", help=_SET_TLS)
                 self._must_be((code, text), 220, "answers STARTTLS with")
                 self._encrypt(conversation)
                 self._must_be(conversation.ehlo(), 250, "answers EHLO with")
@@ -247,11 +250,11 @@ class SmtpTransport:
 
     def _encrypt(self, conversation: Conversation) -> None:
         if self._tls is None:
-            raise SettingsFailure("E601", "no TLS is set up")
+            raise SettingsFailure("no TLS is set up", help=_SET_TLS)
         try:
             conversation.encrypt(self._tls)
         except ssl.SSLCertVerificationError as error:
-            raise SettingsFailure("E601", f"the mail server's certificate does not hold: {self._calm(error.verify_message)}") from None
+            raise SettingsFailure(f"the mail server's certificate does not hold: {self._calm(error.verify_message)}", help=_SET_TLS) from None
 
     def _log_in(self, conversation: Conversation, username: str, password: str) -> None:
         """AUTH by one mechanism. A password that is refused is not tried by another one: that would only lock the account."""
@@ -270,11 +273,11 @@ class SmtpTransport:
                 text = self._calm(error.smtp_error)
                 if error.smtp_code // 100 == 4:
                     raise Trouble("lost", f"the mail server cannot check the password now ({error.smtp_code} {text})") from None
-                raise SettingsFailure("E602", f"the mail server does not accept user name and password ({error.smtp_code} {text})") from None
+                raise SettingsFailure(f"the mail server does not accept user name and password ({error.smtp_code} {text})", help=_SET_PASSWORD) from None
             except (smtplib.SMTPException, ValueError):
                 # The text is not repeated: it may hold the password.
-                raise SettingsFailure("E602", "user name and password cannot be said in the way that the mail server asks for") from None
-        raise SettingsFailure("E602", "the mail server offers no way to log in that is known here (PLAIN, LOGIN, CRAM-MD5)")
+                raise SettingsFailure("user name and password cannot be said in the way that the mail server asks for", help=_SET_PASSWORD) from None
+        raise SettingsFailure("the mail server offers no way to log in that is known here (PLAIN, LOGIN, CRAM-MD5)", help=_SET_TLS)
 
     def _must_be(self, reply: tuple[int, bytes], wanted: int, does: str) -> None:
         code, text = reply
@@ -299,5 +302,5 @@ def _tls_context(server: SmtpServer) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=server.ca_file)
         except (OSError, ssl.SSLError):
-            raise SettingsFailure("E604", "the file of `ca_file:` cannot be read as certificates") from None
+            raise SettingsFailure("the file of `ca_file:` cannot be read as certificates", help=_SET_TLS) from None
     return context

@@ -156,6 +156,8 @@ def _decimal(column: str, duckdb_type: str, kind: Kind) -> Typed:
     target = DUCKDB_TYPES["decimal"]
     if duckdb_type == target:
         return Typed(column, plain=column)
+    if kind == "decimal" and _holds(duckdb_type):
+        return Typed(f"CAST({column} AS {target})", plain=f"CAST({column} AS {target})")
     if kind in ("whole", "decimal"):
         return _checked(column, f"TRY_CAST({column} AS {target})")
     if kind == "float":
@@ -164,6 +166,16 @@ def _decimal(column: str, duckdb_type: str, kind: Kind) -> Typed:
     if kind == "text":
         return _from_text(column, _DECIMAL_TEXT, f"TRY_CAST({_trimmed(column)} AS {target})")
     return _never(target, column)
+
+
+def _holds(duckdb_type: str) -> bool:
+    """Whether every value of a DECIMAL(p,s) fits DECIMAL(38,10) exactly.
+
+    >>> _holds("DECIMAL(12,2)"), _holds("DECIMAL(38,2)"), _holds("DECIMAL(18,12)")
+    (True, False, False)
+    """
+    digits = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", duckdb_type)
+    return digits is not None and int(digits[2]) <= 10 and int(digits[1]) - int(digits[2]) <= 28
 
 
 def _boolean(column: str, kind: Kind) -> Typed:
@@ -180,9 +192,7 @@ def _boolean(column: str, kind: Kind) -> Typed:
 
 def _date(column: str, kind: Kind, project_zone: str) -> Typed:
     if kind == "date":
-        return Typed(
-            _clamped(column, _FIRST_DATE, _LAST_DATE), plain=column, outside=f"{column} NOT BETWEEN {_FIRST_DATE} AND {_LAST_DATE}"
-        )
+        return Typed(_clamped(column, _FIRST_DATE, _LAST_DATE), plain=column, outside=f"{column} NOT BETWEEN {_FIRST_DATE} AND {_LAST_DATE}")
     if kind in ("naive", "instant"):
         # A moment within a day is a timestamp; taking it for a date would hide which day it is.
         wall = f"CAST({column} AS TIMESTAMP)" if kind == "naive" else f"timezone('{project_zone}', {column})"
@@ -196,9 +206,7 @@ def _date(column: str, kind: Kind, project_zone: str) -> Typed:
 def _timestamp(column: str, kind: Kind, walls: str | None) -> Typed:
     if kind == "instant":
         moment = f"timezone('UTC', {column})"
-        return Typed(
-            _clamped(moment, _FIRST_MOMENT, _LAST_MOMENT), plain=moment, outside=f"{moment} NOT BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT}"
-        )
+        return Typed(_clamped(moment, _FIRST_MOMENT, _LAST_MOMENT), plain=moment, outside=f"{moment} NOT BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT}")
     if kind in ("naive", "date"):
         wall = f"CAST({column} AS TIMESTAMP)"
         if walls is not None:

@@ -103,9 +103,7 @@ def _without_content(error: duckdb.Error) -> str:
 
 def _csv(path: Path) -> str:
     # Only the delimiter is guessed. Guessing more would skip lines that look odd, and take a first row for a header or not.
-    return (
-        f"read_csv({literal(str(path))}, all_varchar = true, header = true, skip = 0, comment = '', quote = '\"', escape = '\"', sample_size = -1)"
-    )
+    return f"read_csv({literal(str(path))}, all_varchar = true, header = true, skip = 0, comment = '', quote = '\"', escape = '\"', sample_size = -1)"
 
 
 def _json(connection: duckdb.DuckDBPyConnection, path: Path) -> str:

@@ -13,6 +13,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
 from engine.definitions.sequences import DateTrigger
 from engine.facts.names import quoted
+from engine.facts.needs import everything
 from engine.facts.problems import DANGLING, FAR_DATES, NO_FLAG, UNKNOWN_ZONE, counted, field_place, mend, place
 from engine.facts.reading import Facts, Reading, opened, read
 from engine.problems import Problem
@@ -25,8 +26,9 @@ def check_facts(definitions: Definitions, source: Facts, root: Path, now: dateti
 
     Errors stop a plan that needs the field; warnings are what the semantics tolerates, and counts.
     """
-    with opened(definitions, source, root, None) as (connection, tables):
-        reading = read(definitions, connection, tables, None)
+    every = everything(definitions)
+    with opened(definitions, source, root, every) as (connection, tables):
+        reading = read(definitions, connection, tables, every)
         found = list(reading.problems)
         for check in (_dangling, _unknown_zones, _missing_flags, _far_dates):
             found.extend(check(definitions, reading))
@@ -60,9 +62,7 @@ def _dangling(definitions: Definitions, reading: Reading) -> Iterator[Problem]:
             value = f"CAST(h.{quoted(via)} AS VARCHAR)"
             with_value = f"h.{quoted(via)} IS NOT NULL AND trim({value}) <> ''"
             lost = f"NOT EXISTS (SELECT 1 FROM facts.{quoted(target)} AS t WHERE t._key = {value})"
-            there, nowhere = _count(
-                reading.connection, f"SELECT count(*), count(*) FILTER ({lost}) FROM facts.{quoted(holder)} AS h WHERE {with_value}"
-            )
+            there, nowhere = _count(reading.connection, f"SELECT count(*), count(*) FILTER ({lost}) FROM facts.{quoted(holder)} AS h WHERE {with_value}")
             if nowhere:
                 yield Problem(
                     DANGLING,
@@ -100,9 +100,9 @@ def _missing_flags(definitions: Definitions, reading: Reading) -> Iterator[Probl
         (contact.active, "active", ("active",)),
         (contact.unsubscribed, "not unsubscribed", ("unsubscribed",)),
     ]
-    for topic, field in contact.consent.items():
+    for topic, consent in contact.consent.items():
         opt_in = topic in definitions.project.topics and definitions.project.topics[topic].consent == "opt_in"
-        said.append((field, "no consent" if opt_in else "consent", ("consent", topic)))
+        said.append((consent, "no consent" if opt_in else "consent", ("consent", topic)))
     for field, meaning, loc in said:
         if field is None or not _has(reading, contact.entity, field):
             continue

@@ -36,6 +36,20 @@ def needed(definitions: Definitions) -> Needs:
     return {entity: frozenset(fields) for entity, fields in found.fields.items()}
 
 
+def everything(definitions: Definitions) -> Needs:
+    """Every declared field of every entity."""
+    return {name: frozenset(entity.fields) for name, entity in definitions.crm.entities.items()}
+
+
+def together(*needs: Needs) -> Needs:
+    """What any of them needs: for two revisions of the definitions over one snapshot."""
+    found: dict[str, frozenset[str]] = {}
+    for one in needs:
+        for entity, fields in one.items():
+            found[entity] = found.get(entity, frozenset()) | fields
+    return found
+
+
 def _of_sequence(found: _Found, sequence: Sequence) -> None:
     found.entity(sequence.about)
     scopes = (Scope(sequence.about, contact=True),)

@@ -30,6 +30,14 @@ from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamesp
 where c.relkind in ('r', 'v', 'm', 'f', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 order by 1, 2
 """
+# A domain is its base type. Of a table only the catalog is asked: a role may be allowed to read some columns and not all.
+_COLUMNS = """
+select a.attname, coalesce(base.typname, t.typname), coalesce(base.typcategory, t.typcategory) = 'A'
+from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+left join pg_catalog.pg_type base on t.typtype = 'd' and base.oid = t.typbasetype
+where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+"""
 # These arrive as they are. Of all other types the text is asked for, which every type of Postgres has.
 _AS_THEY_ARE = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar"}
 # Infinity has no place in Arrow; it stays what it means, a day beyond every calendar.
@@ -54,23 +62,30 @@ class PostgresSource:
                 self._tables[table] = relation
 
     def columns(self, name: str, entity: Entity) -> Sequence[str]:
+        relation = self._relation(entity)
+        if entity.sql is None:
+            rows = _raw(self._looking).execute(_COLUMNS, [relation]).fetchall()
+            types = {str(column): "other" if is_array else str(type_name) for column, type_name, is_array in rows}
+        else:
+            types = self._of_result(relation)
+        self._types[name] = types
+        return tuple(types)
+
+    def _of_result(self, relation: str) -> dict[str, str]:
         import psycopg
 
-        relation = self._relation(entity)
         try:
             with self._looking.transaction():
                 # binary: the extended protocol, which takes one statement and no second.
-                described = psycopg.RawCursor(self._looking).execute(f"SELECT * FROM {relation} AS q LIMIT 0", binary=True).description or ()
+                described = _raw(self._looking).execute(f"SELECT * FROM {relation} AS q LIMIT 0", binary=True).description or ()
         except psycopg.Error as error:
             raise SqlRefused(first_line(error)) from None
-        known = self._looking.adapters.types
         types = {}
         for column in described:
-            info = known.get(column.type_code)
+            info = self._looking.adapters.types.get(column.type_code)
             is_array = info is not None and column.type_code == info.array_oid
             types[str(column.name)] = "other" if info is None or is_array else str(info.name)
-        self._types[name] = types
-        return tuple(types)
+        return types
 
     def stage(self, name: str, entity: Entity, columns: Sequence[str]) -> Raw:
         import adbc_driver_manager
@@ -129,9 +144,17 @@ def opened_postgres(connection: duckdb.DuckDBPyConnection, url: str, schema: str
             source = PostgresSource(connection, looking, carrying)
         except (psycopg.Error, adbc_driver_manager.Error) as error:
             raise FactsUnreadable(
-                f"the CRM in Postgres cannot be read: {_masked(_without_status(error), url)}", help="check the URL in the environment's `facts:`, and the role's rights"
+                f"the CRM in Postgres cannot be read: {_masked(_without_status(error), url)}",
+                help="check the URL in the environment's `facts:`, and the role's rights",
             ) from None
         yield source
+
+
+def _raw(connection: Any) -> Any:
+    """A cursor with $1 for parameters: a percent sign in the map's SQL is a percent sign."""
+    import psycopg
+
+    return psycopg.RawCursor(connection)
 
 
 def _value(column: str, type_name: str) -> str:
@@ -152,11 +175,12 @@ def _without_status(error: BaseException) -> str:
 
 
 def _masked(text: str, url: str) -> str:
+    """The text without the URL, the user and the password, however they are written."""
     try:
-        password = urlsplit(url).password
+        parts = urlsplit(url)
+        given = [url, parts.password, parts.username]
     except ValueError:
-        password = None
-    for secret in (url, password, unquote(password) if password else None):
-        if secret:
-            text = text.replace(secret, "***")
+        given = [url]
+    for secret in [form for value in given if value for form in (value, unquote(value))]:
+        text = text.replace(secret, "***")
     return text

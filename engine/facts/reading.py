@@ -17,6 +17,7 @@ from engine.definitions.project import DuckdbFacts, FilesFacts, PostgresFacts
 from engine.errors import DefinitionsInError
 from engine.facts import problems as told
 from engine.facts.names import suggestion
+from engine.facts.needs import everything, needed
 from engine.facts.rows import RowsSource
 from engine.facts.sandbox import open_sandbox, seal
 from engine.facts.snapshot import Needs, Snapshot
@@ -39,13 +40,14 @@ class Reading:
 
 
 def read_snapshot(definitions: Definitions, source: Facts, *, now: datetime, root: Path, needs: Needs | None = None) -> Snapshot:
-    """The CRM at this moment. Without `needs` every declared field is read; `engine.facts.needs.needed` says what suffices.
+    """The CRM at this moment: the fields of `needs`; if not said, those that the definitions name.
 
     Raises FactsUnreadable when the source cannot be opened, and DefinitionsInError when it does not fit the map: a table
     or column is missing, a value is not of its type, a key occurs twice.
     """
-    with opened(definitions, source, root, needs) as (connection, tables):
-        return _snapshot(definitions, read(definitions, connection, tables, needs), now)
+    named = needed(definitions) if needs is None else needs
+    with opened(definitions, source, root, named) as (connection, tables):
+        return _snapshot(read(definitions, connection, tables, named), now)
 
 
 def snapshot_of_rows(definitions: Definitions, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, now: datetime) -> Snapshot:
@@ -59,11 +61,11 @@ def snapshot_of_rows(definitions: Definitions, rows: Mapping[str, Sequence[Mappi
     connection = open_sandbox()
     seal(connection)
     complete = {name: rows.get(name, ()) for name in definitions.crm.entities}
-    return _snapshot(definitions, read(definitions, connection, RowsSource(connection, complete), None), now)
+    return _snapshot(read(definitions, connection, RowsSource(connection, complete), everything(definitions)), now)
 
 
 @contextmanager
-def opened(definitions: Definitions, source: Facts, root: Path, needs: Needs | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Source]]:
+def opened(definitions: Definitions, source: Facts, root: Path, needs: Needs) -> Iterator[tuple[duckdb.DuckDBPyConnection, Source]]:
     """The planner's DuckDB, sealed, and the source in it. On an error the connection is closed; else it stays open."""
     connection = open_sandbox()
     try:
@@ -74,7 +76,7 @@ def opened(definitions: Definitions, source: Facts, root: Path, needs: Needs | N
         elif isinstance(source, FilesFacts):
             from engine.facts.files import FilesSource
 
-            entities = {name: entity for name, entity in definitions.crm.entities.items() if needs is None or name in needs}
+            entities = {name: entity for name, entity in definitions.crm.entities.items() if name in needs}
             yield connection, FilesSource(connection, {name: root / path for name, path in source.files.items()}, entities)
         else:
             from engine.facts.postgres import opened_postgres
@@ -87,13 +89,13 @@ def opened(definitions: Definitions, source: Facts, root: Path, needs: Needs | N
         raise
 
 
-def read(definitions: Definitions, connection: duckdb.DuckDBPyConnection, source: Source, needs: Needs | None) -> Reading:
+def read(definitions: Definitions, connection: duckdb.DuckDBPyConnection, source: Source, needs: Needs) -> Reading:
     """Stage, count and build every entity that is needed; what does not fit is in `problems`, all of it."""
     reading = Reading(connection)
     for name, entity in definitions.crm.entities.items():
-        if needs is not None and name not in needs:
+        if name not in needs:
             continue
-        wanted = [field_name for field_name in entity.fields if needs is None or field_name in needs[name]]
+        wanted = [field_name for field_name in entity.fields if field_name in needs[name]]
         found = _stage(definitions, reading, source, name, entity, wanted)
         if found is not None:
             reading.shapes[name] = found
@@ -147,7 +149,7 @@ def _stage(definitions: Definitions, reading: Reading, source: Source, name: str
     return shape(name, entity, raw, wanted, definitions.project.timezone)
 
 
-def _snapshot(definitions: Definitions, reading: Reading, now: datetime) -> Snapshot:
+def _snapshot(reading: Reading, now: datetime) -> Snapshot:
     errors = [problem for problem in reading.problems if problem.severity == "error"]
     if errors:
         reading.connection.close()

@@ -79,13 +79,24 @@ def _for_postgres(sql: str) -> str:
     return sql.strip().rstrip(";").rstrip()
 
 
+# What a database names in double quotes after these words is a thing of the schema; all else in quotes is a value.
+_NAMED = re.compile(r"(?:relation|column|columns|table|view|schema|catalog|database|type|role|user|server at|name|named|function|extension) $")
+_IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*\"""")
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of a database's message: without the name of its class, and without the values that it quotes.
+    """The first line of a database's message: without the name of its class, and without the values that it quotes, which may be people.
 
     >>> first_line(ValueError("Conversion Error: Could not convert string 'ana@example.com' to INT32"))
     "Could not convert string '…' to INT32"
+    >>> first_line(ValueError('relation "orders" does not exist'))
+    'relation "orders" does not exist'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = lines[0].partition(" Error: ")[2] or lines[0]
-    # Databases quote names in double quotes and values, which may be people, in single ones.
-    return re.sub(r"'[^']*'", "'…'", text)
+
+    def shown(quote: re.Match[str]) -> str:
+        keep = quote[0].startswith('"') and _NAMED.search(text[: quote.start()])
+        return quote[0] if keep else f"{quote[0][0]}…{quote[0][0]}"
+
+    return _IN_QUOTES.sub(shown, text)

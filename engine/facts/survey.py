@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from engine.clock import walls as walls_of
 from engine.definitions.crm import Entity
-from engine.facts.columns import Typed, as_text, naive_wall, typed
+from engine.facts.columns import Typed, as_text, kind_of, naive_wall, typed
 from engine.facts.names import literal, quoted
 from engine.facts.staging import Raw, field_column, key_column
 
@@ -27,9 +27,17 @@ class Shape:
     key: Typed
     fields: Mapping[str, Typed]
     zones: tuple[str, ...]
+    # The column itself where it tells records apart as well as its text does: whole numbers are much faster to compare.
+    key_number: str | None = None
+
+    @property
+    def identity(self) -> str:
+        return self.key_number or self.key.value
 
     @property
     def has_key(self) -> str:
+        if self.key_number is not None:
+            return f"({self.key_number} IS NOT NULL)"
         return f"(({self.key.value}) IS NOT NULL AND trim({self.key.value}) <> '')"
 
 
@@ -69,11 +77,12 @@ def shape(name: str, entity: Entity, raw: Raw, wanted: Iterable[str], project_zo
             zones.append(str(field.timezone))
             # A wall time meets the last change of its zone before it; LEFT keeps the records that have none.
             source += (
-                f" ASOF LEFT JOIN (SELECT wall_from, offset_s, fixed FROM {_WALLS} WHERE zone = {literal(zones[-1])}) AS {alias}"
-                f" ON {wall} >= {alias}.wall_from"
+                f" ASOF LEFT JOIN (SELECT wall_from, offset_s, fixed FROM {_WALLS} WHERE zone = {literal(zones[-1])}) AS {alias} ON {wall} >= {alias}.wall_from"
             )
         fields[field_name] = typed(at, duckdb_type, field.type, alias, project_zone)
-    return Shape(name, raw, source, as_text(f"r.{quoted(key)}", raw.types[key]), fields, tuple(zones))
+    key_at = f"r.{quoted(key)}"
+    number = key_at if kind_of(raw.types[key]) == "whole" else None
+    return Shape(name, raw, source, as_text(key_at, raw.types[key]), fields, tuple(zones), number)
 
 
 def prepare_walls(connection: duckdb.DuckDBPyConnection, zones: Iterable[str]) -> None:
@@ -97,7 +106,7 @@ def prepare_walls(connection: duckdb.DuckDBPyConnection, zones: Iterable[str]) -
 
 def survey(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Survey:
     """Count what stands there, in one scan, and in a second only where a key occurs twice."""
-    counted = ["count(*)", f"count(*) FILTER ({shape.has_key})", f"count(DISTINCT {shape.key.value}) FILTER ({shape.has_key})"]
+    counted = ["count(*)", f"count(*) FILTER ({shape.has_key})", f"count(DISTINCT {shape.identity}) FILTER ({shape.has_key})"]
     counted.append(f"count(*) FILTER ({shape.key.misfit})" if shape.key.misfit else "0")
     misfit = [name for name, field in shape.fields.items() if field.misfit is not None]
     outside = [name for name, field in shape.fields.items() if field.outside is not None]
@@ -109,7 +118,7 @@ def survey(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Survey:
     far = frozenset(name for name, count in zip(outside, row[4 + len(misfit) :], strict=True) if count)
     double_keys = double_records = 0
     if distinct < with_key:
-        keys = f"SELECT count(*) AS n FROM {shape.source} WHERE {shape.has_key} GROUP BY {shape.key.value} HAVING n > 1"
+        keys = f"SELECT count(*) AS n FROM {shape.source} WHERE {shape.has_key} GROUP BY {shape.identity} HAVING n > 1"
         double_keys, double_records = _one(connection, f"SELECT count(*), coalesce(sum(n), 0) FROM ({keys})")
     return Survey(records, records - with_key - key_misfits, double_keys, int(double_records), key_misfits, misfits, far)
 

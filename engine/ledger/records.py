@@ -170,6 +170,8 @@ JUDGED_FOR = timedelta(minutes=30)
 LONGEST_SEND = timedelta(minutes=15)
 LEASE = timedelta(minutes=45)
 MAX_ATTEMPTS = 8
+# The phase of a retry that was dispatched with its group and then not handed over: nothing of it left, and it is no attempt.
+NOT_TRIED = "not_tried"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Which texts are addresses: one strict rule, as a Python function and as a regular expression for DuckDB.
 
-Stricter than RFC 5321 on purpose: an ASCII dot-atom local part of at most 64 characters, a domain of letters, digits and
-hyphens with at least one dot and a last label that begins with a letter, 254 characters in all. Quoted local parts, comments, address literals and non-ASCII are
-not addresses here: each of them has been read differently by two programs on the way of one mail.
+Stricter than RFC 5321 on purpose: an ASCII dot-atom local part of at most 64 characters; a domain of letters, digits and
+hyphens with at least one dot and a last label that begins with a letter; 254 characters in all. Quoted local parts,
+comments, address literals and non-ASCII (so also internationalized domains, unless written as xn--) are not addresses
+here: each of them has been read differently by two programs on the way of one mail.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Undefined
-from jinja2.sandbox import SecurityError
+from jinja2.exceptions import SecurityError
 
 from engine.messages import formats
 

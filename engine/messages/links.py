@@ -61,7 +61,8 @@ def _tag_objections(tag: re.Match[str]) -> Iterator[Objection]:
     for attribute in _ATTRIBUTE.finditer(attributes):
         name, raw = attribute["name"].lower(), attribute["value"] or ""
         if WORD.search(attribute["name"]):
-            yield Objection("dangerous_place", "a template part stands in the middle of a tag; put it inside the quotes of an attribute", _word(attribute["name"]))
+            message = "a template part stands in the middle of a tag; put it inside the quotes of an attribute"
+            yield Objection("dangerous_place", message, _word(attribute["name"]))
             continue
         quoted = raw[:1] in "\"'" and raw != ""
         value = html.unescape(raw[1:-1] if quoted else raw)

@@ -120,7 +120,7 @@ def to_text(page: str) -> str:
         if only is not None:
             pending += "".join(TAG.findall(only[1]))
             continue
-        lines.append(pending + re.sub(r"(?<=\S)[ \t]{2,}", "  ", line.rstrip()))
+        lines.append(pending + re.sub(r"[ \t]{2,}", "  ", line.strip()))
         pending = ""
     return "\n".join([*lines, pending]).strip("\n") + "\n"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError
 
 from engine.clock import to_local
 from engine.definitions.definitions import Definitions
@@ -20,9 +20,10 @@ from engine.messages.addresses import split
 from engine.messages.message import Message
 from engine.messages.page import Page, body_html, make_page, with_partials
 from engine.messages.placeholders import Placeholders
-from engine.messages.sandbox import Compiled, Refused, TooMuch, compile_template, parse
+from engine.messages.sandbox import Compiled, Refused, TooMuch, compile_template
 from engine.messages.skeleton import Frame, Skeleton, prefers_base64
-from engine.messages.sources import Source, best_source, locale_used
+from engine.messages.sources import Source, best_source, locale_used, source_of
+from engine.messages.usage import names_in
 from engine.messages.values import MissingVariable, Values
 
 LAYOUT_NAMES = ("subject", "preheader", "locale", "sender_name", "reply_to", "postal_address", "topic_name", "category")
@@ -73,7 +74,7 @@ class Letter:
         self.base64 = prefers_base64(page.text)
         self._values = Values(definitions, template.type, locale)
         compiled = [part for part in (self._subject, self._preheader, self._html, self._text) if part is not None]
-        self._names = frozenset().union(*(_names(part.source) for part in compiled))
+        self._names = frozenset[str]().union(*(names_in(part.source) for part in compiled))
         topic = topic_of(definitions, template.id)
         names = definitions.project.topics[topic].name if topic in definitions.project.topics else {}
         self._fixed = {
@@ -130,7 +131,14 @@ class Renderer:
         return self._letters[key]
 
     def render_parts(
-        self, template_id: str, locale: str | None, variables: Mapping[str, Any], *, due_at: datetime, unsubscribe_url: str | None = None, sender: From | None = None
+        self,
+        template_id: str,
+        locale: str | None,
+        variables: Mapping[str, Any],
+        *,
+        due_at: datetime,
+        unsubscribe_url: str | None = None,
+        sender: From | None = None,
     ) -> Rendered:
         """Subject, preheader, HTML and text for one reader. Raises RenderFailed or TemplateBroken."""
         return self.letter(template_id, locale).render(variables, sender=sender or self.sender, due_at=due_at, unsubscribe_url=unsubscribe_url)
@@ -148,8 +156,9 @@ class Renderer:
         unsubscribe_url: str | None = None,
         sender: From | None = None,
         reply_to: str | None = None,
+        subject_mark: str = "",
     ) -> Message:
-        """The frozen mail: the same inputs give the same bytes. `due_at` is naive UTC.
+        """The frozen mail: the same inputs give the same bytes. `due_at` is naive UTC; `subject_mark` goes before a tester's subject.
 
         Raises RenderFailed when this mail cannot be made (a missing value, a control character in a header field, no
         address, marketing without its link), TemplateBroken when none of the template can.
@@ -161,10 +170,11 @@ class Renderer:
         parts = letter.render(variables, sender=who, due_at=due_at, unsubscribe_url=unsubscribe_url)
         try:
             skeleton = self._skeleton(template_id, letter, who)
+            subject = f"{subject_mark} {parts.subject}" if subject_mark else parts.subject
             message_id = f"<{headers.one_line('Message-ID', send_key)}@{split(who.address)[1]}>"
             values = {
                 "to": headers.mailbox("To", contact_name or "", to_address),
-                "subject": headers.encode_text("Subject", parts.subject),
+                "subject": headers.encode_text("Subject", subject),
                 "date": format_datetime(due_at.replace(tzinfo=UTC)).encode("ascii"),
                 "message_id": message_id.encode("ascii"),
                 "send_key": send_key.encode("ascii"),
@@ -178,7 +188,7 @@ class Renderer:
             raise RenderFailed(refused.message) from None
         except UnicodeEncodeError:
             raise RenderFailed("a header field has a character that cannot be sent") from None
-        return Message(send_key, who.address, to_address, message_id, parts.subject, skeleton.fill(values))
+        return Message(send_key, who.address, to_address, message_id, subject, skeleton.fill(values))
 
     def _skeleton(self, template_id: str, letter: Letter, sender: From) -> Skeleton:
         key = (template_id, letter.locale, sender)
@@ -201,14 +211,17 @@ class Renderer:
 def page_of(definitions: Definitions, template: Template, locale: str) -> Page:
     """The HTML and text of a template in one language, as templates. Raises Refused."""
     body = _required(best_source(definitions, template, "body", locale), "body")
-    own_text = best_source(definitions, template, "text", locale)
+    # A preheader or a text part in another language would stand beside this body; without one the text is made from it.
+    own_text = source_of(definitions, template, "text", locale)
     hidden = Placeholders()
     inner = body_html(with_partials(body.text or "", definitions.partials), markdown=body.markdown, hidden=hidden)
     layout = None
     if template.layout is not None:
-        if template.layout not in definitions.layouts:
+        # The default layout needs no file: the bare page of page.py stands in for it.
+        if template.layout in definitions.layouts:
+            layout = with_partials(definitions.layouts[template.layout].html, definitions.partials)
+        elif template.layout != "default":
             raise Refused(f"there is no layout `{template.layout}`", 1, kind="missing_layout")
-        layout = with_partials(definitions.layouts[template.layout].html, definitions.partials)
     text = None if own_text is None else with_partials(_required(own_text, "text").text or "", definitions.partials)
     return make_page(inner, layout, hidden, text=text)
 
@@ -220,15 +233,10 @@ def _required(source: Source | None, part: str) -> Source:
 
 
 def _one_line(definitions: Definitions, template: Template, part: str, locale: str) -> Compiled | None:
-    source = best_source(definitions, template, "subject" if part == "subject" else "preheader", locale)
+    source = best_source(definitions, template, "subject", locale) if part == "subject" else source_of(definitions, template, "preheader", locale)
     if source is None or source.text is None:
         return None
     return compile_template(source.text.strip(), html=False, locale=locale)
-
-
-def _names(source: str) -> frozenset[str]:
-    """Every name that the source reads."""
-    return frozenset(name.name for name in parse(source).find_all(nodes.Name))
 
 
 def _tidy(text: str) -> str:

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
 
 from engine.messages import filters
@@ -76,7 +77,7 @@ def _items(context: Context, value: object) -> list[Any] | tuple[Any, ...]:
         raise SecurityError("`for` goes through a list, and there is none")
     if not isinstance(value, list | tuple):
         raise SecurityError("`for` goes through a list, and through nothing else")
-    budget = context.resolve(_BUDGET)
+    budget: Budget = context.vars[_BUDGET] if _BUDGET in context.vars else context.parent[_BUDGET]
     budget.turns -= len(value)
     if budget.turns < 0:
         raise TooMuch(f"more than {MAX_TURNS} turns of all loops together")
@@ -99,11 +100,11 @@ class LetterEnvironment(ImmutableSandboxedEnvironment):
         raise SecurityError(f"`{attribute}` cannot be asked of this value")
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, dict) and isinstance(argument, str) or isinstance(obj, list | tuple) and type(argument) is int:
+        if (isinstance(obj, dict) and isinstance(argument, str)) or (isinstance(obj, list | tuple) and type(argument) is int):
             try:
-                return obj[argument]
-            except (LookupError, TypeError):
-                return self.undefined(obj=obj, name=argument)
+                return obj[argument]  # type: ignore[index]  # the pairs are checked in the line above
+            except LookupError:
+                return self.undefined(obj=obj, name=str(argument))
         raise SecurityError("`[]` takes a field of an item or a position in a list")
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - the names are Jinja2's
@@ -113,7 +114,7 @@ class LetterEnvironment(ImmutableSandboxedEnvironment):
         for side in (left, right):
             if isinstance(side, bool) or not isinstance(side, int | float | Decimal):
                 raise SecurityError(f"`{operator}` takes numbers")
-            if abs(side) > MAX_NUMBER:
+            if not -MAX_NUMBER <= side <= MAX_NUMBER:
                 raise TooMuch("a number is too large")
         if isinstance(left, Decimal) != isinstance(right, Decimal):
             left, right = Decimal(str(left)), Decimal(str(right))
@@ -191,9 +192,13 @@ def _refusal(node: nodes.Node, line: int, includes: bool, internal: bool) -> Ref
         return Refused(f"`{node.attr}` begins with an underscore; no field does", line, node.attr)
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) and node.arg.value.startswith("_"):
         return Refused(f"`{node.arg.value}` begins with an underscore; no field does", line, node.arg.value)
-    if isinstance(node, nodes.Mul | nodes.Add | nodes.Mod) and any(isinstance(side, nodes.Const) and isinstance(side.value, str) for side in (node.left, node.right)):
+    if isinstance(node, nodes.Mul | nodes.Add | nodes.Mod) and any(_is_text(side) for side in (node.left, node.right)):
         return Refused(f"`{node.operator}` takes numbers, not text", line)
     return None
+
+
+def _is_text(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Const) and isinstance(node.value, str)
 
 
 class Compiled:

@@ -62,4 +62,6 @@ def locale_used(definitions: Definitions, template_id: str, locale: str | None) 
     One language for the whole mail: a Thai subject over an English body helps nobody.
     """
     template = definitions.templates[template_id]
-    return locale if locale is not None and locale in definitions.project.locales and locale in template.subject and locale in template.body else definitions.project.fallback
+    if locale is not None and locale in definitions.project.locales and locale in template.subject and locale in template.body:
+        return locale
+    return definitions.project.fallback

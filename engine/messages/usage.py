@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from functools import lru_cache
 
-from jinja2 import Environment, TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError, meta
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.templates import BodyFile
-from engine.definitions.variables import ALWAYS, variables_of
+from engine.definitions.variables import variables_of
+from engine.messages.page import with_partials
+from engine.messages.sandbox import Refused, parse
+from engine.messages.sources import best_source, locale_used, source_of
 
-# Only to read the tree: nothing is rendered here.
-_READER = Environment(autoescape=True)
 
-
-def used_variables(definitions: Definitions, template_id: str, locale: str) -> frozenset[str]:
-    """The declared variables that subject, preheader, body, text, layout and partials of this language name."""
+def used_variables(definitions: Definitions, template_id: str, locale: str | None) -> frozenset[str]:
+    """The declared variables that the mail of a reader of `locale` names: in subject, preheader, body, text, layout and their partials."""
     names: set[str] = set()
     for source in _sources(definitions, template_id, locale):
-        names |= _named(source)
-    declared = frozenset(names) - set(ALWAYS)
-    return declared & frozenset(_declared_names(definitions, template_id))
+        names |= names_in(source)
+    return frozenset(names) & frozenset(variables_of(definitions, definitions.templates[template_id].type))
 
 
-def _declared_names(definitions: Definitions, template_id: str) -> frozenset[str]:
-    return frozenset(variables_of(definitions, definitions.templates[template_id].type))
-
-
-def _sources(definitions: Definitions, template_id: str, locale: str) -> Iterator[str]:
-    template = definitions.templates[template_id]
-    fallback = definitions.project.fallback
-    yield template.subject.get(locale) or template.subject.get(fallback, "")
-    yield template.preheader.get(locale) or template.preheader.get(fallback, "")
-    folder = posixpath.dirname(definitions.where("template", template_id).file)
-    for bodies in (template.body, template.text):
-        body = bodies.get(locale) or bodies.get(fallback)
-        if isinstance(body, BodyFile):
-            yield definitions.bodies.get(posixpath.normpath(posixpath.join(folder, body.file)), "")
-        elif body is not None:
-            yield body
-    if template.layout in definitions.layouts:
-        yield definitions.layouts[template.layout].html
-    yield from definitions.partials.values()
+def _sources(definitions: Definitions, template_id: str, locale: str | None) -> Iterator[str]:
+    template, used = definitions.templates[template_id], locale_used(definitions, template_id, locale)
+    texts = [
+        best_source(definitions, template, "subject", used),
+        source_of(definitions, template, "preheader", used),
+        best_source(definitions, template, "body", used),
+        source_of(definitions, template, "text", used),
+    ]
+    sources = [text.text for text in texts if text is not None and text.text is not None]
+    if template.layout is not None and template.layout in definitions.layouts:
+        sources.append(definitions.layouts[template.layout].html)
+    for source in sources:
+        try:
+            yield with_partials(source, definitions.partials)
+        except Refused:
+            # `validate` names it; a template that cannot be read is never sent.
+            yield ""
 
 
 @lru_cache(maxsize=4096)
-def _named(source: str) -> frozenset[str]:
+def names_in(source: str) -> frozenset[str]:
+    """Every name that a source reads and does not make itself."""
     try:
-        return frozenset(meta.find_undeclared_variables(_READER.parse(source)))
-    except TemplateSyntaxError:
-        # `validate` names it; a template that cannot be read is never sent.
+        return frozenset(meta.find_undeclared_variables(parse(source)))
+    except (Refused, TemplateSyntaxError):
         return frozenset()

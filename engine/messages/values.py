@@ -90,6 +90,8 @@ def shower(definitions: Definitions, about: str | None, variable: Variable, loca
     if kind == "list":
         kinds = item_kinds(definitions, about, variable)
         return lambda value: [_item(item, kinds, zone) for item in value] if isinstance(value, list | tuple) else []
+    if variable.format == "money" or variable.currency is not None:
+        return lambda value: _money(value, variable, locale, zone)
     match variable.format:
         case "date":
             return lambda value: formats.show_date(_day(value, kind, zone), locale)
@@ -97,8 +99,6 @@ def shower(definitions: Definitions, about: str | None, variable: Variable, loca
             return lambda value: formats.show_date(_day(value, kind, zone), locale, "long")
         case "datetime":
             return lambda value: formats.show_datetime(_moment(value, kind, zone), locale)
-        case "money":
-            return lambda value: _money(value, variable, locale, zone)
         case "number":
             return lambda value: formats.show_number(formats.as_decimal(value), locale)
         case "text":
@@ -151,9 +151,9 @@ class Values:
 
     def _value(self, shown: Shown, value: Any) -> Any:
         if is_missing(value):
+            if shown.variable.function == "list":
+                return []
             if not shown.variable.has_default:
-                if shown.variable.function == "list" and value is not None:
-                    return []
                 raise MissingVariable(shown.name)
             default = shown.variable.default
             return "" if default is None else default if isinstance(default, str) else shown.show(default)

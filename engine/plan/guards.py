@@ -11,6 +11,7 @@ from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
+from engine.relations.audiences import contact_hops
 
 # Shares say nothing about a handful of records (10.1).
 SMALLEST_FOR_SHARES = 20
@@ -97,9 +98,12 @@ def _max_per_contact(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
 
 
 def _min_facts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, counts: Mapping[str, int], allowed: Mapping[str, float]) -> Iterable[GuardResult]:
-    needed = {row[0] for row in cursor.execute("SELECT DISTINCT entity FROM known WHERE exit_reason IS NULL").fetchall()}
-    if needed:
-        needed.add(definitions.crm.contact.entity)
+    needed: set[str] = set()
+    for id, entity in cursor.execute("SELECT DISTINCT sequence, entity FROM known WHERE exit_reason IS NULL").fetchall():
+        needed |= {entity, definitions.crm.contact.entity} & set(definitions.crm.entities)
+        sequence = definitions.sequences.get(id)
+        if sequence is not None and sequence.about != definitions.crm.contact.entity:
+            needed |= {hop.relation.entity for hop in contact_hops(definitions.crm, sequence)}
     limits: dict[str, float] = {entity: 1 for entity in needed}
     limits.update(definitions.project.guards.min_facts or {})
     for entity in sorted(limits):

@@ -11,8 +11,11 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.ledger.records import LedgerView
 
-# Before every moment that a definition can name: where `backfill: all` moves a start.
+# Before every moment that a definition can name: where `backfill: all` moves a start. As a step's recorded start it
+# says that the step came with its sequence, and starts with it.
 EVER = datetime(1, 1, 3)
+# A step's recorded start once the step was taken out: brought again, it starts again.
+RETIRED = datetime(9999, 12, 31)
 
 
 def zone_of(definitions: Definitions, sequence: Sequence) -> str:
@@ -22,17 +25,17 @@ def zone_of(definitions: Definitions, sequence: Sequence) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """When one sequence starts, and each of its steps; None for a sequence that has never been active.
+    """When one sequence starts, and each of its steps; None for a sequence that has not started.
 
-    `recorded` is the start of the local day of its first apply; `new_steps` are those that this plan brings. A step that
-    came with the sequence starts with it (its recorded start is NULL); one that a later apply brought has a day of its own.
+    `recorded` is the start of the local day of its first apply as an active one, and `new` says that this plan is that
+    apply's. `step_records` are the rows that this plan brings: new steps, and RETIRED for those taken out.
     """
 
     start: datetime | None
     recorded: datetime | None
     new: bool
     step_starts: Mapping[str, datetime]
-    new_steps: Mapping[str, datetime | None]
+    step_records: Mapping[str, datetime]
 
 
 def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView, now: datetime) -> Introduction:
@@ -41,20 +44,22 @@ def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView,
     today = start_of_day(now, zone)
     recorded = _recorded(view, sequence.id)
     new = recorded is None and sequence.status == "active"
-    if recorded is None and not new:
-        return Introduction(None, None, False, {}, {})
-    start = _moved_back(active_from(sequence.active_from, zone) or recorded or today, sequence, zone)
-    known = _recorded_steps(view, sequence.id)
+    began = active_from(sequence.active_from, zone) or recorded or (today if new else None)
+    if began is None or sequence.status in ("draft", "archived"):
+        return Introduction(None, recorded, False, {}, {})
+    start = _moved_back(began, sequence, zone)
+    known = _recorded_steps(view, sequence)
     starts: dict[str, datetime] = {}
-    new_steps: dict[str, datetime | None] = {}
+    records: dict[str, datetime] = {}
     for step in sequence.steps:
         # A renamed step is the one that was there before.
         name = next((name for name in (step.id, step.renamed_from) if name is not None and name in known), None)
-        brought = known[name] if name is not None else (None if new else today)
-        if name is None:
-            new_steps[step.id] = brought
-        starts[step.id] = start if brought is None else _moved_back(brought, sequence, zone)
-    return Introduction(start, recorded or today, new, starts, new_steps)
+        brought = known[name] if name is not None else (EVER if recorded is None else today)
+        if name != step.id and (new or recorded is not None):
+            records[step.id] = brought
+        starts[step.id] = start if brought == EVER else max(start, _moved_back(brought, sequence, zone)) if start > now else _moved_back(brought, sequence, zone)
+    taken_out = set(known) - {step.id for step in sequence.steps}
+    return Introduction(start, recorded or (today if new else None), new, starts, {**records, **dict.fromkeys(sorted(taken_out), RETIRED)})
 
 
 def active_from(said: date | datetime | None, zone: str) -> datetime | None:
@@ -81,5 +86,6 @@ def _recorded(view: LedgerView, sequence: str) -> datetime | None:
     return started
 
 
-def _recorded_steps(view: LedgerView, sequence: str) -> dict[str, datetime | None]:
-    return {row["step"]: row["started"] for row in view.tables["step_starts"].to_pylist() if row["sequence"] == sequence}
+def _recorded_steps(view: LedgerView, sequence: Sequence) -> dict[str, datetime]:
+    rows = view.tables["step_starts"].to_pylist()
+    return {row["step"]: row["started"] for row in rows if row["sequence"] == sequence.id and row["started"] != RETIRED}

@@ -9,14 +9,15 @@ import duckdb
 from sqlglot import exp
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.paths import Scope
+from engine.definitions.paths import Scope, resolve
 from engine.definitions.rules import Rule
 from engine.definitions.sequences import Sequence, Step
+from engine.definitions.variables import variables_of
 from engine.messages.usage import used_variables
 from engine.relations.binding import Binder, sql
 from engine.relations.joins import Joins, column, facts, key
 from engine.relations.rules import predicate
-from engine.relations.variables import missing
+from engine.relations.variables import missing, text_parts
 
 
 def holds_for(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, rule: Rule, name: str, pairs: str, now: datetime) -> None:
@@ -39,10 +40,24 @@ def choose(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence
 
 
 def find_missing(
-    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: str, template: str, locale: str, pairs: str, now: datetime
+    cursor: duckdb.DuckDBPyConnection,
+    definitions: Definitions,
+    sequence: Sequence,
+    step: str,
+    template: str,
+    locale: str,
+    pairs: str,
+    now: datetime,
+    *,
+    of_record: bool = False,
 ) -> None:
-    """Add to `missing` the pairs for which a variable that the template uses in this locale has no value and no default (6.13)."""
+    """Add to `missing` the pairs for which a variable that the template uses in this locale has no value and no default (6.13).
+
+    `of_record` asks only for the record's own variables: where nobody can be told, no contact lacks anything (4.3).
+    """
     names = used_variables(definitions, template, locale)
+    if of_record:
+        names = frozenset(name for name in names if not _of_contact(definitions, sequence, template, name))
     if not names:
         return
     binder = Binder()
@@ -50,6 +65,14 @@ def find_missing(
     cursor.execute(
         f"INSERT INTO missing SELECT '{sequence.id}', '{step}', record, contact, missing FROM ({sql(select)}) WHERE missing IS NOT NULL", binder.values
     )
+
+
+def _of_contact(definitions: Definitions, sequence: Sequence, template: str, name: str) -> bool:
+    """Whether the variable's value begins at the contact."""
+    variable = variables_of(definitions, definitions.templates[template].type)[name]
+    paths = [part for part, is_path in text_parts(variable.path) if is_path] if variable.function == "text" else [variable.path]
+    scope = Scope(sequence.about, contact=True)
+    return any(resolve(definitions.crm, scope, tuple(path.split("."))).start == "contact" for path in paths)
 
 
 def rules_of(sequence: Sequence) -> Mapping[str, Rule]:

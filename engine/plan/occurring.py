@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Path
-from engine.definitions.sequences import DateTrigger, ManualTrigger, Sequence
+from engine.definitions.sequences import DateTrigger, EnrollmentFile, ManualTrigger, Sequence
 from engine.ledger.records import LedgerView
 from engine.plan.statements import append, run
 from engine.relations.binding import Binder, sql
@@ -95,10 +95,9 @@ def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view:
     for row in recorded:
         if row["source"] == "file":
             by_file.setdefault((row["sequence"], row["occurrence"]), {})[row["record"]] = row
-    may_enter = {row[0] for row in cursor.execute("SELECT sequence FROM seqs WHERE may_enter").fetchall()}
     for file in sorted(definitions.enrollments.values(), key=lambda file: file.id):
         sequence = manual.get(file.sequence)
-        if sequence is None:
+        if sequence is None or sequence.status == "archived":
             continue
         before = by_file.get((sequence.id, file.id), {})
         if file.contacts is not None:
@@ -108,15 +107,18 @@ def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view:
             wanted = sorted(before) if "" in before else _segment_members(cursor, definitions, file.segment or "", now)
         fresh = [record for record in wanted if record not in before]
         rows += [{**before[record], "fresh": False, "note": file.note} for record in wanted if record in before and record]
-        if sequence.id in may_enter:
-            marker = [""] if file.contacts is None and "" not in before else []
-            for record in (*marker, *dict.fromkeys(fresh)):
-                rows.append({
-                    "sequence": sequence.id, "entity": sequence.about, "record": record, "occurrence": file.id, "base_at": now,
-                    "source": "file", "override": False, "fresh": True, "note": file.note,
-                })  # fmt: skip
+        # The base is the first apply that sees the file, also one that comes before the sequence starts (3.5, 3.7).
+        marker = [""] if file.contacts is None and "" not in before else []
+        rows += [_fresh(sequence, file, record, now) for record in (*marker, *dict.fromkeys(fresh))]
     if rows:
         append(cursor, "taken", pa.Table.from_pylist(rows))
+
+
+def _fresh(sequence: Sequence, file: EnrollmentFile, record: str, now: datetime) -> dict[str, object]:
+    return {
+        "sequence": sequence.id, "entity": sequence.about, "record": record, "occurrence": file.id, "base_at": now,
+        "source": "file", "override": False, "fresh": True, "note": file.note,
+    }  # fmt: skip
 
 
 def _segment_members(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, segment: str, now: datetime) -> list[str]:

@@ -76,6 +76,7 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> 
         "is_contact": sequence.about == definitions.crm.contact.entity,
         "audience_max": sequence.audience.max if sequence.audience else None,
         "guarded": False,
+        "backfilled": sequence.backfill is not None,
     }
 
 

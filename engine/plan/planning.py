@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import duckdb
-import pyarrow as pa
 
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
@@ -20,7 +19,7 @@ from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.statements import put, run
-from engine.plan.summing import changes, decisions, summaries
+from engine.plan.summing import changes, close, decisions, summaries
 from engine.plan.walking import walk
 
 ViewOf = Callable[[Candidates], LedgerView]
@@ -49,6 +48,7 @@ def make_plan(
         introductions = _take_in(cursor, definitions, view, now)
         consider(cursor, definitions, view, now, address_key)
         guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {})
+        close(cursor)
         if inspect is not None:
             inspect(cursor)
         return Plan(
@@ -126,9 +126,3 @@ def _walk_guarded(
 def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(f"{count} records of {entity} have no key and are left out" for entity, count in sorted(snapshot.left_out.items()) if count)
 
-
-def empty_changes() -> dict[str, pa.Table]:
-    """What a blocked run writes: nothing."""
-    from engine.ledger.records import CHANGES
-
-    return {name: schema.empty_table() for name, schema in CHANGES.items()}

@@ -93,8 +93,9 @@ def locale_of(definitions: Definitions, template: str, language: str | None) -> 
 def members(cursor: duckdb.DuckDBPyConnection) -> None:
     """Choose each record's audience."""
     cursor.execute(
-        # Whoever ended for good keeps the place that `max` counts; who left by a passing cause does not.
         "CREATE OR REPLACE TEMP TABLE placed AS SELECT DISTINCT k.sequence, k.record, k.contact FROM known k "
-        "WHERE k.exit_reason IS NULL OR k.exit_final"
+        # On the way in the occurrence that stands now: who is leaving an old one has no place in the new.
+        "LEFT JOIN standing st ON st.sequence = k.sequence AND st.record = k.record "
+        "WHERE k.exit_reason IS NULL AND (st.occurrence IS NULL OR st.occurrence = k.occurrence)"
     )
     run(cursor, "members")

@@ -19,16 +19,23 @@ def _table(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> 
     return cursor.sql(query).to_arrow_table().select(schema.names).cast(schema)
 
 
+def close(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Give every decision about a step its send key, once; what follows reads `keyed`."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE keyed AS SELECT *, CASE WHEN step IS NOT NULL AND contact IS NOT NULL "
+        "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions"
+    )
+
+
 def decisions(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
     """All decisions, sorted by (sequence, due, record, contact, step): two plans diff well."""
     return _table(
         cursor,
-        "SELECT decision, reason, d.sequence, step, entity, record, occurrence, contact, "
+        "SELECT decision, reason, sequence, step, entity, record, occurrence, contact, "
         # A moment beyond the year 9999 is no date that anybody can read (5.8).
         "CASE WHEN year(due) <= 9999 THEN due END AS due, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expiry, "
-        "template, locale, category, topic, address, address_key, name, detail, "
-        "CASE WHEN step IS NOT NULL AND contact IS NOT NULL THEN send_key(d.sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key "
-        "FROM decisions d ORDER BY d.sequence, d.due NULLS LAST, whole(record) IS NULL, whole(record), record, whole(contact) IS NULL, whole(contact), contact, "
+        "template, locale, category, topic, address, address_key, name, detail, send_key "
+        "FROM keyed k ORDER BY sequence, k.due NULLS LAST, whole(record) IS NULL, whole(record), record, whole(contact) IS NULL, whole(contact), contact, "
         "pos, occurrence, decision, reason",
         DECISIONS,
     )
@@ -55,8 +62,12 @@ def summaries(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
 def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]], named: dict[str, dict[str, int]]) -> None:
     """What stands beside the funnel: upcoming occurrences, and why the other records enroll nobody (6.18)."""
     for sequence, upcoming, closed in cursor.execute(
-        "SELECT b.sequence, coalesce(sum(records) FILTER (WHERE l.opens > now), 0)::BIGINT, coalesce(sum(records) FILTER (WHERE l.closes <= now), 0)::BIGINT "
-        "FROM bases b JOIN life l USING (sequence, occurrence) CROSS JOIN clock GROUP BY ALL"
+        # A record with somebody on the way is considered, also when an edit has made its occurrence upcoming again.
+        "WITH met AS (SELECT k.sequence, k.occurrence, count(DISTINCT k.record) AS records FROM known k JOIN standing st "
+        "ON st.sequence = k.sequence AND st.record = k.record AND st.matches AND st.occurrence = k.occurrence GROUP BY ALL) "
+        "SELECT b.sequence, coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.opens > now AND s.status <> 'draft'), 0)::BIGINT, "
+        "coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.closes <= now), 0)::BIGINT "
+        "FROM bases b JOIN life l USING (sequence, occurrence) JOIN seqs s USING (sequence) LEFT JOIN met m USING (sequence, occurrence) CROSS JOIN clock GROUP BY ALL"
     ).fetchall():
         counts[sequence]["upcoming"] = upcoming
         if closed:
@@ -90,30 +101,39 @@ def _hints(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introd
 def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction], facts: Mapping[str, int]) -> dict[str, pa.Table]:
     """The rows that an apply writes. `variables` of sends are filled by whoever applies: a plan holds no letter."""
     keys = "sequence, entity, record, occurrence, contact"
-    new = [(id, said) for id, said in sorted(introductions.items()) if said.recorded is not None]
+    new = sorted(introductions.items())
     queries = {
         "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, note FROM taken WHERE fresh AND (record = '' OR EXISTS "
         "(FROM standing st WHERE st.sequence = taken.sequence AND st.record = taken.record)) ORDER BY ALL",
         "enrollments": f"SELECT {keys}, base_date, base_at FROM enrollments WHERE origin = 'new' ORDER BY ALL",
         "returns": f"SELECT {keys} FROM enrollments WHERE origin = 'returned' ORDER BY ALL",
         "exits": f"SELECT {keys}, reason, reason IN {_FINAL} AS final FROM decisions WHERE decision IN ('exit', 'complete') ORDER BY ALL",
-        "skips": f"SELECT send_key({keys.replace('sequence,', 'sequence, step,')})::VARCHAR AS send_key, {keys}, step, reason, detail, due AS due_at "
-        "FROM decisions WHERE decision = 'skip' ORDER BY sequence, record, occurrence, contact, pos",
-        "sends": f"SELECT send_key({keys.replace('sequence,', 'sequence, step,')})::VARCHAR AS send_key, {keys}, step, due AS due_at, expiry AS expires_at, template, "
+        "skips": f"SELECT send_key, {keys}, step, reason, detail, CASE WHEN year(due) <= 9999 THEN due END AS due_at FROM keyed WHERE decision = 'skip' ORDER BY sequence, record, occurrence, contact, pos",
+        "sends": f"SELECT send_key, {keys}, step, due AS due_at, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expires_at, template, "
         "locale, category, topic, address_key, address, name, NULL::VARCHAR AS variables, "
         "row_number() OVER (ORDER BY due, sequence, whole(record) IS NULL, whole(record), record, contact) AS position "
-        "FROM decisions WHERE decision = 'send' ORDER BY position",
-        # 9.6: a planned row that nobody has claimed and that is neither sent nor skipped now does not pass any more.
-        "cancels": f"SELECT send_key(d.{', d.'.join(keys.replace('sequence,', 'sequence, step,').split(', '))})::VARCHAR AS send_key, "
-        "coalesce(max(n.reason), 'cancelled') AS reason FROM decided d LEFT JOIN decisions n ON n.sequence = d.sequence AND n.record = d.record "
-        "AND n.occurrence = d.occurrence AND n.contact = d.contact AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
-        "WHERE d.state = 'planned' AND NOT EXISTS (FROM decisions x WHERE x.decision IN ('send', 'skip') AND x.sequence = d.sequence AND x.step = d.step "
-        "AND x.record = d.record AND x.occurrence = d.occurrence AND x.contact = d.contact) GROUP BY d.sequence, d.step, d.entity, d.record, d.occurrence, d.contact ORDER BY 1",
+        "FROM keyed WHERE decision = 'send' ORDER BY position",
     }
     written = {name: _table(cursor, query, CHANGES[name]) for name, query in queries.items()}
+    written["cancels"] = _cancels(cursor)
     written["starts"] = pa.Table.from_pylist([{"sequence": id, "started": said.recorded} for id, said in new if said.new], CHANGES["starts"])
     written["step_starts"] = pa.Table.from_pylist(
-        [{"sequence": id, "step": step, "started": start} for id, said in new for step, start in said.new_steps.items()], CHANGES["step_starts"]
+        [{"sequence": id, "step": step, "started": start} for id, said in new for step, start in said.step_records.items()], CHANGES["step_starts"]
     )
     written["fact_counts"] = pa.Table.from_pylist([{"entity": name, "records": count} for name, count in sorted(facts.items())], CHANGES["fact_counts"])
     return written
+
+
+def _cancels(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
+    """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more."""
+    if not cursor.execute("SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
+        return CHANGES["cancels"].empty_table()
+    same = "{0}.sequence = d.sequence AND {0}.record = d.record AND {0}.occurrence = d.occurrence AND {0}.contact = d.contact"
+    return _table(
+        cursor,
+        "SELECT send_key(d.sequence, d.step, d.entity, d.record, d.occurrence, d.contact)::VARCHAR AS send_key, coalesce(max(n.reason), 'cancelled') AS reason "
+        f"FROM decided d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
+        f"WHERE d.state = 'planned' AND NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.step AND x.decision IN ('send', 'skip')) "
+        "GROUP BY d.sequence, d.step, d.entity, d.record, d.occurrence, d.contact ORDER BY 1",
+        CHANGES["cancels"],
+    )

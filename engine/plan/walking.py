@@ -49,17 +49,15 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
         if not isinstance(step.template, str):
             choose(cursor, definitions, sequence, step, "pairs", now)
     run(cursor, "pass_gates")
-    groups = cursor.execute(
-        "SELECT DISTINCT sequence, step, template, locale FROM gated WHERE NOT is_record AND step_fault IS NULL AND hold_fault IS NULL "
-        "AND consent_fault IS NULL ORDER BY ALL"
-    ).fetchall()
-    for sequence_id, step_id, template, locale in groups:
+    passing = "step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL"
+    groups = cursor.execute(f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL", [definitions.project.fallback])
+    for sequence_id, step_id, template, locale, is_record in groups.fetchall():
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM gated WHERE sequence = $1 AND step = $2 AND template = $3 "
-            "AND locale = $4 AND NOT is_record AND step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL",
-            [sequence_id, step_id, template, locale],
+            f"AND (is_record OR locale = $4) AND is_record = $5 AND {passing}",
+            [sequence_id, step_id, template, locale, is_record],
         )
-        find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now)
+        find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now, of_record=is_record)
     run(cursor, "pass_decide")
 
 

@@ -84,15 +84,15 @@ def _one_of(value: exp.Expression, items: Sequence[exp.Expression]) -> exp.Expre
     return exp.In(this=value, expressions=list(items))
 
 
-# The first and the last value of a column, and the step between two: numbers beyond them are compared in Python.
-_GRIDS: dict[str, tuple[int, Decimal]] = {
-    "integer": (0, Decimal(2**63 - 1)),
-    "decimal": (10, Decimal("9999999999999999999999999999.9999999999")),
+# The digits after the point, the least and the greatest value of a column: operands beyond them are judged here.
+_GRIDS: dict[str, tuple[int, Decimal, Decimal]] = {
+    "integer": (0, Decimal(-(2**63)), Decimal(2**63 - 1)),
+    "decimal": (10, Decimal("-9999999999999999999999999999.9999999999"), Decimal("9999999999999999999999999999.9999999999")),
 }
 
 
 def _number(type_: FieldType) -> Callable[[exp.Expression, str, Operand, Now, Binder], exp.Expression]:
-    scale, limit = _GRIDS[type_]
+    scale, least, greatest = _GRIDS[type_]
     step = Decimal(1).scaleb(-scale)
 
     def decimal(item: Operand) -> Decimal:
@@ -104,23 +104,23 @@ def _number(type_: FieldType) -> Callable[[exp.Expression, str, Operand, Now, Bi
             raise TypeError("a number field is compared with numbers")
         return number
 
-    beyond = _EXACT.add(limit, step)
+    below, above = _EXACT.subtract(least, step), _EXACT.add(greatest, step)
 
     def down(number: Decimal) -> Decimal:
-        return max(min(number, beyond), -beyond).quantize(step, ROUND_FLOOR, _EXACT)
+        return max(min(number, above), below).quantize(step, ROUND_FLOOR, _EXACT)
 
     def up(number: Decimal) -> Decimal:
-        return max(min(number, beyond), -beyond).quantize(step, ROUND_CEILING, _EXACT)
+        return max(min(number, above), below).quantize(step, ROUND_CEILING, _EXACT)
 
     def at_least(value: exp.Expression, low: Decimal, binder: Binder) -> exp.Expression:
-        if low > limit:
+        if low > greatest:
             return FALSE.copy()
-        return has_value(value.copy(), type_) if low <= -limit else exp.GTE(this=value.copy(), expression=bound(low, binder))
+        return has_value(value.copy(), type_) if low <= least else exp.GTE(this=value.copy(), expression=bound(low, binder))
 
     def at_most(value: exp.Expression, high: Decimal, binder: Binder) -> exp.Expression:
-        if high < -limit:
+        if high < least:
             return FALSE.copy()
-        return has_value(value.copy(), type_) if high >= limit else exp.LTE(this=value.copy(), expression=bound(high, binder))
+        return has_value(value.copy(), type_) if high >= greatest else exp.LTE(this=value.copy(), expression=bound(high, binder))
 
     def bound(number: Decimal, binder: Binder) -> exp.Expression:
         if type_ == "integer":
@@ -132,7 +132,7 @@ def _number(type_: FieldType) -> Callable[[exp.Expression, str, Operand, Now, Bi
         first = numbers[0]
         if operator in ("equals", "in_list"):
             # A number between two steps of the column equals none of its values.
-            there = [down(number) for number in numbers if down(number) == up(number) and abs(number) <= limit]
+            there = [down(number) for number in numbers if down(number) == up(number) and least <= number <= greatest]
             return _one_of(value, [bound(number, binder) for number in there]) if there else FALSE.copy()
         if operator == "greater_than":
             return at_least(value, _EXACT.add(down(first), step), binder)

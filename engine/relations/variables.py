@@ -12,6 +12,7 @@ from sqlglot import exp
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Path, Scope
 from engine.definitions.types import Variable
+from engine.definitions.variables import variables_of
 from engine.relations.audiences import relation
 from engine.relations.binding import Binder
 from engine.relations.comparing import Now
@@ -23,25 +24,9 @@ from engine.relations.rules import At, merges, owners, related
 from engine.relations.text import call, has_no_value, has_value, key_order
 from engine.relations.truth import any_of
 
-COMMON = "common"
 GATHERED = ("count", "sum", "list")
 _PART = re.compile(r"\{\s*([a-z][a-z0-9_.]*)\s*\}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
-
-
-def declared(definitions: Definitions, type_id: str) -> dict[str, Variable]:
-    """The variables of a template type in declared order: the common ones, those of the types it extends, its own."""
-    chain: list[str] = []
-    here: str | None = type_id
-    while here is not None and here in definitions.types and here not in chain:
-        chain.append(here)
-        here = definitions.types[here].extends
-    if COMMON in definitions.types and COMMON not in chain:
-        chain.append(COMMON)
-    found: dict[str, Variable] = {}
-    for id_ in reversed(chain):
-        found.update(definitions.types[id_].variables)
-    return found
 
 
 def text_parts(pattern: str) -> tuple[tuple[str, bool], ...]:
@@ -70,7 +55,7 @@ def missing(
     """
     given = _Given(definitions, pairs, about, now, binder)
     ifs: list[exp.Expression] = []
-    for name, variable in declared(definitions, type_id).items():
+    for name, variable in variables_of(definitions, type_id).items():
         if name in names and not variable.has_default:
             absent = _absent(variable, given.at)
             if absent is not None:
@@ -106,7 +91,7 @@ def values(
     """
     given = _Given(definitions, pairs, about, now, binder)
     arguments: list[exp.Expression] = []
-    for name, variable in declared(definitions, type_id).items():
+    for name, variable in variables_of(definitions, type_id).items():
         if name in names:
             arguments += [exp.Literal.string(name), _shown(variable, given)]
     return given.select("variables", call("JSON_OBJECT", *arguments))

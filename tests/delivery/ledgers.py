@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.delivery.delivering import Unrendered
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.keys import send_key
 from engine.ledger.records import SENDS, Changes, Claimed, Committed, Run
@@ -34,7 +33,9 @@ def key_of(number: int, sequence: str = "renewal") -> str:
     return send_key(sequence, "notice-30", "contract", str(number), "2026-02-04", f"c{number}")
 
 
-def plan(ledger: DuckdbLedger, numbers: range, now: datetime = NOW, *, run: str = "run-1", more: Callable[[int], Mapping[str, Any]] = lambda number: {}) -> Committed:
+def plan(
+    ledger: DuckdbLedger, numbers: range, now: datetime = NOW, *, run: str = "run-1", more: Callable[[int], Mapping[str, Any]] = lambda number: {}
+) -> Committed:
     """Commit one planned send for each number, due now, to person<number>@example.com; `more` changes columns of a row."""
     rows = []
     for number in numbers:
@@ -49,7 +50,7 @@ def plan(ledger: DuckdbLedger, numbers: range, now: datetime = NOW, *, run: str 
     return ledger.commit(begun, Changes({"sends": pa.Table.from_pylist(rows, schema=SENDS)}))
 
 
-def render(row: Claimed) -> Message | Unrendered:
+def render(row: Claimed) -> Message:
     """A message that is the same bytes each time it is made."""
     payload = f"To: <{row.address}>\r\nSubject: Your contract {row.record}\r\nX-Engine-Send: {row.send_key}\r\n\r\nIt ends soon.\r\n"
     return Message(row.send_key, "hello@example.org", row.address, f"<{row.send_key}@example.org>", f"Your contract {row.record}", payload.encode())

@@ -5,25 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from engine.delivery.delivered import Delivered
-from engine.delivery.delivering import InFlight, Unrendered, deliver
+from engine.delivery.delivering import Clock, InFlight, Stops, Unrendered, deliver
 from engine.delivery.outbox import OutboxTransport
 from engine.delivery.recipients import EVERYBODY, Recipients
 from engine.delivery.running import EndOnSignal, RunningClock
 from engine.delivery.smtp import Patience, SmtpServer, SmtpTransport
+from engine.delivery.transport import Transport
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.ledger import LedgerBroken
 from engine.ledger.orders import Order
-from engine.ledger.records import Claimed, Settled, Settlement
+from engine.ledger.records import MAX_ATTEMPTS, Claimed, Settled, Settlement
 from engine.messages.message import Message
-from tests.delivery.ledgers import NOW, FastClock, Never, key_of, make_ledger, open_ledger, plan, render, states
+from tests.delivery.ledgers import (
+    NOW,
+    FastClock,
+    Never,
+    key_of,
+    make_ledger,
+    open_ledger,
+    plan,
+    render,
+    states,
+)
 from tests.smtp_server import Act, ScriptedServer
 
 QUICK = Patience(connect_seconds=2, command_seconds=0.5, dot_seconds=0.5, pauses=(0, 0, 0))
@@ -40,10 +51,18 @@ def over(server: ScriptedServer, recipients: Recipients = EVERYBODY, **options: 
     return SmtpTransport(SmtpServer("127.0.0.1", server.port, tls="none", **options), recipients, patience=QUICK)
 
 
-def run(ledger: DuckdbLedger, server: ScriptedServer, **options: object) -> Delivered:
-    transport = options.pop("transport", None) or over(server)
-    given = {"worker": "w1", "clock": FastClock(), "stops": Never(), **options}
-    done = deliver(ledger, transport, given.pop("render", render), **given)  # type: ignore[arg-type]  # options are named by each test
+def run(
+    ledger: DuckdbLedger,
+    server: ScriptedServer,
+    *,
+    transport: Transport | None = None,
+    making: Callable[[Claimed], Message | Unrendered] = render,
+    clock: Clock | None = None,
+    stops: Stops | None = None,
+    progress: Callable[[Delivered], None] | None = None,
+) -> Delivered:
+    transport = transport or over(server)
+    done = deliver(ledger, transport, making, worker="w1", clock=clock or FastClock(), stops=stops or Never(), progress=progress)
     transport.close()
     return done
 
@@ -100,8 +119,8 @@ def test_9_3_an_answer_decides_the_row(ledger: DuckdbLedger) -> None:
         assert len(server.accepted) == 4
     assert (done.sent, done.failed, done.unknown, done.exit_code) == (3, 2, 1, 6)
     assert states(ledger) == {"sent": 3, "failed": 2, "unknown": 1}
-    assert {(fate.send_key, fate.state, fate.phase) for fate in done.fates} == {
-        (key_of(0), "failed", "rcpt"), (key_of(1), "unknown", "dot"), (key_of(3), "failed", "dot")}  # fmt: skip
+    assert {(fate.send_key, fate.state, fate.phase, fate.code) for fate in done.fates} == {
+        (key_of(0), "failed", "rcpt", "E603"), (key_of(1), "unknown", "dot", "E604"), (key_of(3), "failed", "dot", "E603")}  # fmt: skip
     assert not any("person" in fate.text for fate in done.fates)
 
 
@@ -141,13 +160,14 @@ def test_threat_9_one_contact_that_does_not_render(ledger: DuckdbLedger) -> None
     plan(ledger, range(30))
 
     def picky(row: Claimed) -> Message | Unrendered:
-        return Unrendered("`days` is no number") if row.record == "7" else render(row)
+        return Unrendered("`days` is no number for person7@example.com") if row.record == "7" else render(row)
 
     with ScriptedServer() as server:
-        done = run(ledger, server, render=picky)
+        done = run(ledger, server, making=picky)
         assert len(server.accepted) == 29 and key_of(7) not in server.keys
     assert (done.sent, done.failed, done.exit_code) == (29, 1, 6)
     assert ledger.connection.execute("SELECT state, reason FROM sends WHERE record = '7'").fetchall() == [("failed", "render_error")]
+    assert [fate.text for fate in done.fates] == ["E606: `days` is no number for address"]
 
 
 def test_a_mistake_of_ours_in_rendering_sends_nothing_and_fails_nothing(ledger: DuckdbLedger) -> None:
@@ -159,7 +179,7 @@ def test_a_mistake_of_ours_in_rendering_sends_nothing_and_fails_nothing(ledger: 
 
     with ScriptedServer() as server:
         with pytest.raises(ZeroDivisionError):
-            run(ledger, server, render=broken)
+            run(ledger, server, making=broken)
         assert server.accepted == []
     assert states(ledger) == {"planned": 30}
 
@@ -185,21 +205,21 @@ def test_threat_28_a_redirected_run_reaches_one_box(ledger: DuckdbLedger) -> Non
 
 
 def test_a_wrong_password_fails_no_message(ledger: DuckdbLedger) -> None:
-    """A set-up that cannot work ends the run with exit 1 and E602; every row is planned and had no attempt."""
+    """A set-up that cannot work ends the run with exit 1 and E601; every row is planned and had no attempt."""
     plan(ledger, range(5))
     with ScriptedServer({"AUTH": Act(b"535 5.7.8 bad\r\n")}, extensions=("AUTH PLAIN",)) as server:
         done = run(ledger, server, transport=over(server, username="mailer", password="s3cret-word"))
-    assert (done.ended, done.code, done.exit_code, states(ledger), attempts(ledger)) == ("settings", "E602", 1, {"planned": 5}, {0: 5})
+    assert (done.ended, done.code, done.exit_code, states(ledger), attempts(ledger)) == ("settings", "E601", 1, {"planned": 5}, {0: 5})
     assert "s3cret-word" not in done.word
 
 
 def test_a_dead_server_costs_no_attempt(ledger: DuckdbLedger) -> None:
-    """The breaker ends the run with E603 and exit 6; every row is planned, and none had an attempt."""
+    """The breaker ends the run with E602 and exit 6; every row is planned, and none had an attempt."""
     plan(ledger, range(50))
     with ScriptedServer({"CONNECT": Act(then="drop")}) as server:
         done = run(ledger, server)
         assert server.connections == 4
-    assert (done.ended, done.code, done.exit_code, states(ledger), attempts(ledger)) == ("server", "E603", 6, {"planned": 50}, {0: 50})
+    assert (done.ended, done.code, done.exit_code, states(ledger), attempts(ledger)) == ("server", "E602", 6, {"planned": 50}, {0: 50})
 
 
 def test_a_server_that_dies_on_the_way(ledger: DuckdbLedger) -> None:
@@ -329,11 +349,11 @@ class FailsToSettle(DuckdbLedger):
 
     settled = 0
 
-    def settle(self, settlements: object, now: object, **options: object) -> Settled:
+    def settle(self, settlements: Sequence[Settlement], now: datetime, *, max_attempts: int = MAX_ATTEMPTS) -> Settled:
         self.settled += 1
         if self.settled == 2:
             raise LedgerBroken("the disk is full")
-        return super().settle(settlements, now, **options)  # type: ignore[arg-type]  # handed through as it came
+        return super().settle(settlements, now, max_attempts=max_attempts)
 
 
 def test_3_5_a_ledger_that_cannot_write_stops_the_sending(tmp_path: Path) -> None:
@@ -404,15 +424,14 @@ def test_the_same_bytes_on_every_attempt(ledger: DuckdbLedger) -> None:
     plan(ledger, range(1))
     made: list[int] = []
 
-    def changing(row: Claimed) -> Message | Unrendered:
+    def changing(row: Claimed) -> Message:
         made.append(1)
         message = render(row)
-        assert isinstance(message, Message)
         return Message(message.send_key, message.sender, message.recipient, message.message_id, message.subject, message.payload + b"%d\r\n" % len(made))
 
     bodies: list[bytes] = []
     with ScriptedServer(lambda connection, transaction, verb: Act(b"451 4.3.0 later\r\n", accept=True) if (transaction, verb) == (1, "DOT") else None) as server:
-        assert run(ledger, server, render=changing).sent == 1
+        assert run(ledger, server, making=changing).sent == 1
         bodies = [one.data for one in server.accepted]
     assert (len(bodies), len(set(bodies)), made) == (2, 1, [1])
 
@@ -433,8 +452,3 @@ def test_settlements_hold_no_address(ledger: DuckdbLedger) -> None:
         run(ledger, server)
     text = str(ledger.connection.execute("SELECT * FROM outcomes").fetchall())
     assert "5.7.1" in text and "person0" not in text
-
-
-def test_settlement_is_what_the_ledger_reads() -> None:
-    """The fields of an outcome reach the ledger under their names."""
-    assert [name for name in Settlement.__slots__][:4] == ["send_key", "token", "state", "phase"]

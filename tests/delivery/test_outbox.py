@@ -94,7 +94,7 @@ def test_threat_15_a_key_is_no_path(tmp_path: Path, key: str) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """An outbox inside a file is a setting to mend."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SettingsFailure, match="E604"):
+    with pytest.raises(SettingsFailure, match="E601"):
         OutboxTransport(tmp_path / "file" / "outbox")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from engine.definitions.project import DuckdbFacts
 from engine.errors import DefinitionsInError, FactsUnreadable
-from engine.facts.needs import needed
+from engine.facts.needs import everything
 from engine.facts.reading import read_snapshot, snapshot_of_rows
 from engine.facts.snapshot import Snapshot
 from tests.facts.maps import CRM, NOW, definitions, one, rows
@@ -38,12 +38,15 @@ def crm_file(tmp_path: Path, *statements: str) -> Path:
 
 
 def read(tmp_path: Path, crm: str = CRM, **options: Any) -> Snapshot:
-    return read_snapshot(definitions(crm), DuckdbFacts(duckdb="crm.duckdb"), now=NOW, root=tmp_path, **options)
+    """Every field; with `needs=None` those that the definitions name."""
+    found = definitions(crm)
+    return read_snapshot(found, DuckdbFacts(duckdb="crm.duckdb"), now=NOW, root=tmp_path, **{"needs": everything(found), **options})
 
 
 def of_one(tmp_path: Path, entity_yaml: str, *statements: str) -> Snapshot:
     crm_file(tmp_path, *statements)
-    return read_snapshot(one(entity_yaml), DuckdbFacts(duckdb="crm.duckdb"), now=NOW, root=tmp_path)
+    found = one(entity_yaml)
+    return read_snapshot(found, DuckdbFacts(duckdb="crm.duckdb"), now=NOW, root=tmp_path, needs=everything(found))
 
 
 def test_every_field_has_its_canonical_type(tmp_path: Path) -> None:
@@ -66,15 +69,16 @@ def test_a_table_that_fits_is_not_copied(tmp_path: Path) -> None:
     """The entity is a view over the file's table."""
     crm_file(tmp_path, TABLES)
     with read(tmp_path) as snapshot:
-        assert snapshot.connection.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'memory'  AND schema_name = 'facts'").fetchall() == [(0,)]
+        assert snapshot.connection.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'memory'  AND schema_name = 'facts'").fetchall() == [
+            (0,)
+        ]
         assert snapshot.connection.execute("SELECT count(*) FROM duckdb_views() WHERE database_name = 'memory' AND schema_name = 'facts'").fetchall() == [(3,)]
 
 
 def test_only_the_columns_that_are_named_are_read(tmp_path: Path) -> None:
-    """With `needs` a column that nobody names may even be missing."""
+    """A column that nobody names may even be missing."""
     crm_file(tmp_path, TABLES, "alter table contracts drop column monthly_value", "alter table companies drop column founded")
-    found = definitions()
-    with read(tmp_path, needs=needed(found)) as snapshot:
+    with read(tmp_path, needs=None) as snapshot:
         assert snapshot.fields["contract"] == ("company_id", "end_date", "status")
         assert snapshot.fields["company"] == ()
         assert snapshot.counts["company"] == 2
@@ -137,7 +141,7 @@ def test_7_5_a_key_that_occurs_twice_stops_the_plan(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert (problem.code, problem.message) == ("E401", "2 keys of `contact` occur more than once (5 records)")
     assert "example.com" not in problem.message + problem.help
-    assert str(problem.origin) == "definitions/crm.yaml:3:22"
+    assert str(problem.origin) == "definitions/crm.yaml:3:21"
 
 
 def test_the_maps_sql_runs_in_the_source(tmp_path: Path) -> None:
@@ -184,7 +188,9 @@ def test_dates_beyond_the_calendar_stay_dates(tmp_path: Path) -> None:
     """Infinity and years before 1 stand at the ends of what Python can hold; no value stays none."""
     yaml = "    {table: c, key: id, fields: {email: text, d: date, t: timestamp, z: timestamp}}"
     values = "(1, 'infinity', 'infinity', 'infinity'), (2, '-infinity', '0044-03-15 (BC) 12:00', null), (3, null, null, '2026-01-01 00:00:00+00')"
-    with of_one(tmp_path, yaml, "create table c (id int, email text, d date, t timestamp, z timestamptz)", f"insert into c (id, d, t, z) values {values}") as snapshot:
+    with of_one(
+        tmp_path, yaml, "create table c (id int, email text, d date, t timestamp, z timestamptz)", f"insert into c (id, d, t, z) values {values}"
+    ) as snapshot:
         assert rows(snapshot, "contact", "d", "t", "z") == [
             (date(9999, 12, 31), datetime(9999, 12, 29), datetime(9999, 12, 29)),
             (date(1, 1, 1), datetime(1, 1, 3), None),

@@ -31,7 +31,9 @@ Rows = dict[str, list[Raw]]
 class Editor:
     """Keeps the project and the facts as they are by now, and draws what happens next."""
 
-    def __init__(self, builder: Builder, project: Raw, facts: Rows, pools: dict[str, list[Raw]]) -> None:
+    def __init__(
+        self, builder: Builder, project: Raw, facts: Rows, pools: dict[str, list[Raw]]
+    ) -> None:
         self.b, self.project, self.facts, self.pools = builder, project, facts, pools
         self.stopped = self.paused = False
 
@@ -39,7 +41,9 @@ class Editor:
         """What happens at one instant; the apply comes last."""
         found: list[Operation] = []
         if not first:
-            found += [self.change_facts() for _ in range(self.b.pick([0, 0, 1, 1, 2, 3]))]
+            found += [
+                self.change_facts() for _ in range(self.b.pick([0, 0, 1, 1, 2, 3]))
+            ]
         if not first and self.b.chance(40):
             edit = self.edit()
             if edit is not None:
@@ -56,20 +60,35 @@ class Editor:
     def apply(self) -> Apply:
         if not self.b.chance(15):
             return Apply()
-        address = self.b.pick(["shared@example.com", "c1@example.com", "c2@example.com"])
+        address = self.b.pick(
+            ["shared@example.com", "c1@example.com", "c2@example.com"]
+        )
         return Apply(((address, self.b.pick(["failed", "unknown"])),))
 
     def suppress(self) -> Suppress:
-        address = self.b.pick(["shared@example.com", "C1@example.com ", "c2@example.com", "c3@example.com"])
+        address = self.b.pick(
+            [
+                "shared@example.com",
+                "C1@example.com ",
+                "c2@example.com",
+                "c3@example.com",
+            ]
+        )
         reason = self.b.pick(["bounce", "complaint", "unsubscribed"])
-        topic = self.b.pick(["product-news", None]) if reason == "unsubscribed" else None
+        topic = (
+            self.b.pick(["product-news", None]) if reason == "unsubscribed" else None
+        )
         return Suppress(address, reason, topic)
 
     def enrolling(self) -> list[Operation]:
         """By command; also a second time, and into a sequence that is paused or a draft."""
         found: list[Operation] = []
         for name, raw in self.project["sequences"].items():
-            if raw["trigger"] != "manual" or raw["status"] == "archived" or not self.b.chance(45):
+            if (
+                raw["trigger"] != "manual"
+                or raw["status"] == "archived"
+                or not self.b.chance(45)
+            ):
                 continue
             if self.facts[raw["about"]]:
                 record = self.b.pick(self.facts[raw["about"]])
@@ -86,7 +105,17 @@ class Editor:
             self.paused = False
             return Resume()
         kind = self.b.pick(
-            ["pause"] * 4 + ["resume", "cancel", "cancel", "cancel", "sequence", "project", "stop", "stop one"]
+            ["pause"] * 4
+            + [
+                "resume",
+                "cancel",
+                "cancel",
+                "cancel",
+                "sequence",
+                "project",
+                "stop",
+                "stop one",
+            ]
         )
         if kind == "stop":
             self.stopped = True
@@ -107,15 +136,23 @@ class Editor:
 
     def change_facts(self) -> ChangeFacts:
         self.facts = copy.deepcopy(self.facts)
-        entity = self.b.pick(["contract", "contract", "contract", "contact", "contact", "invoice"])
+        entity = self.b.pick(
+            ["contract", "contract", "contract", "contact", "contact", "invoice"]
+        )
         rows = self.facts[entity]
-        kind = self.b.pick(["change"] * 7 + ["delete", "insert"] + (["clear"] if self.b.chance(20) else []))
+        kind = self.b.pick(
+            ["change"] * 7
+            + ["delete", "insert"]
+            + (["clear"] if self.b.chance(20) else [])
+        )
         if kind == "clear":
             rows.clear()
         elif kind == "delete" and rows:
             rows.pop(self.b.number(0, len(rows) - 1))
         elif kind == "insert" or not rows:
-            rows.append(self.fresh(entity, 1 + max((row["id"] for row in rows), default=20)))
+            rows.append(
+                self.fresh(entity, 1 + max((row["id"] for row in rows), default=20))
+            )
         else:
             row = self.b.pick(rows)
             self.change(entity, row)
@@ -133,7 +170,11 @@ class Editor:
 
     def change(self, entity: str, row: Raw) -> None:
         """Mostly the value that a trigger looks at, or what decides whether somebody can be mailed."""
-        date_field = {"contract": "end_date", "contact": "trial_end", "invoice": "due_date"}[entity]
+        date_field = {
+            "contract": "end_date",
+            "contact": "trial_end",
+            "invoice": "due_date",
+        }[entity]
         if self.b.chance(60):
             old = row[date_field]
             move = timedelta(days=self.b.pick([-2, -1, 1, 2, 3, 5]))
@@ -143,7 +184,13 @@ class Editor:
             return
         fresh = self.fresh(entity, row["id"])
         fields = {
-            "contract": ["status", "status", "signed_at", "monthly_value", "company_id"],
+            "contract": [
+                "status",
+                "status",
+                "signed_at",
+                "monthly_value",
+                "company_id",
+            ],
             "contact": [
                 "is_active",
                 "unsubscribed",
@@ -165,7 +212,9 @@ class Editor:
         name = self.b.pick(sorted(project["sequences"]))
         if project["sequences"][name]["status"] != "active" and self.b.chance(60):
             self.project = project
-            return EditDefinitions(f"{name}: {self.change_status(project, name)}", project)
+            return EditDefinitions(
+                f"{name}: {self.change_status(project, name)}", project
+            )
         edits = [
             self.drop_step,
             self.add_step,
@@ -226,7 +275,9 @@ class Editor:
         return f"{step['id']} active: {step['active']}"
 
     def toggle_template(self, project: Raw, name: str) -> str:
-        mine = sorted(template for template in project["templates"] if template.startswith(name))
+        mine = sorted(
+            template for template in project["templates"] if template.startswith(name)
+        )
         template = project["templates"][self.b.pick(mine)]
         template["status"] = "inactive" if template["status"] == "active" else "active"
         return f"{template['id']} {template['status']}"
@@ -234,13 +285,17 @@ class Editor:
     def change_status(self, project: Raw, name: str) -> str:
         """Archived only where no enrollment file names the sequence."""
         raw = project["sequences"][name]
-        named = any(file["sequence"] == name for file in project["enrollments"].values())
+        named = any(
+            file["sequence"] == name for file in project["enrollments"].values()
+        )
         others = ["paused", "draft"] + ([] if named else ["archived"])
         raw["status"] = self.b.pick(others) if raw["status"] == "active" else "active"
         return f"status {raw['status']}"
 
     def change_file(self, project: Raw, name: str) -> str | None:
-        mine = [file for file in project["enrollments"].values() if file["sequence"] == name]
+        mine = [
+            file for file in project["enrollments"].values() if file["sequence"] == name
+        ]
         if not mine:
             return None
         file = mine[0]
@@ -249,7 +304,11 @@ class Editor:
                 return None
             del project["enrollments"][file["id"]]
             return f"without the file {file['id']}"
-        others = [row["id"] for row in self.facts["contact"] if row["id"] not in file["contacts"]]
+        others = [
+            row["id"]
+            for row in self.facts["contact"]
+            if row["id"] not in file["contacts"]
+        ]
         if others and (self.b.chance(50) or len(file["contacts"]) == 1):
             file["contacts"].append(self.b.pick(others))
         elif len(file["contacts"]) > 1:

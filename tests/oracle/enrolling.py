@@ -114,7 +114,9 @@ class Enrolling:
                 found.unreached.extend(self.unreached(occurrence))
             for contact in self.audiences[occurrence.key]:
                 key = EnrollmentKey(*occurrence.key, contact.key)
-                if key not in self.ledger.enrollments and not self.refused(occurrence, contact.key):
+                if key not in self.ledger.enrollments and not self.refused(
+                    occurrence, contact.key
+                ):
                     candidates.append((occurrence, contact.key))
         for occurrence, contact_key in self.one_each(candidates):
             found.enrolled.append(self.new_case(occurrence, contact_key))
@@ -130,7 +132,10 @@ class Enrolling:
         start = sequence_start(self.world, self.ledger, self.sequence)
         if start is None:
             return False
-        if self.sequence.waits and base_instant(occurrence.base, self.sequence.zone) < start:
+        if (
+            self.sequence.waits
+            and base_instant(occurrence.base, self.sequence.zone) < start
+        ):
             found.before_introduction += nobody_yet
             return False
         return self.world.now >= start
@@ -152,7 +157,9 @@ class Enrolling:
         last = max(e.ended_at for e in earlier if e.ended_at is not None)
         return self.world.now < moved(last, self.sequence.reenter, self.sequence.zone)
 
-    def one_each(self, candidates: list[tuple[Occurrence, str]]) -> list[tuple[Occurrence, str]]:
+    def one_each(
+        self, candidates: list[tuple[Occurrence, str]]
+    ) -> list[tuple[Occurrence, str]]:
         """3.9 Of two in one plan the earlier base goes."""
         if self.sequence.reenter == "every_occurrence":
             return candidates
@@ -201,10 +208,14 @@ class Enrolling:
             due = case.due(step)
             if verdict == Verdict("send", "due"):
                 key = occurrence.key
-                return [Decision(*_named(key, step.id), "unreached", "no_recipient", due)]
+                return [
+                    Decision(*_named(key, step.id), "unreached", "no_recipient", due)
+                ]
             if verdict.decision != "skip":
                 return []
-            case.history.append(Decided(case.key, step.id, "skip", verdict.reason, self.world.now, due))
+            case.history.append(
+                Decided(case.key, step.id, "skip", verdict.reason, self.world.now, due)
+            )
         return []
 
     def record_ended(self, case: Case) -> bool:

@@ -61,7 +61,9 @@ class OraclePlan:
     @property
     def summary(self) -> dict[str, int]:
         """interface.md 4: the counters of all sequences together."""
-        return {name: sum(s[name] for s in self.sequences.values()) for name in COUNTERS}
+        return {
+            name: sum(s[name] for s in self.sequences.values()) for name in COUNTERS
+        }
 
     def as_rows(self, waits: bool = True) -> list[Row]:
         """The decisions as tuples of text that two evaluators can compare; template and locale of sends only."""
@@ -75,9 +77,14 @@ class OraclePlan:
         """The outcomes of the sends to some addresses (in any case, with any spaces)."""
         wanted = {address.strip().lower(): state for address, state in states.items()}
         return {
-            SendKey(d.sequence, str(d.step), d.entity, d.record, d.occurrence, str(d.contact)): wanted[
-                d.address
-            ]
+            SendKey(
+                d.sequence,
+                str(d.step),
+                d.entity,
+                d.record,
+                d.occurrence,
+                str(d.contact),
+            ): wanted[d.address]
             for d in self.sends()
             if d.address in wanted
         }
@@ -111,7 +118,9 @@ def order(decision: Decision) -> tuple[object, ...]:
     )
 
 
-def evaluate(project: Project, facts: Rows, ledger: OracleLedger, now: datetime) -> OraclePlan:
+def evaluate(
+    project: Project, facts: Rows, ledger: OracleLedger, now: datetime
+) -> OraclePlan:
     """1 The same inputs give the same plan; `now` is always passed in."""
     assert now.tzinfo is not None, "now is an instant"
     world = World(project, Facts(project, facts), now.astimezone(UTC))
@@ -123,7 +132,9 @@ def evaluate(project: Project, facts: Rows, ledger: OracleLedger, now: datetime)
             _plan_removed(plan, world, ledger, name)
         else:
             _plan_sequence(plan, world, ledger, sequence)
-    plan.effects.fact_counts = {name: len(found) for name, found in world.facts.records.items()}
+    plan.effects.fact_counts = {
+        name: len(found) for name, found in world.facts.records.items()
+    }
     failing = project_guards(world, ledger, plan.sends())
     plan.guards.extend(failing)
     plan.blocked = any(not guard.passed for guard in failing)
@@ -131,21 +142,42 @@ def evaluate(project: Project, facts: Rows, ledger: OracleLedger, now: datetime)
     return plan
 
 
-def _plan_removed(plan: OraclePlan, world: World, ledger: OracleLedger, name: str) -> None:
+def _plan_removed(
+    plan: OraclePlan, world: World, ledger: OracleLedger, name: str
+) -> None:
     """8.13 Nothing is sent; live enrollments exit (6.1 still holds them, 6.2 still cancels them)."""
     rows: list[Decision] = []
     for enrollment in ledger.of_sequence(name):
         if not enrollment.live:
             continue
         key = enrollment.key
-        record = world.facts.get(key.entity, key.record) if key.entity in world.facts.records else None
+        record = (
+            world.facts.get(key.entity, key.record)
+            if key.entity in world.facts.records
+            else None
+        )
         contact = world.facts.get(world.facts.contact_entity, key.contact)
         history = ledger.history(key)
-        rows += walk(Case(world, ledger, None, key, enrollment.base, record, contact, None, False, history))
+        rows += walk(
+            Case(
+                world,
+                ledger,
+                None,
+                key,
+                enrollment.base,
+                record,
+                contact,
+                None,
+                False,
+                history,
+            )
+        )
     _count(plan, name, rows, Considered())
 
 
-def _plan_sequence(plan: OraclePlan, world: World, ledger: OracleLedger, sequence: Sequence) -> None:
+def _plan_sequence(
+    plan: OraclePlan, world: World, ledger: OracleLedger, sequence: Sequence
+) -> None:
     rows, found = _walked(world, ledger, sequence, guarded=False)
     sends = sum(row.decision == "send" for row in rows)
     result = first_run_max(ledger, sequence, sends)
@@ -172,10 +204,14 @@ def _walked(
     return rows, found
 
 
-def _count(plan: OraclePlan, name: str, rows: list[Decision], found: Considered) -> None:
+def _count(
+    plan: OraclePlan, name: str, rows: list[Decision], found: Considered
+) -> None:
     """6.18 considered = send + wait + hold + exit + complete; skips, unreached and upcoming are counted beside it."""
     kinds = Counter(row.decision for row in rows)
-    counts = {kind: kinds[kind] for kind in ("send", "wait", "hold", "exit", "complete")}
+    counts = {
+        kind: kinds[kind] for kind in ("send", "wait", "hold", "exit", "complete")
+    }
     plan.sequences[name] = {
         "considered": sum(counts.values()),
         **counts,
@@ -190,7 +226,11 @@ def _count(plan: OraclePlan, name: str, rows: list[Decision], found: Considered)
 
 
 def _record(
-    plan: OraclePlan, world: World, ledger: OracleLedger, sequence: Sequence, found: Considered
+    plan: OraclePlan,
+    world: World,
+    ledger: OracleLedger,
+    sequence: Sequence,
+    found: Considered,
 ) -> None:
     """9.1 Enrollments, returns, what was taken, starts of the sequence and of its steps."""
     effects = plan.effects
@@ -206,5 +246,7 @@ def _record(
     if start is None and sequence.id not in ledger.known_steps:
         return  # it has not started: its steps will start with it
     for step in sequence.steps:
-        effects.step_starts[(sequence.id, step.id)] = brought_at(world, ledger, sequence, step)
+        effects.step_starts[(sequence.id, step.id)] = brought_at(
+            world, ledger, sequence, step
+        )
     effects.known_steps[sequence.id] = frozenset(step.id for step in sequence.steps)

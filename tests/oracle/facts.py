@@ -54,9 +54,13 @@ class Facts:
     def __init__(self, project: Project, rows: Rows) -> None:
         self.entities: Mapping[str, Any] = project["crm"]["entities"]
         self.contact_entity: str = project["crm"]["contact"]["entity"]
-        self.records = {name: self._keyed(name, rows.get(name, ())) for name in self.entities}
+        self.records = {
+            name: self._keyed(name, rows.get(name, ())) for name in self.entities
+        }
 
-    def _keyed(self, entity: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Record]:
+    def _keyed(
+        self, entity: str, rows: Iterable[Mapping[str, Any]]
+    ) -> dict[str, Record]:
         """7.5 A record without a key is left out; a key that occurs twice stops the plan."""
         found: dict[str, Record] = {}
         for row in rows:
@@ -80,16 +84,23 @@ class Facts:
         relation = self.entities[record.entity]["relations"][name]
         if "one" in relation:
             foreign = no_blank(record.row.get(relation["via"]))
-            there = None if foreign is None else self.get(relation["one"], key_text(foreign))
+            there = (
+                None
+                if foreign is None
+                else self.get(relation["one"], key_text(foreign))
+            )
             return [] if there is None else [there]
         field = relation["via"].split(".")[-1]
         return [
             other
             for other in self.all(relation["many"])
-            if no_blank(other.row.get(field)) is not None and key_text(other.row[field]) == record.key
+            if no_blank(other.row.get(field)) is not None
+            and key_text(other.row[field]) == record.key
         ]
 
-    def has_relation(self, entity: str, name: str, kinds: tuple[str, ...] = ("one", "many")) -> bool:
+    def has_relation(
+        self, entity: str, name: str, kinds: tuple[str, ...] = ("one", "many")
+    ) -> bool:
         relation = (self.entities[entity].get("relations") or {}).get(name)
         return relation is not None and any(kind in relation for kind in kinds)
 
@@ -127,7 +138,9 @@ class Scope:
             if origin is not None and origin.entity == name:
                 return [origin]
         for origin in (self.bare, self.record, self.contact):
-            if origin is not None and self.world.facts.has_relation(origin.entity, name, ("one",)):
+            if origin is not None and self.world.facts.has_relation(
+                origin.entity, name, ("one",)
+            ):
                 return self.world.facts.related(origin, name)
         return []
 
@@ -135,10 +148,18 @@ class Scope:
         """All records that a path of relations leads to."""
         first, *rest = path.split(".")
         found = self._start(first)
-        if not found and self.bare is not None and self.world.facts.has_relation(self.bare.entity, first):
+        if (
+            not found
+            and self.bare is not None
+            and self.world.facts.has_relation(self.bare.entity, first)
+        ):
             found = self.world.facts.related(self.bare, first)
         for name in rest:
-            found = [there for record in found for there in self.world.facts.related(record, name)]
+            found = [
+                there
+                for record in found
+                for there in self.world.facts.related(record, name)
+            ]
         return found
 
     def value(self, path: str) -> Any:

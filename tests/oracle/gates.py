@@ -15,7 +15,14 @@ from .facts import Record, Scope, World
 from .ledger import Decided, EnrollmentKey, OracleLedger
 from .model import Sequence, Step
 from .moments import Base, moved
-from .occurrences import Occurrence, date_value, due_moment, expiry, record_scope, step_start
+from .occurrences import (
+    Occurrence,
+    date_value,
+    due_moment,
+    expiry,
+    record_scope,
+    step_start,
+)
 from .people import (
     address_of,
     category_of_template,
@@ -85,7 +92,9 @@ class Case:
     def step_active(self, step: Step) -> bool:
         """5.7 A step whose template is inactive is as inactive as one that says so itself."""
         template = self.template(step)
-        return step.active and (template is None or template_active(self.world, template))
+        return step.active and (
+            template is None or template_active(self.world, template)
+        )
 
 
 # The gates before any step.
@@ -113,7 +122,9 @@ def ended(case: Case) -> Verdict | None:
     if case.sequence is not None:
         if case.sequence.goal is not None and holds(case.sequence.goal, case.scope):
             return Verdict("exit", "goal_met")
-        if case.sequence.exit_when is not None and holds(case.sequence.exit_when, case.scope):
+        if case.sequence.exit_when is not None and holds(
+            case.sequence.exit_when, case.scope
+        ):
             return Verdict("exit", "exit_condition")
     return Verdict("exit", "cancelled") if case.key in case.ledger.cancelled else None
 
@@ -155,7 +166,11 @@ def before_introduction(case: Case, step: Step) -> Verdict | None:
     if step.kind == "wait":
         return None
     start = step_start(case.world, case.ledger, case.sequence, step)
-    return Verdict("skip", "before_introduction") if start is not None and case.due(step) < start else None
+    return (
+        Verdict("skip", "before_introduction")
+        if start is not None and case.due(step) < start
+        else None
+    )
 
 
 def not_due(case: Case, step: Step) -> Verdict | None:
@@ -212,9 +227,13 @@ def same_address(case: Case, step: Step) -> Verdict | None:
         return None
     address = address_of(case.world, case.contact)
     here = (*case.key[:4], step.id, address)
-    in_ledger = any((*row.enrollment[:4], row.step, row.address) == here for row in case.ledger.sends())
+    in_ledger = any(
+        (*row.enrollment[:4], row.step, row.address) == here
+        for row in case.ledger.sends()
+    )
     in_plan = any(
-        (d.sequence, d.entity, d.record, d.occurrence, d.step, d.address) == here for d in case.sent_in_plan
+        (d.sequence, d.entity, d.record, d.occurrence, d.step, d.address) == here
+        for d in case.sent_in_plan
     )
     return Verdict("skip", "duplicate_address") if in_ledger or in_plan else None
 
@@ -236,13 +255,20 @@ def _sent_for_other_occurrences(case: Case, step: Step) -> list[datetime]:
     found = []
     for row in case.ledger.sends():
         other = row.enrollment
-        if (*other[:3], other.contact) != path or other.occurrence == case.key.occurrence:
+        if (
+            *other[:3],
+            other.contact,
+        ) != path or other.occurrence == case.key.occurrence:
             continue
         if row.step == step.id and case.ledger.enrollments[other].end != "trigger_gone":
             found.append(row.at)
     for sent in case.sent_in_plan:
         whose = (sent.sequence, sent.entity, sent.record, sent.contact)
-        if whose == path and sent.step == step.id and sent.occurrence != case.key.occurrence:
+        if (
+            whose == path
+            and sent.step == step.id
+            and sent.occurrence != case.key.occurrence
+        ):
             found.append(case.world.now)
     return found
 
@@ -256,7 +282,10 @@ def missing_variable(case: Case, step: Step) -> Verdict | None:
         if "default" in variable or not _judged(variable):
             continue
         path = _path_of(variable)
-        if case.contact is None and path.split(".")[0] == case.world.facts.contact_entity:
+        if (
+            case.contact is None
+            and path.split(".")[0] == case.world.facts.contact_entity
+        ):
             continue  # 4.3 asks what the record lacks; there is no contact to lack something
         if case.scope.value(path) is None:
             return Verdict("hold", "missing_variable")
@@ -269,12 +298,22 @@ def _judged(variable: dict[str, object]) -> bool:
 
 
 def _path_of(variable: dict[str, object]) -> str:
-    return str(next(variable[word] for word in ("value", "days_until", "days_since") if word in variable))
+    return str(
+        next(
+            variable[word]
+            for word in ("value", "days_until", "days_since")
+            if word in variable
+        )
+    )
 
 
 def variables_used(template: dict[str, object]) -> set[str]:
     """The words between {{ and }} in every text of the template."""
-    texts = [text for part in ("subject", "preheader", "body") for text in _texts(template.get(part))]
+    texts = [
+        text
+        for part in ("subject", "preheader", "body")
+        for text in _texts(template.get(part))
+    ]
     return {name for text in texts for name in re.findall(r"{{\s*(\w+)", text)}
 
 
@@ -316,7 +355,9 @@ STEP_GATES: tuple[Callable[[Case, Step], Verdict | None], ...] = (
 def standing(sequence: Sequence, history: list[Decided]) -> Step | None:
     """8.3 Behind the furthest step decided, in today's order; before the first if none of those is left."""
     order = [step.id for step in sequence.steps]
-    furthest = max((order.index(row.step) for row in history if row.step in order), default=-1)
+    furthest = max(
+        (order.index(row.step) for row in history if row.step in order), default=-1
+    )
     return sequence.steps[furthest + 1] if furthest + 1 < len(order) else None
 
 
@@ -326,7 +367,9 @@ def walk(case: Case) -> list[Decision]:
     for gate in ENROLLMENT_GATES:
         verdict = gate(case)
         if verdict is not None:
-            return [_decision(case, step if verdict.decision == "hold" else None, verdict)]
+            return [
+                _decision(case, step if verdict.decision == "hold" else None, verdict)
+            ]
     return _walk_steps(case)
 
 
@@ -336,13 +379,20 @@ def _walk_steps(case: Case) -> list[Decision]:
     while True:
         step = standing(case.sequence, case.history)
         if step is None:
-            return [*rows, _decision(case, None, Verdict("complete", "complete"))]  # 6.5
+            return [
+                *rows,
+                _decision(case, None, Verdict("complete", "complete")),
+            ]  # 6.5
         verdict = judged(case, step)
         row = _decision(case, step, verdict)
         rows.append(row)
         if verdict.decision != "skip":
             return rows
-        case.history.append(Decided(case.key, step.id, "skip", verdict.reason, case.world.now, row.due_at))
+        case.history.append(
+            Decided(
+                case.key, step.id, "skip", verdict.reason, case.world.now, row.due_at
+            )
+        )
 
 
 def judged(case: Case, step: Step) -> Verdict:

@@ -32,15 +32,21 @@ def guards_said(world: World) -> Mapping[str, Any]:
     return world.project["engine"].get("guards") or {}
 
 
-def first_run_max(ledger: OracleLedger, sequence: Sequence, sends: int) -> GuardResult | None:
+def first_run_max(
+    ledger: OracleLedger, sequence: Sequence, sends: int
+) -> GuardResult | None:
     """10.1 A new sequence: one of which the ledger has no send yet."""
     limit = sequence.first_run_max
-    if limit is None or any(row.enrollment.sequence == sequence.id for row in ledger.sends()):
+    if limit is None or any(
+        row.enrollment.sequence == sequence.id for row in ledger.sends()
+    ):
         return None
     return GuardResult("first_run_max", sequence.id, limit, sends, sends <= limit)
 
 
-def project_guards(world: World, ledger: OracleLedger, sends: list[Decision]) -> list[GuardResult]:
+def project_guards(
+    world: World, ledger: OracleLedger, sends: list[Decision]
+) -> list[GuardResult]:
     """10.2 Those that block everything."""
     return [
         *_max_sends(world, ledger, len(sends)),
@@ -56,11 +62,15 @@ def _max_sends(world: World, ledger: OracleLedger, sends: int) -> list[GuardResu
     found = []
     if "per_run" in said:
         limit = said["per_run"]
-        found.append(GuardResult("max_sends.per_run", None, limit, sends, sends <= limit))
+        found.append(
+            GuardResult("max_sends.per_run", None, limit, sends, sends <= limit)
+        )
     if "per_day" in said:
         observed = sends + len(_sent_since(ledger, world.now - timedelta(hours=24)))
         limit = said["per_day"]
-        found.append(GuardResult("max_sends.per_day", None, limit, observed, observed <= limit))
+        found.append(
+            GuardResult("max_sends.per_day", None, limit, observed, observed <= limit)
+        )
     return found
 
 
@@ -68,15 +78,23 @@ def _sent_since(ledger: OracleLedger, moment: datetime) -> list[str]:
     return [row.enrollment.contact for row in ledger.sends() if row.at > moment]
 
 
-def _max_per_contact(world: World, ledger: OracleLedger, sends: list[Decision]) -> list[GuardResult]:
+def _max_per_contact(
+    world: World, ledger: OracleLedger, sends: list[Decision]
+) -> list[GuardResult]:
     """10.1 Ledger and plan together, for each contact to whom this plan would send."""
     said = guards_said(world).get("max_per_contact")
     if said is None:
         return []
     since = moved(world.now, duration(said["per"]), world.zone, -1)
-    counts = Counter(_sent_since(ledger, since)) + Counter(str(send.contact) for send in sends)
+    counts = Counter(_sent_since(ledger, since)) + Counter(
+        str(send.contact) for send in sends
+    )
     observed = max((counts[str(send.contact)] for send in sends), default=0)
-    return [GuardResult("max_per_contact", None, said["max"], observed, observed <= said["max"])]
+    return [
+        GuardResult(
+            "max_per_contact", None, said["max"], observed, observed <= said["max"]
+        )
+    ]
 
 
 def _min_facts(world: World, ledger: OracleLedger) -> list[GuardResult]:
@@ -86,7 +104,9 @@ def _min_facts(world: World, ledger: OracleLedger) -> list[GuardResult]:
     found = []
     for entity, limit in sorted(limits.items()):
         observed = len(world.facts.records[entity])
-        found.append(GuardResult("min_facts", None, limit, observed, observed >= limit, entity))
+        found.append(
+            GuardResult("min_facts", None, limit, observed, observed >= limit, entity)
+        )
     return found
 
 
@@ -96,7 +116,11 @@ def _entities_needed(world: World, ledger: OracleLedger) -> set[str]:
     for enrollment in ledger.enrollments.values():
         sequence = sequence_of(world.project, enrollment.key.sequence)
         if enrollment.live and sequence is not None:
-            needed |= {sequence.about, world.facts.contact_entity, *_on_the_path(world, sequence)}
+            needed |= {
+                sequence.about,
+                world.facts.contact_entity,
+                *_on_the_path(world, sequence),
+            }
     return needed
 
 
@@ -125,6 +149,13 @@ def _max_shrink(world: World, ledger: OracleLedger) -> list[GuardResult]:
             continue
         lost = before - len(world.facts.records[entity])
         found.append(
-            GuardResult("max_shrink", None, limit, lost * 100 // before, lost * 100 <= limit * before, entity)
+            GuardResult(
+                "max_shrink",
+                None,
+                limit,
+                lost * 100 // before,
+                lost * 100 <= limit * before,
+                entity,
+            )
         )
     return found

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 # 3.10 What ends an enrollment only while the cause lasts.
 WHILE_IT_LASTS = frozenset(
-    {"trigger_gone", "date_moved", "left_audience", "sequence_removed", "trigger_changed"}
+    {
+        "trigger_gone",
+        "date_moved",
+        "left_audience",
+        "sequence_removed",
+        "trigger_changed",
+    }
 )
 
 
@@ -166,7 +172,9 @@ class OracleLedger:
         else:
             self.stopped_sequences.discard(sequence)
 
-    def pause(self, sequence: str | None = None, contact: str | int | None = None) -> None:
+    def pause(
+        self, sequence: str | None = None, contact: str | int | None = None
+    ) -> None:
         """The project, a sequence, or the live enrollments of a contact in a sequence."""
         if sequence is None:
             self.project_paused = True
@@ -175,7 +183,9 @@ class OracleLedger:
         else:
             self.paused |= self._live(sequence, str(contact))
 
-    def resume(self, sequence: str | None = None, contact: str | int | None = None) -> None:
+    def resume(
+        self, sequence: str | None = None, contact: str | int | None = None
+    ) -> None:
         if sequence is None:
             self.project_paused = False
         elif contact is None:
@@ -200,7 +210,12 @@ class OracleLedger:
 
     # What an apply records.
 
-    def apply(self, plan: OraclePlan, now: datetime, outcomes: Mapping[SendKey, str] | None = None) -> None:
+    def apply(
+        self,
+        plan: OraclePlan,
+        now: datetime,
+        outcomes: Mapping[SendKey, str] | None = None,
+    ) -> None:
         """9.1 Skips, exits, starts, ticks and sends of the plan. A blocked plan writes nothing (10.2)."""
         now = now.astimezone(UTC)
         if self.last_now is not None and now < self.last_now:

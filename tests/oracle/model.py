@@ -67,7 +67,11 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
     if raw is None or raw["status"] == "archived":
         return None
     trigger = raw["trigger"]
-    kind = trigger if isinstance(trigger, str) else next(k for k in ("date",) if k in trigger)
+    kind = (
+        trigger
+        if isinstance(trigger, str)
+        else next(k for k in ("date",) if k in trigger)
+    )
     details: Mapping[str, Any] = {} if isinstance(trigger, str) else trigger
     # 5.3 The timezone: the sequence's, else the project's.
     zone = ZoneInfo(raw.get("timezone") or project["engine"]["timezone"])

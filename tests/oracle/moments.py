@@ -26,7 +26,11 @@ class Duration:
 
     @property
     def delta(self) -> timedelta:
-        return timedelta(minutes=self.count) if self.unit == "min" else timedelta(hours=self.count)
+        return (
+            timedelta(minutes=self.count)
+            if self.unit == "min"
+            else timedelta(hours=self.count)
+        )
 
 
 def duration(text: str) -> Duration:
@@ -92,7 +96,9 @@ def moved(instant: datetime, by: Duration, zone: ZoneInfo, sign: int = 1) -> dat
     if by.count == 0:
         return instant  # nothing moves, also in an hour that the clocks give twice
     wall = local(instant, zone)
-    return instant_of(datetime.combine(moved_day(wall.date(), by, sign), wall.time()), zone)
+    return instant_of(
+        datetime.combine(moved_day(wall.date(), by, sign), wall.time()), zone
+    )
 
 
 def base_instant(base: Base, zone: ZoneInfo) -> datetime:
@@ -102,7 +108,9 @@ def base_instant(base: Base, zone: ZoneInfo) -> datetime:
     return instant_of(datetime.combine(base, NINE), zone)
 
 
-def due_from_base(base: Base, offset: Duration, sign: int, at: time | None, zone: ZoneInfo) -> datetime:
+def due_from_base(
+    base: Base, offset: Duration, sign: int, at: time | None, zone: ZoneInfo
+) -> datetime:
     """5.1, 5.2 `before` and `after` count from the base; `at` sets the time of day."""
     if offset.exact:
         return base_instant(base, zone) + sign * offset.delta
@@ -115,7 +123,9 @@ def due_from_base(base: Base, offset: Duration, sign: int, at: time | None, zone
     return instant_of(datetime.combine(moved_day(day, offset, sign), at or NINE), zone)
 
 
-def due_after(reference: datetime, wait: Duration, at: time | None, zone: ZoneInfo) -> datetime:
+def due_after(
+    reference: datetime, wait: Duration, at: time | None, zone: ZoneInfo
+) -> datetime:
     """5.1, 5.2 `wait` counts from the reference; an `at` that would lie before it is the next day's."""
     if at is None or wait.exact:
         return moved(reference, wait, zone)

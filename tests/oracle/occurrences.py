@@ -37,7 +37,9 @@ class Occurrence:
 # 3.1, 3.5 What there is now.
 
 
-def occurrences(world: World, ledger: OracleLedger, sequence: Sequence) -> dict[OccurrenceKey, Occurrence]:
+def occurrences(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> dict[OccurrenceKey, Occurrence]:
     """The occurrences that stand now: the trigger has a value, `where` holds, the record is there."""
     if sequence.trigger == "date":
         found = _date_occurrences(world, sequence)
@@ -83,10 +85,14 @@ def _date_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
 
 def record_scope(world: World, record: Record) -> Scope:
     """A trigger knows the record only; where the record is a contact it is the contact too."""
-    return Scope(world, record, record if record.entity == world.facts.contact_entity else None)
+    return Scope(
+        world, record, record if record.entity == world.facts.contact_entity else None
+    )
 
 
-def _manual_occurrences(world: World, ledger: OracleLedger, sequence: Sequence) -> list[Occurrence]:
+def _manual_occurrences(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> list[Occurrence]:
     """3.5 Those that were taken, and those that this plan takes; a file must still name the record."""
     known = {**ledger.taken, **newly_taken(world, ledger, sequence)[0]}
     found = []
@@ -102,7 +108,9 @@ def _manual_occurrences(world: World, ledger: OracleLedger, sequence: Sequence) 
 
 def _files(world: World, sequence: Sequence) -> list[Mapping[str, Any]]:
     files = world.project.get("enrollments") or {}
-    return [files[name] for name in sorted(files) if files[name]["sequence"] == sequence.id]
+    return [
+        files[name] for name in sorted(files) if files[name]["sequence"] == sequence.id
+    ]
 
 
 def _still_in_file(world: World, sequence: Sequence, key: OccurrenceKey) -> bool:
@@ -131,7 +139,10 @@ def newly_taken(
         files.add(file["id"])
         for record in keys:
             key = OccurrenceKey(sequence.id, sequence.about, record, file["id"])
-            if key not in ledger.taken and world.facts.get(sequence.about, record) is not None:
+            if (
+                key not in ledger.taken
+                and world.facts.get(sequence.about, record) is not None
+            ):
                 taken[key] = Taken(world.now, "file")
     return taken, files
 
@@ -139,7 +150,9 @@ def newly_taken(
 # 3.7 When a sequence and its steps start.
 
 
-def recorded_start(world: World, ledger: OracleLedger, sequence: Sequence) -> datetime | None:
+def recorded_start(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> datetime | None:
     """3.7 `active_from`, else the start of the local day of the first apply that has it as active."""
     if sequence.status == "draft":
         return None  # 8.15 it has not started
@@ -147,7 +160,11 @@ def recorded_start(world: World, ledger: OracleLedger, sequence: Sequence) -> da
         return sequence.active_from
     if sequence.id in ledger.starts:
         return ledger.starts[sequence.id]
-    return start_of_local_day(world.now, sequence.zone) if sequence.status == "active" else None
+    return (
+        start_of_local_day(world.now, sequence.zone)
+        if sequence.status == "active"
+        else None
+    )
 
 
 def less_backfill(sequence: Sequence, start: datetime) -> datetime:
@@ -159,12 +176,16 @@ def less_backfill(sequence: Sequence, start: datetime) -> datetime:
     return moved(start, sequence.backfill, sequence.zone, -1)
 
 
-def sequence_start(world: World, ledger: OracleLedger, sequence: Sequence) -> datetime | None:
+def sequence_start(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> datetime | None:
     start = recorded_start(world, ledger, sequence)
     return None if start is None else less_backfill(sequence, start)
 
 
-def brought_at(world: World, ledger: OracleLedger, sequence: Sequence, step: Step) -> datetime | None:
+def brought_at(
+    world: World, ledger: OracleLedger, sequence: Sequence, step: Step
+) -> datetime | None:
     """3.7 The start of the local day of the apply that brought the step later; None: it came with the sequence."""
     known = ledger.known_steps.get(sequence.id)
     if known is None:
@@ -174,7 +195,9 @@ def brought_at(world: World, ledger: OracleLedger, sequence: Sequence, step: Ste
     return start_of_local_day(world.now, sequence.zone)
 
 
-def step_start(world: World, ledger: OracleLedger, sequence: Sequence, step: Step) -> datetime | None:
+def step_start(
+    world: World, ledger: OracleLedger, sequence: Sequence, step: Step
+) -> datetime | None:
     """3.7 The sequence's start, or that of the later apply that brought the step (less `backfill`)."""
     start = recorded_start(world, ledger, sequence)
     later = brought_at(world, ledger, sequence, step)
@@ -187,12 +210,16 @@ def step_start(world: World, ledger: OracleLedger, sequence: Sequence, step: Ste
 # 5 When a step is due, and until when.
 
 
-def due_moment(sequence: Sequence, step: Step, base: Base, history: list[Decided]) -> datetime:
+def due_moment(
+    sequence: Sequence, step: Step, base: Base, history: list[Decided]
+) -> datetime:
     """5.1 before/after: from the base. wait: from the base, else from the step decided last."""
     if step.kind != "wait":
         sign = -1 if step.kind == "before" else 1
         return due_from_base(base, step.offset, sign, step.at, sequence.zone)
-    return due_after(wait_reference(sequence, base, history), step.offset, step.at, sequence.zone)
+    return due_after(
+        wait_reference(sequence, base, history), step.offset, step.at, sequence.zone
+    )
 
 
 def wait_reference(sequence: Sequence, base: Base, history: list[Decided]) -> datetime:
@@ -220,7 +247,9 @@ def opens(sequence: Sequence, occurrence: Occurrence) -> datetime:
     return due_moment(sequence, sequence.steps[0], occurrence.base, [])
 
 
-def closes(sequence: Sequence, occurrence: Occurrence, enrolled_somebody: bool) -> datetime:
+def closes(
+    sequence: Sequence, occurrence: Occurrence, enrolled_somebody: bool
+) -> datetime:
     """3.6 When its last step has expired; a wait sequence that never enrolled: when its first has."""
     if not sequence.waits:
         last = sequence.steps[-1]
@@ -236,13 +265,19 @@ def has_opened(world: World, sequence: Sequence, occurrence: Occurrence) -> bool
     return world.now >= opens(sequence, occurrence)
 
 
-def has_closed(world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence) -> bool:
+def has_closed(
+    world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence
+) -> bool:
     somebody = bool(ledger.of_occurrence(occurrence.key))
     return world.now >= closes(sequence, occurrence, somebody)
 
 
-def is_open(world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence) -> bool:
-    return has_opened(world, sequence, occurrence) and not has_closed(world, ledger, sequence, occurrence)
+def is_open(
+    world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence
+) -> bool:
+    return has_opened(world, sequence, occurrence) and not has_closed(
+        world, ledger, sequence, occurrence
+    )
 
 
 def base_order(occurrence: Occurrence, sequence: Sequence) -> tuple[Any, ...]:

@@ -29,7 +29,12 @@ def address_of(world: World, contact: Record) -> str | None:
 
 def is_address(address: str) -> bool:
     """Clear cases only: the worlds have no address about which people could argue."""
-    return re.fullmatch(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)+", address) is not None
+    return (
+        re.fullmatch(
+            r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)+", address
+        )
+        is not None
+    )
 
 
 def unmailable(world: World, contact: Record) -> str | None:
@@ -48,7 +53,9 @@ def category_of_template(world: World, template: str) -> Category:
     return Category(kind["category"], kind.get("topic"))
 
 
-def silenced(world: World, ledger: OracleLedger, contact: Record, category: Category) -> str | None:
+def silenced(
+    world: World, ledger: OracleLedger, contact: Record, category: Category
+) -> str | None:
     """6.11 Hard bounce, complaint; for marketing also unsubscribed from the topic, no consent (6.20)."""
     address = address_of(world, contact)
     marks = ledger.suppressions.get(address or "", set())
@@ -75,21 +82,29 @@ def _unsubscribed_in_crm(world: World, address: str | None) -> bool:
     field = world.project["crm"]["contact"].get("unsubscribed")
     if field is None:
         return False
-    return any(contact.row.get(field) is True for contact in _same_address(world, address))
+    return any(
+        contact.row.get(field) is True for contact in _same_address(world, address)
+    )
 
 
 def _consents(world: World, address: str | None, category: Category) -> bool:
     """4.7 One that says no silences them all; without one, one yes is enough; opt_in needs a yes."""
     field = (world.project["crm"]["contact"].get("consent") or {}).get(category.topic)
     topic = world.project["engine"]["topics"][category.topic]
-    said = [] if field is None else [c.row.get(field) for c in _same_address(world, address)]
+    said = (
+        []
+        if field is None
+        else [c.row.get(field) for c in _same_address(world, address)]
+    )
     if any(answer is False for answer in said):
         return False
     return topic.get("consent") != "opt_in" or any(answer is True for answer in said)
 
 
 def template_active(world: World, template: str) -> bool:
-    return bool(world.project["templates"][template].get("status", "active") == "active")
+    return bool(
+        world.project["templates"][template].get("status", "active") == "active"
+    )
 
 
 def active_categories(world: World, sequence: Sequence) -> list[Category]:
@@ -103,12 +118,16 @@ def active_categories(world: World, sequence: Sequence) -> list[Category]:
     ]
 
 
-def can_be_mailed(world: World, ledger: OracleLedger, sequence: Sequence, contact: Record) -> bool:
+def can_be_mailed(
+    world: World, ledger: OracleLedger, sequence: Sequence, contact: Record
+) -> bool:
     """4.2 Active, a valid address, not suppressed for the category of at least one active step."""
     if unmailable(world, contact) is not None:
         return False
     categories = active_categories(world, sequence)
-    return any(silenced(world, ledger, contact, category) is None for category in categories)
+    return any(
+        silenced(world, ledger, contact, category) is None for category in categories
+    )
 
 
 def contact_paths(world: World, entity: str) -> list[str]:
@@ -116,7 +135,9 @@ def contact_paths(world: World, entity: str) -> list[str]:
     found: list[str] = []
 
     def follow(name: str, path: str, seen: tuple[str, ...]) -> None:
-        for relation, target in (world.facts.entities[name].get("relations") or {}).items():
+        for relation, target in (
+            world.facts.entities[name].get("relations") or {}
+        ).items():
             there = target.get("one") or target.get("many")
             if there == world.facts.contact_entity:
                 found.append(f"{path}.{relation}")
@@ -133,14 +154,20 @@ def candidates(world: World, sequence: Sequence, record: Record) -> list[Record]
     if path is None:
         paths = contact_paths(world, sequence.about)
         if len(paths) != 1:
-            raise ValueError(f"{sequence.id}: audience needs a `from`, {paths} lead to contacts")
+            raise ValueError(
+                f"{sequence.id}: audience needs a `from`, {paths} lead to contacts"
+            )
         path = paths[0]
     found = {contact.key: contact for contact in Scope(world, record).records(path)}
     return sorted(found.values(), key=lambda contact: key_order(contact.key))
 
 
 def audience(
-    world: World, ledger: OracleLedger, sequence: Sequence, record: Record, occurrence: str
+    world: World,
+    ledger: OracleLedger,
+    sequence: Sequence,
+    record: Record,
+    occurrence: str,
 ) -> list[Record]:
     """4.1 to 4.5 The contacts of one occurrence, as of now. About a contact: the contact itself."""
     if sequence.about == world.facts.contact_entity:
@@ -158,7 +185,11 @@ def audience(
 
 
 def _first_group(
-    world: World, ledger: OracleLedger, sequence: Sequence, record: Record, people: list[Record]
+    world: World,
+    ledger: OracleLedger,
+    sequence: Sequence,
+    record: Record,
+    people: list[Record],
 ) -> list[Record]:
     """4.2 The first group that has somebody who can be mailed; 4.5 only those are in the audience."""
     for group in sequence.audience.get("first_of") or ["all"]:
@@ -188,7 +219,11 @@ def _kept(
     order = sequence.audience.get("order_by")
 
     def rank(contact: Record) -> tuple[Any, ...]:
-        value = None if order is None else Scope(world, record, contact, bare=contact).value(order)
+        value = (
+            None
+            if order is None
+            else Scope(world, record, contact, bare=contact).value(order)
+        )
         # No value comes last.
         return (value is None, "" if value is None else value, key_order(contact.key))
 
@@ -204,11 +239,15 @@ def locale_of(world: World, contact: Record, template: str) -> str:
     field = world.project["crm"]["contact"].get("language")
     language = no_blank(contact.row.get(field)) if field else None
     texts = world.project["templates"][template]
-    if language in locales and all(language in texts[part] for part in ("subject", "body")):
+    if language in locales and all(
+        language in texts[part] for part in ("subject", "body")
+    ):
         return str(language)
     return str(locales[0])
 
 
 def chosen_template(step: Step, scope: Scope) -> str | None:
     """A list of choices: the first whose `if` holds, or that has none."""
-    return next((template for rule, template in step.choices if holds(rule, scope)), None)
+    return next(
+        (template for rule, template in step.choices if holds(rule, scope)), None
+    )

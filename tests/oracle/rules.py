@@ -70,7 +70,9 @@ def is_member(world: World, name: str, record: Record) -> bool:
 
 def members(world: World, name: str) -> list[Record]:
     entity = world.project["segments"][name]["entity"]
-    return [record for record in world.facts.all(entity) if is_member(world, name, record)]
+    return [
+        record for record in world.facts.all(entity) if is_member(world, name, record)
+    ]
 
 
 def _condition(value: Any, operand: Any, world: World) -> bool:
@@ -113,7 +115,11 @@ def _pair(value: Any, operand: Any, world: World) -> tuple[Any, Any]:
 def _moment(operand: date | str) -> date:
     if not isinstance(operand, str):
         return operand
-    return date.fromisoformat(operand) if len(operand) == 10 else datetime.fromisoformat(operand)
+    return (
+        date.fromisoformat(operand)
+        if len(operand) == 10
+        else datetime.fromisoformat(operand)
+    )
 
 
 def equals(value: Any, operand: Any, world: World) -> bool:
@@ -166,7 +172,9 @@ def less_than_or_equal(value: Any, operand: Any, world: World) -> bool:
 def between(value: Any, operand: Any, world: World) -> bool:
     """7.2 `between` includes both ends."""
     low, high = operand
-    return greater_than_or_equal(value, low, world) and less_than_or_equal(value, high, world)
+    return greater_than_or_equal(value, low, world) and less_than_or_equal(
+        value, high, world
+    )
 
 
 def in_list(value: Any, operand: Any, world: World) -> bool:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 Raw = dict[str, Any]
 
 FIELDS: dict[str, dict[str, str]] = {
-    "company": {"name": "text", "industry": "text", "country": "text", "is_active": "boolean"},
+    "company": {
+        "name": "text",
+        "industry": "text",
+        "country": "text",
+        "is_active": "boolean",
+    },
     "contact": {
         "contact_type": "text",
         "language": "text",
@@ -118,7 +123,9 @@ class Ruling:
     def moment(self, kind: str) -> Raw:
         day = self.anchor + timedelta(days=self.b.number(-9, 9))
         if self.b.chance(35):
-            spans = ["1d", "7d", "30d", "1mo"] + (["12h"] if kind == "timestamp" else [])
+            spans = ["1d", "7d", "30d", "1mo"] + (
+                ["12h"] if kind == "timestamp" else []
+            )
             return {self.b.pick(["within_last", "within_next"]): self.b.pick(spans)}
         if self.b.chance(20):
             return {"between": [day.isoformat(), (day + timedelta(days=5)).isoformat()]}

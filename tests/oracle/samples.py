@@ -7,8 +7,14 @@ from typing import Any
 Raw = dict[str, Any]
 
 TOPICS: Raw = {
-    "product-news": {"name": {"en": "Product news", "th": "News"}, "consent": "opt_out"},
-    "partner-offers": {"name": {"en": "Partner offers", "th": "Offers"}, "consent": "opt_in"},
+    "product-news": {
+        "name": {"en": "Product news", "th": "News"},
+        "consent": "opt_out",
+    },
+    "partner-offers": {
+        "name": {"en": "Partner offers", "th": "Offers"},
+        "consent": "opt_in",
+    },
 }
 # The kinds of a template type: transactional, or marketing with a topic.
 KINDS: dict[str, Raw] = {
@@ -125,26 +131,58 @@ def crm_yaml() -> Raw:
 def type_yaml(about: str, kind: str) -> Raw:
     """A type for each entity and kind: `contract-notice`, `company-news`, …"""
     variables: Raw = {
-        "reader": {"value": "contact.name", "description": "Who reads it", "sample": "Ana"},
+        "reader": {
+            "value": "contact.name",
+            "description": "Who reads it",
+            "sample": "Ana",
+        },
         "reader_or_blank": {
             "value": "contact.name",
             "description": "Who reads it, if known",
             "sample": "Ana",
             "default": "",
         },
-        "customer": {"value": "company.name", "description": "Company", "sample": "Lotus"},
+        "customer": {
+            "value": "company.name",
+            "description": "Company",
+            "sample": "Lotus",
+        },
     }
     if about == "contract":
         variables |= {
-            "number": {"value": "contract.contract_number", "description": "Number", "sample": "C-1"},
-            "ends": {"value": "contract.end_date", "description": "Last day", "sample": "2026-12-31"},
-            "days_left": {"days_until": "contract.end_date", "description": "Days", "sample": 30},
-            "monthly": {"value": "contract.monthly_value", "description": "Value", "sample": 4500},
+            "number": {
+                "value": "contract.contract_number",
+                "description": "Number",
+                "sample": "C-1",
+            },
+            "ends": {
+                "value": "contract.end_date",
+                "description": "Last day",
+                "sample": "2026-12-31",
+            },
+            "days_left": {
+                "days_until": "contract.end_date",
+                "description": "Days",
+                "sample": 30,
+            },
+            "monthly": {
+                "value": "contract.monthly_value",
+                "description": "Value",
+                "sample": 4500,
+            },
         }
     if about == "invoice":
         variables |= {
-            "number": {"value": "invoice.invoice_number", "description": "Number", "sample": "I-1"},
-            "days_late": {"days_since": "invoice.due_date", "description": "Days", "sample": 3},
+            "number": {
+                "value": "invoice.invoice_number",
+                "description": "Number",
+                "sample": "I-1",
+            },
+            "days_late": {
+                "days_since": "invoice.due_date",
+                "description": "Days",
+                "sample": 3,
+            },
         }
     return {
         "id": f"{about}-{kind}",

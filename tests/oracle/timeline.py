@@ -82,7 +82,18 @@ class Start:
     sequence: str | None = None
 
 
-Operation = Apply | ChangeFacts | EditDefinitions | Enroll | Pause | Resume | Cancel | Suppress | Stop | Start
+Operation = (
+    Apply
+    | ChangeFacts
+    | EditDefinitions
+    | Enroll
+    | Pause
+    | Resume
+    | Cancel
+    | Suppress
+    | Stop
+    | Start
+)
 
 
 @dataclass
@@ -99,7 +110,9 @@ class WorldStory:
         for instant, operations in self.timeline:
             for operation in operations:
                 note = getattr(operation, "note", None)
-                words = f"{type(operation).__name__} {note}" if note else repr(operation)
+                words = (
+                    f"{type(operation).__name__} {note}" if note else repr(operation)
+                )
                 lines.append(f"{instant.isoformat()}  {words}")
         return "\n".join(lines)
 

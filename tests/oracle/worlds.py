@@ -44,7 +44,17 @@ AFTER = ["0d", "1d", "2d", "4d", "7d", "1mo"]
 EXACT_AFTER = ["30min", "6h", "48h"]
 FAR_DAYS = [date(1970, 1, 1), date(1970, 1, 2), date(2101, 1, 1), date(9999, 12, 31)]
 # About so many days, to choose values for which steps are due near the clock change.
-DAYS = {"1mo": 30, "2w": 14, "7d": 7, "5d": 5, "4d": 4, "3d": 3, "2d": 2, "1d": 1, "0d": 0}
+DAYS = {
+    "1mo": 30,
+    "2w": 14,
+    "7d": 7,
+    "5d": 5,
+    "4d": 4,
+    "3d": 3,
+    "2d": 2,
+    "1d": 1,
+    "0d": 0,
+}
 DAYS |= {"30min": 0, "6h": 0, "48h": 2}
 
 
@@ -53,6 +63,8 @@ class Builder:
     """Draws everything from one source of chance, so that a seed is a world."""
 
     rng: random.Random
+    zone: str = "UTC"
+    anchor: date = date(2026, 1, 1)
 
     def chance(self, percent: int) -> bool:
         return self.rng.randrange(100) < percent
@@ -87,7 +99,9 @@ class Builder:
         facts = self.facts()
         project["enrollments"] = self.enrollment_files(project, facts)
         day = self.anchor - timedelta(days=self.number(1, 9))
-        now = datetime.combine(day, self.pick(TIMES), ZoneInfo(self.zone)).astimezone(UTC)
+        now = datetime.combine(day, self.pick(TIMES), ZoneInfo(self.zone)).astimezone(
+            UTC
+        )
         timeline: list[tuple[datetime, list[Operation]]] = []
         editor = editing.Editor(self, project, facts, self.pools)
         for number in range(self.number(4, 8)):
@@ -102,7 +116,10 @@ class Builder:
         same_zone = self.chance(70)
         project: Raw = {
             "engine": samples.engine_yaml(
-                self.zone if same_zone else self.pick(["Asia/Bangkok", "Europe/Berlin"]), self.guards()
+                self.zone
+                if same_zone
+                else self.pick(["Asia/Bangkok", "Europe/Berlin"]),
+                self.guards(),
             ),
             "crm": samples.crm_yaml(),
             "types": samples.types_yaml(),
@@ -121,9 +138,15 @@ class Builder:
         if self.chance(15):
             said["first_run_max"] = self.number(0, 3)
         if self.chance(15):
-            said["max_sends"] = {"per_run": self.number(1, 4), "per_day": self.number(2, 5)}
+            said["max_sends"] = {
+                "per_run": self.number(1, 4),
+                "per_day": self.number(2, 5),
+            }
         if self.chance(10):
-            said["max_per_contact"] = {"max": self.number(1, 2), "per": self.pick(["24h", "48h"])}
+            said["max_per_contact"] = {
+                "max": self.number(1, 2),
+                "per": self.pick(["24h", "48h"]),
+            }
         if self.chance(20):
             said["min_facts"] = {"contact": self.number(1, 2)}
         if self.chance(20):
@@ -131,7 +154,11 @@ class Builder:
         return said
 
     def segments(self) -> dict[str, Raw]:
-        common = {"name": "A segment", "description": "For the oracle", "status": "active"}
+        common = {
+            "name": "A segment",
+            "description": "For the oracle",
+            "status": "active",
+        }
         rules = self.ruling.rule(["contact", "company"], depth=2, segments=[])
         return {
             "dynamic": {"id": "dynamic", **common, "entity": "contact", "rules": rules},
@@ -164,7 +191,9 @@ class Builder:
             "description": "For the oracle",
             "status": self.pick(["active"] * 14 + ["draft", "paused"]),
             "about": about,
-            "trigger": "manual" if trigger == "manual" else self.date_trigger(about, trigger),
+            "trigger": "manual"
+            if trigger == "manual"
+            else self.date_trigger(about, trigger),
         }
         if not same_zone or self.chance(15):
             raw["timezone"] = self.zone
@@ -185,14 +214,20 @@ class Builder:
     def date_trigger(self, about: str, path: str) -> Raw:
         trigger: Raw = {"date": path}
         if self.chance(40) and about in ("contract", "invoice"):
-            trigger["where"] = {f"{about}.status": self.pick(["active", "sent", ["active", "sent"]])}
+            trigger["where"] = {
+                f"{about}.status": self.pick(["active", "sent", ["active", "sent"]])
+            }
         elif self.rarely(15):
-            trigger["where"] = self.ruling.rule([about, "company"], depth=1, segments=[])
+            trigger["where"] = self.ruling.rule(
+                [about, "company"], depth=1, segments=[]
+            )
         return trigger
 
     def audience(self, raw: Raw, about: str) -> None:
         """Two paths lead from an invoice to contacts, so that it must say which (4.1)."""
-        audience: Raw = {"from": "invoice.company.contacts"} if about == "invoice" else {}
+        audience: Raw = (
+            {"from": "invoice.company.contacts"} if about == "invoice" else {}
+        )
         if self.chance(40):
             audience["first_of"] = [
                 {"contact_type": "billing"},
@@ -212,9 +247,13 @@ class Builder:
         if self.chance(20) and about in ("contract", "invoice"):
             raw["goal"] = {f"{about}.status": self.pick(["renewed", "paid"])}
         elif self.rarely(10):
-            raw["goal"] = self.ruling.rule([about, "company", "contact"], 1, ["dynamic"])
+            raw["goal"] = self.ruling.rule(
+                [about, "company", "contact"], 1, ["dynamic"]
+            )
         if self.rarely(12):
-            raw["exit_when"] = self.ruling.rule([about, "company", "contact"], 1, ["static"])
+            raw["exit_when"] = self.ruling.rule(
+                [about, "company", "contact"], 1, ["static"]
+            )
         if self.chance(20):
             raw["expires"] = self.pick(["12h", "1d", "2d", "2w"])
         if self.chance(20):
@@ -225,7 +264,9 @@ class Builder:
             start = self.anchor + timedelta(days=self.number(-8, 4))
             raw["active_from"] = start.isoformat()
         if self.chance(35 if manual else 10):
-            raw["reenter"] = self.pick(["every_occurrence", "never", {"after": "1d"}, {"after": "5d"}])
+            raw["reenter"] = self.pick(
+                ["every_occurrence", "never", {"after": "1d"}, {"after": "5d"}]
+            )
         if self.chance(5):
             raw["guards"] = {"first_run_max": 9}
 
@@ -244,7 +285,9 @@ class Builder:
             if self.chance(12):
                 step["expires"] = self.pick(["6h", "1d", "3d", "1mo"])
             if self.rarely(20):
-                step["if"] = self.ruling.rule([raw["about"], "company", "contact"], 2, ["dynamic", "static"])
+                step["if"] = self.ruling.rule(
+                    [raw["about"], "company", "contact"], 2, ["dynamic", "static"]
+                )
             if self.chance(8):
                 step["active"] = False
             step_kind = kind if self.chance(80) else self.pick(["notice", "news"])
@@ -255,11 +298,23 @@ class Builder:
     def offsets(self, raw: Raw, trigger: str) -> list[tuple[str, str]]:
         if trigger == "manual":
             first = [("wait", "0d")] if self.chance(70) else []
-            waits = [self.pick(["1d", "2d", "3d", "1w", "6h", "30min"]) for _ in range(3)]
+            waits = [
+                self.pick(["1d", "2d", "3d", "1w", "6h", "30min"]) for _ in range(3)
+            ]
             return first + [("wait", length) for length in waits]
-        before = [("before", length) for length in self.some(BEFORE, 5)] if self.chance(80) else []
-        lengths = EXACT_AFTER if trigger.endswith("signed_at") and self.chance(50) else AFTER
-        after = [("after", length) for length in self.some(lengths, 3)] if self.chance(40) else []
+        before = (
+            [("before", length) for length in self.some(BEFORE, 5)]
+            if self.chance(80)
+            else []
+        )
+        lengths = (
+            EXACT_AFTER if trigger.endswith("signed_at") and self.chance(50) else AFTER
+        )
+        after = (
+            [("after", length) for length in self.some(lengths, 3)]
+            if self.chance(40)
+            else []
+        )
         if not before and not after:
             before = [("before", "2d")]
         if lengths is AFTER and self.chance(30):
@@ -274,7 +329,12 @@ class Builder:
         for name in names:
             status = "inactive" if self.chance(5) else "active"
             project["templates"][name] = samples.template_yaml(
-                name, raw["about"], kind, self.variables(raw["about"]), self.chance(60), status
+                name,
+                raw["about"],
+                kind,
+                self.variables(raw["about"]),
+                self.chance(60),
+                status,
             )
         if len(names) == 1:
             return names[0]
@@ -301,16 +361,24 @@ class Builder:
         companies = 1 if self.chance(60) else 2
         return {
             "company": [self.company(key) for key in range(1, companies + 1)],
-            "contact": [self.contact(key, companies) for key in range(1, self.number(3, 6) + 1)]
+            "contact": [
+                self.contact(key, companies) for key in range(1, self.number(3, 6) + 1)
+            ]
             + ([self.contact(10, companies)] if self.chance(30) else []),
-            "contract": [self.contract(key, companies) for key in range(1, self.number(2, 4) + 1)],
-            "invoice": [self.invoice(key, companies) for key in range(1, self.number(0, 3) + 1)],
+            "contract": [
+                self.contract(key, companies) for key in range(1, self.number(2, 4) + 1)
+            ],
+            "invoice": [
+                self.invoice(key, companies) for key in range(1, self.number(0, 3) + 1)
+            ],
         }
 
     def company(self, key: int) -> Raw:
         return samples.company(
             key,
-            name=self.pick(["Lotus", "LOTUS", "Lotus", "İstanbul Otel", "Otel", None, " "]),
+            name=self.pick(
+                ["Lotus", "LOTUS", "Lotus", "İstanbul Otel", "Otel", None, " "]
+            ),
             industry=self.pick(["hotel", "Hotel", "retail", None]),
             country=self.pick(["Thailand", "Straße", None]),
             is_active=self.pick([True, False, None]),
@@ -323,7 +391,9 @@ class Builder:
             email=self.pick(EMAILS if self.rarely(40) else SHARED)
             if self.chance(40)
             else f"c{key}@example.com",
-            contact_type=self.pick(["billing", "Billing", "technical", "primary", None, ""]),
+            contact_type=self.pick(
+                ["billing", "Billing", "technical", "primary", None, ""]
+            ),
             language=self.pick(["en", "th", "fr", None, ""]),
             is_active=False if self.rarely(15) else self.pick([True, True, None]),
             unsubscribed=True if self.rarely(20) else self.pick([False, None]),
@@ -333,15 +403,20 @@ class Builder:
         )
 
     def contract(self, key: int, companies: int) -> Raw:
-        moment = datetime.combine(self.anchor, time(self.number(0, 23), self.pick([0, 15, 30])))
+        moment = datetime.combine(
+            self.anchor, time(self.number(0, 23), self.pick([0, 15, 30]))
+        )
         return samples.contract(
             key,
             company_id=self.company_key(companies),
             end_date=self.day("contract.end_date"),
             signed_at=None
             if self.chance(15)
-            else moment + timedelta(days=self.distance("contract.signed_at") + self.number(-3, 3)),
-            monthly_value=self.pick([None, Decimal(0), Decimal("999.99"), Decimal(1000), Decimal("5000.5")]),
+            else moment
+            + timedelta(days=self.distance("contract.signed_at") + self.number(-3, 3)),
+            monthly_value=self.pick(
+                [None, Decimal(0), Decimal("999.99"), Decimal(1000), Decimal("5000.5")]
+            ),
             status=self.pick(["sent", "renewed", None])
             if self.rarely(30)
             else self.pick(["active", "Active"]),
@@ -379,9 +454,17 @@ class Builder:
         found: dict[str, Raw] = {}
         keys = [row["id"] for row in facts["contact"]]
         for name, raw in project["sequences"].items():
-            if raw["trigger"] != "manual" or raw["about"] != "contact" or self.chance(30):
+            if (
+                raw["trigger"] != "manual"
+                or raw["about"] != "contact"
+                or self.chance(30)
+            ):
                 continue
-            file: Raw = {"id": f"file-{name}", "sequence": name, "note": "For the oracle"}
+            file: Raw = {
+                "id": f"file-{name}",
+                "sequence": name,
+                "note": "For the oracle",
+            }
             if self.chance(30):
                 file["segment"] = self.pick(["dynamic", "static"])
             else:

@@ -42,7 +42,9 @@ def write_definitions(path: Path, project: Project) -> None:
 
 def _dump(path: Path, raw: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def write_facts(path: Path, project: Project, facts: Rows) -> None:
@@ -59,11 +61,15 @@ def write_facts(path: Path, project: Project, facts: Rows) -> None:
                 field: COLUMNS[kind if isinstance(kind, str) else kind["type"]]
                 for field, kind in entity["fields"].items()
             }
-            spelled = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+            spelled = ", ".join(
+                f'"{column}" {kind}' for column, kind in columns.items()
+            )
             connection.execute(f'CREATE TABLE "{entity["table"]}" ({spelled})')
             marks = ", ".join("?" for _ in columns)
             for row in facts.get(name, ()):
                 values = [row.get(column) for column in columns]
-                connection.execute(f'INSERT INTO "{entity["table"]}" VALUES ({marks})', values)
+                connection.execute(
+                    f'INSERT INTO "{entity["table"]}" VALUES ({marks})', values
+                )
     finally:
         connection.close()

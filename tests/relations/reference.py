@@ -59,7 +59,7 @@ class Reference:
                 return number > 0
             if key == "none":
                 return number == 0
-            return inner.get("at_least", 0) <= number <= inner.get("at_most", number)
+            return int(inner.get("at_least", 0)) <= number <= int(inner.get("at_most", number))
         value, type_ = self._value(key, entity, row, bare)
         if isinstance(said, list):
             said = {"in_list": said}
@@ -106,21 +106,19 @@ class Reference:
         if operator in ("within_last", "within_next"):
             return self._within(value, Duration.parse(operand), -1 if operator == "within_last" else 1)
         left, right = self._sides(value, operand)
-        return bool(
-            {
-                "equals": lambda: left == right,
-                "on": lambda: left == right,
-                "contains": lambda: right in left,
-                "starts_with": lambda: left.startswith(right),
-                "ends_with": lambda: left.endswith(right),
-                "greater_than": lambda: left > right,
-                "after": lambda: left > right,
-                "greater_than_or_equal": lambda: left >= right,
-                "less_than": lambda: left < right,
-                "before": lambda: left < right,
-                "less_than_or_equal": lambda: left <= right,
-            }[operator]()
-        )
+        if operator in ("contains", "starts_with", "ends_with"):
+            return bool({"contains": right in left, "starts_with": left.startswith(right), "ends_with": left.endswith(right)}[operator])
+        by_order = {
+            "equals": left == right,
+            "on": left == right,
+            "greater_than": left > right,
+            "after": left > right,
+            "greater_than_or_equal": left >= right,
+            "less_than": left < right,
+            "before": left < right,
+            "less_than_or_equal": left <= right,
+        }
+        return bool(by_order[operator])
 
     def _sides(self, value: Any, operand: Any) -> tuple[Any, Any]:
         if isinstance(value, str):

@@ -70,7 +70,7 @@ contacts = st.fixed_dictionaries(
 )
 contracts = st.fixed_dictionaries({"company_id": keys("129"), "owner_id": st.none() | st.sampled_from(["1", "2", "x", " 1"]), "status": text_values})
 invoices = st.fixed_dictionaries(
-    {"company_id": keys("129"), "contract_id": st.none() | st.sampled_from([Decimal("1"), Decimal("2.0"), Decimal("9")]), "amount": st.none() | decimals, "status": text_values}
+    {"company_id": keys("129"), "contract_id": st.none() | st.sampled_from([Decimal(1), Decimal("2.0"), Decimal(9)]), "amount": st.none() | decimals, "status": text_values}
 )
 
 
@@ -131,7 +131,7 @@ def nested(base: st.SearchStrategy[dict[str, Any]], related: st.SearchStrategy[d
 
 def over(paths: tuple[str, ...], inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     """exists, none and count over these paths."""
-    where = st.just({}) | inner
+    where: st.SearchStrategy[dict[str, Any]] = st.just({}) | inner
     bounds = st.fixed_dictionaries({"at_least": st.integers(0, 3)}) | st.fixed_dictionaries({"at_most": st.integers(0, 2)})
     counted = st.tuples(where, bounds).map(lambda pair: ({"where": pair[0]} if pair[0] else {}) | pair[1])
     found: st.SearchStrategy[dict[str, Any]] = st.tuples(st.sampled_from(["exists", "none"]), st.sampled_from(paths), where).map(lambda said: {said[0]: {said[1]: said[2]}})
@@ -167,6 +167,66 @@ def test_7_sql_and_python_agree(crm: dict[str, Any], rule: dict[str, Any], zone:
     assert set(found["asked"]) == reference.members("asked")
     assert sorted(found["asked"] + found["turned"]) == sorted(row["_key"] for row in crm["contact"])
     connection.close()
+
+
+def full() -> dict[str, list[dict[str, Any]]]:
+    """Contacts that hold every hard value once, so that one comparison meets all of them."""
+    names = [None, *BLANK, *NASTY, *(f"x{text}y" for text in NASTY)]
+    edges = [day for day, _ in EDGES]
+    instants = [None, *(datetime(day.year, day.month, day.day) + timedelta(minutes=minutes, microseconds=tick) for day in edges for minutes in MINUTES for tick in (0, -1))]
+    amounts = [None, *map(Decimal, ("0", "-0.5", "4.4999999999", "4.5", "4.5000000001", "4500", "9999999999999999999999999999.9999999999", "-1"))]
+    counts = [None, 0, 1, -1, 4, 5, 2**63 - 1, -(2**63)]
+    born = [None, *(day + timedelta(days=away) for day in edges for away in (-31, -30, -1, 0, 1, 30, 31))]
+    rows = [
+        {
+            "name": names[index % len(names)],
+            "last_seen": instants[index % len(instants)],
+            "score": amounts[index % len(amounts)],
+            "visits": counts[index % len(counts)],
+            "born": born[index % len(born)],
+            "is_active": (None, True, False)[index % 3],
+            "company_id": (None, 1, 2, 9)[index % 4],
+        }
+        for index in range(max(len(names), len(instants), len(amounts), len(counts), len(born)))
+    ]
+    firms: list[dict[str, Any]] = [{"_key": "1", "name": "e\u0301", "industry": "HOTEL", "founded": date(2026, 3, 8), "staff": 5}, {"_key": "2", "name": "\u00a0"}]
+    return {"company": firms, "contact": [{"_key": str(index), **row} for index, row in enumerate(rows)]}
+
+
+# Days on which clocks change or a day is left out, with a zone where they do.
+EDGES = (
+    (date(2026, 3, 8), "America/New_York"),
+    (date(2026, 11, 1), "America/Havana"),
+    (date(2010, 11, 7), "America/St_Johns"),
+    (date(2011, 12, 30), "Pacific/Apia"),
+    (date(2026, 1, 5), "Asia/Bangkok"),
+)
+MINUTES = (0, 60, 150, 151, 180, 210, 240, 300, 420, 600, 1020, 1080)
+FULL = full()
+FULL_CONNECTION = snapshot(define(), FULL)
+
+
+@settings(max_examples=EXAMPLES * 4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), edge=st.sampled_from(EDGES), type_=st.sampled_from(sorted(COMPARISONS)))
+def test_7_2_each_comparison_agrees_on_every_hard_value(data: st.DataObject, edge: tuple[date, str], type_: str) -> None:
+    """One comparison over a table that holds every hard value: text, numbers to the last digit, days at clock changes."""
+    day, zone = edge
+    near = st.sampled_from([day + timedelta(days=away) for away in (-1, 0, 1)])
+    instant = st.sampled_from([datetime(day.year, day.month, day.day) + timedelta(minutes=minutes) for minutes in MINUTES])
+    if type_ in ("date", "timestamp"):
+        operands = near if type_ == "date" else near | instant
+        comparisons = simple(("equals", "not_equals", "on", "before", "after", *ORDER), operands) | st.tuples(moving, calendar)
+    else:
+        comparisons = COMPARISONS[type_]
+    path = data.draw(st.sampled_from([path for path, of in OWN.items() if of == type_]))
+    operator, operand = data.draw(comparisons)
+    now = data.draw(instant) + data.draw(st.sampled_from([timedelta(0), timedelta(days=1), timedelta(days=30), timedelta(days=-14)]))
+    rule = {path: {operator: operand}}
+    segments = [{"id": "asked", "entity": "contact", "rules": rule}]
+    binder = Binder()
+    select = members(define(timezone=zone, segments=segments), "asked", now, binder)
+    found = {key for (key,) in ask(FULL_CONNECTION, select, binder)}
+    assert found == Reference(FULL, CRM["entities"], {"asked": segments[0]}, now, zone).members("asked")
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -62,7 +62,7 @@ class Home:
         return self._rows(sql, values)[0]
 
     def _arrow(self, sql: str, schema: pa.Schema, values: dict[str, Any] | None = None) -> pa.Table:
-        table: pa.Table = self.connection.execute(sql, values).to_arrow_table()
+        table: pa.Table = self.connection.sql(sql, params=values).to_arrow_table()
         return table.cast(schema)
 
     def _stage(self, name: str, table: pa.Table, columns: str = "*") -> None:
@@ -70,6 +70,13 @@ class Home:
         self.connection.register("arriving", table)
         try:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM arriving")
+        finally:
+            self.connection.unregister("arriving")
+
+    def _insert(self, name: str, table: pa.Table, selected: str) -> None:
+        self.connection.register("arriving", table)
+        try:
+            self.connection.execute(f"INSERT INTO {name} SELECT {selected}")
         finally:
             self.connection.unregister("arriving")
 

@@ -93,11 +93,11 @@ class Reading(Home):
         if not rows:
             return None
         attempts = self._rows(
-            """SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.at) AS started_at, o.at, coalesce(a.transport, ''), o.became,
+            """SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.said_at) AS started_at, o.said_at, coalesce(a.transport, ''), o.became,
                       coalesce(o.phase, ''), o.code, coalesce(o.enhanced_code, ''), coalesce(o.text, '')
                FROM (SELECT * FROM attempts WHERE send_key = TRY_CAST($key AS UUID)) a
                FULL JOIN (SELECT * FROM outcomes WHERE send_key = TRY_CAST($key AS UUID)) o ON o.token = a.token
-               ORDER BY started_at, o.at""",
+               ORDER BY started_at, o.said_at""",
             key,
         )
         row, rest = rows[0][:20], rows[0][20:]

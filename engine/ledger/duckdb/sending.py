@@ -34,7 +34,10 @@ _SAID = pa.schema([
 ])  # fmt: skip
 _LEAVING = pa.schema([
     *_KEYS, ("payload_hash", pa.string()), ("message_id", pa.string()), ("transport", pa.string()), ("known_until", INSTANT),
-    ("sender", pa.string()), ("recipient", pa.string()), ("subject", pa.string()), ("payload", pa.binary()),
+])  # fmt: skip
+_PAYLOADS = pa.schema([
+    ("send_key", pa.string()), ("number", pa.int64()), ("sender", pa.string()), ("recipient", pa.string()), ("subject", pa.string()),
+    ("payload", pa.binary()),
 ])  # fmt: skip
 
 
@@ -50,14 +53,14 @@ class Sending(Home):
 
     def claim(self, worker: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Claimed]:
         with self._transaction("claim", now, inside="FP4", after="FP5") as transaction:
-            rows = self._rows(statement("claim"), {"now": now, "judged_after": now - JUDGED_FOR, "limit": limit})
+            rows = self._rows(self._with_controls("claim"), {"now": now, "judged_after": now - JUDGED_FOR, "limit": limit})
             if not rows:
                 transaction.abandon()
                 return []
             self._numbers.update((str(key), number) for key, number in rows)
             self._stage_keys([(str(key), 0) for key, _ in rows])
             self._rows(
-                """UPDATE sends SET state = 'claimed', token = token + 1, owner = $worker, lease_until = $lease, updated_at = $now
+                """UPDATE sends SET state = 'claimed', token = sends.token + 1, owner = $worker, lease_until = $lease, updated_at = $now
                    FROM staged g WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'planned'""",
                 {"worker": worker, "lease": now + lease, "now": now},
             )
@@ -73,23 +76,18 @@ class Sending(Home):
             raise ValueError("a group names a send twice")
         with self._transaction("dispatch", now, inside="FP6", after="FP7") as transaction:
             self._stage_leaving(list(by_key.values()), now)
-            verdicts: dict[str, str] = dict(
-                self._rows(statement("dispatch_guards"), {"now": now, "judged_after": now - JUDGED_FOR, "longest_send": LONGEST_SEND})
-            )
+            values = {"now": now, "judged_after": now - JUDGED_FOR, "longest_send": LONGEST_SEND}
+            self._rows(self._with_controls("dispatch_guards"), values)
+            verdicts: dict[str, str] = dict(self._rows("SELECT send_key::VARCHAR, verdict FROM moved"))
             if others := sorted(key for key, verdict in verdicts.items() if verdict == "other_bytes"):
                 raise ValueError(f"other bytes for {others[0]}, which was frozen before: send the frozen ones")
             moving = {key: verdict for key, verdict in verdicts.items() if verdict != "lost"}
             if not moving:
                 transaction.abandon()
                 return set()
-            self._stage("verdicts", pa.table({"send_key": list(moving), "verdict": list(moving.values())}), _NUMBERED)
-            self._rows("CREATE OR REPLACE TEMP TABLE moved AS SELECT staged.*, verdict FROM staged JOIN verdicts USING (send_key)")
             self._rows(statement("dispatch"), {"now": now})
             self._rows("INSERT INTO attempts SELECT send_key, token, $now, transport FROM moved WHERE verdict = 'go'", {"now": now})
-            self._rows(
-                """INSERT INTO payloads SELECT send_key, sender, recipient, subject, payload FROM moved WHERE verdict = 'go'
-                   ON CONFLICT DO NOTHING"""
-            )
+            self._freeze([by_key[key] for key, verdict in moving.items() if verdict == "go"])
             transaction.cover(*((key, verdict, by_key[key].frozen.payload_hash) for key, verdict in sorted(moving.items())))
         return {key for key, verdict in moving.items() if verdict == "go"}
 
@@ -215,21 +213,20 @@ class Sending(Home):
             for place, s in enumerate(settlements)
         ]
         self._stage("staged", _table(rows, _SAID), _NUMBERED)
-        verdicts = self._rows(statement("settle"), {"max_attempts": max_attempts, "now": now})
-        self._stage("verdicts", pa.table({"place": pa.array([row[1] for row in verdicts], pa.int64()), "becomes": [row[2] for row in verdicts]}))
+        self._rows(statement("settle"), {"max_attempts": max_attempts, "now": now})
         self._rows(
-            """CREATE OR REPLACE TEMP TABLE moved AS
-               SELECT g.* EXCLUDE (state), g.state AS said, v.becomes,
-                      coalesce(nullif(concat_ws(' ', g.code::VARCHAR, nullif(g.enhanced_code, '')), ''), nullif(g.phase, ''), g.state) AS reason
-               FROM staged g JOIN verdicts v USING (place)"""
+            "INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL", {"now": now}
         )
-        self._rows(
-            """INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL""",
-            {"now": now},
-        )
-        self._rows("DELETE FROM moved WHERE becomes IN ('stale', 'already')")
         self._rows(statement("settled"), {"now": now})
-        return {key: "sent" if becomes == "already" else becomes for key, _, becomes in verdicts}
+        verdicts = self._rows("SELECT send_key::VARCHAR, becomes FROM moved ORDER BY place")
+        return {key: "sent" if becomes == "already" else becomes for key, becomes in verdicts}
+
+    def _with_controls(self, name: str) -> str:
+        sql = statement(name)
+        if self._rows("SELECT 1 FROM controls WHERE lifted_at IS NULL LIMIT 1"):
+            controlled = statement("controlled")
+            return sql.replace("/* controlled */ TRUE", f"NOT {controlled}").replace("/* controlled */ FALSE", controlled)
+        return sql
 
     def _find_numbers(self, keys: Sequence[str]) -> dict[str, int]:
         missing = [key for key in keys if key not in self._numbers]
@@ -247,14 +244,21 @@ class Sending(Home):
 
     def _stage_leaving(self, group: Sequence[Dispatch], now: datetime) -> None:
         numbers = self._find_numbers([dispatch.send_key for dispatch in group])
-        rows = []
-        for place, d in enumerate(group):
-            f = d.frozen
-            rows.append((
-                place, d.send_key, numbers.get(d.send_key), d.token, f.payload_hash, f.message_id, d.transport, known_until(now, d.key_ttl_seconds),
-                f.sender, f.recipient, f.subject, f.payload,
-            ))  # fmt: skip
+        rows = [
+            (place, d.send_key, numbers.get(d.send_key), d.token, d.frozen.payload_hash, d.frozen.message_id, d.transport, known_until(now, d.key_ttl_seconds))
+            for place, d in enumerate(group)
+        ]
         self._stage("staged", _table(rows, _LEAVING), _NUMBERED)
+
+    def _freeze(self, leaving: Sequence[Dispatch]) -> None:
+        numbers = self._numbers
+        rows = sorted(
+            (numbers[d.send_key], d.send_key, d.frozen.sender, d.frozen.recipient, d.frozen.subject, d.frozen.payload) for d in leaving
+        )
+        if rows:
+            table = _table([(key, number, *rest) for number, key, *rest in rows], _PAYLOADS)
+            # Straight from Arrow: a message is the widest thing that the ledger holds, and is copied once.
+            self._insert("payloads", table, f"{_NUMBERED} FROM arriving ON CONFLICT DO NOTHING")
 
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -1,5 +1,5 @@
 -- Who is considered (6.18): enrollments live at the start, those that live again (3.10), and the new ones.
-CREATE OR REPLACE TEMP TABLE known_now AS
+CREATE OR REPLACE TEMP TABLE judged_known AS
 SELECT k.*, k.exit_reason IS NULL AS live,
     s.sequence IS NOT NULL AND s.status <> 'archived' AS defined,
     st.record IS NOT NULL AS record_there,
@@ -21,12 +21,25 @@ LEFT JOIN taken t ON t.sequence = k.sequence AND t.record = k.record AND t.occur
 LEFT JOIN members m ON m.sequence = k.sequence AND m.record = k.record AND m.contact = k.contact AND m.inside
 LEFT JOIN people p ON p.contact = k.contact;
 
+-- 3.10: the cause is gone and the occurrence is the same. 8.4: or a step was appended, with `backfill`, while it is open.
+CREATE OR REPLACE TEMP TABLE known_now AS
+SELECT k.*, NOT k.live AND k.gone IS NULL AND k.in_audience AND (
+        NOT k.exit_final
+        OR (k.exit_reason = 'complete' AND s.backfilled
+            AND EXISTS (FROM occ o WHERE o.sequence = k.sequence AND o.record = k.record AND o.occurrence = k.occurrence)
+            AND EXISTS (FROM steps st WHERE st.sequence = k.sequence AND st.pos > coalesce((
+                SELECT max(b.pos) FROM decided d JOIN steps b ON b.sequence = d.sequence AND b.step = d.step
+                WHERE d.sequence = k.sequence AND d.record = k.record AND d.occurrence = k.occurrence AND d.contact = k.contact), -1)))
+    ) AS lives_again
+FROM judged_known k LEFT JOIN seqs s ON s.sequence = k.sequence;
+
 CREATE OR REPLACE TEMP TABLE candidates AS
 SELECT o.*, s.reenter, m.contact
 FROM occ o JOIN seqs s USING (sequence)
 JOIN (
     SELECT sequence, record, contact FROM members WHERE inside
-    UNION ALL SELECT o.sequence, o.record, o.record FROM occ o JOIN seqs s USING (sequence) WHERE s.is_contact
+    -- One row a record, however many occurrences it has.
+    UNION SELECT o.sequence, o.record, o.record FROM occ o JOIN seqs s USING (sequence) WHERE s.is_contact
 ) m ON m.sequence = o.sequence AND m.record = o.record
 WHERE s.may_enter
     AND NOT EXISTS (FROM known k WHERE k.sequence = o.sequence AND k.record = o.record AND k.occurrence = o.occurrence AND k.contact = m.contact);
@@ -35,7 +48,7 @@ WHERE s.may_enter
 CREATE OR REPLACE TEMP TABLE again_source AS
 SELECT k.sequence, k.contact, k.record, k.occurrence, s.zone, k.exit_at AS from_at, NULL::TIMESTAMP AS from_wall, 1 AS sign,
     s.again_count AS count, s.again_unit AS unit, NULL::BIGINT AS at_us, false AS next_day,
-    k.live OR (NOT coalesce(k.exit_final, false) AND k.gone IS NULL AND k.in_audience AND s.status <> 'draft') AS lives
+    k.live OR k.lives_again AS lives
 FROM known_now k JOIN seqs s USING (sequence) WHERE s.reenter <> 'every_occurrence';
 
 CREATE OR REPLACE TEMP TABLE barred AS
@@ -65,8 +78,7 @@ WITH first_of_plan AS (
     FROM known_now WHERE live
     UNION ALL
     SELECT sequence, entity, record, occurrence, contact, base_date, base_at, 'returned', gone, in_audience, record_there, contact_there
-    FROM known_now k WHERE NOT live AND NOT exit_final AND gone IS NULL AND in_audience
-        AND EXISTS (FROM seqs s WHERE s.sequence = k.sequence AND s.status <> 'draft')
+    FROM known_now WHERE lives_again
     UNION ALL
     SELECT sequence, entity, record, occurrence, contact, base_date, base_at, 'new', NULL, true, true, true
     FROM first_of_plan WHERE reenter = 'every_occurrence' OR turn = 1

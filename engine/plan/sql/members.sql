@@ -20,13 +20,13 @@ WITH able AS (
 ), grouped AS (
     SELECT * FROM able QUALIFY grp = min(grp) OVER (PARTITION BY sequence, record)
 ), ranked AS (
-    SELECT g.sequence, g.record, g.contact, s.audience_max,
+    SELECT g.sequence, g.record, g.contact, s.audience_max, w.contact IS NOT NULL AS on_the_way,
         row_number() OVER (
             PARTITION BY g.sequence, g.record
-            -- Whoever is on the way, or has been to the end, keeps the place: nobody moves up to get a second notice.
+            -- Whoever is on the way stays, also when `max` is lower now (4.4).
             ORDER BY (w.contact IS NOT NULL) DESC, g.pos, whole(g.contact) IS NULL, whole(g.contact), g.contact
         ) AS place
     FROM grouped g JOIN seqs s USING (sequence)
     LEFT JOIN placed w ON w.sequence = g.sequence AND w.record = g.record AND w.contact = g.contact
 )
-SELECT sequence, record, contact, audience_max IS NULL OR place <= audience_max AS inside FROM ranked;
+SELECT sequence, record, contact, audience_max IS NULL OR on_the_way OR place <= audience_max AS inside FROM ranked;

@@ -9,7 +9,7 @@ WHERE w.pos = (SELECT pass FROM clock) AND NOT w.done;
 
 CREATE OR REPLACE TEMP TABLE wait_source AS
 SELECT id, zone, coalesce(prev_at, base_at) AS from_at, NULL::TIMESTAMP AS from_wall, sign, count, unit, at_us, true AS next_day, exp_count, exp_unit
-FROM here WHERE kind = 'wait' AND active;
+FROM here WHERE kind = 'wait' AND (active OR held IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE wait_expiry_source AS
 SELECT id, zone, moved_at AS due, moved_at AS from_at, NULL::TIMESTAMP AS from_wall, 1 AS sign, exp_count AS count, exp_unit AS unit,

@@ -1,6 +1,6 @@
 -- The gates of the contact (6.9 to 6.12) for those whose step is due; the template is chosen and the address is known.
 CREATE OR REPLACE TEMP TABLE reached AS
-SELECT a.id, a.sequence, a.entity, a.record, a.occurrence, a.contact, a.step, a.pos, a.due, a.expiry, a.is_record,
+SELECT a.id, a.sequence, a.entity, a.record, a.occurrence, a.contact, a.step, a.pos, a.due, a.expiry, a.is_record, coalesce(a.base_at, a.base_date::TIMESTAMP) AS base,
     coalesce(ch.template, only_one.template) AS template,
     t.active AS template_active, t.category, t.topic, p.address, p.address_key, p.fault, p.active AS contact_active, p.suppressed, p.name,
     l.locale, a.has_if AND h.record IS NULL AS condition_false
@@ -16,8 +16,8 @@ WHERE a.decision IS NULL;
 CREATE OR REPLACE TEMP TABLE gated AS
 SELECT r.*,
     CASE
-        WHEN NOT coalesce(r.template_active, false) THEN 'step_inactive'
-        WHEN r.condition_false THEN 'condition_false'
+        WHEN NOT r.template_active THEN 'step_inactive'
+        WHEN r.condition_false OR r.template IS NULL THEN 'condition_false'
     END AS step_fault,
     CASE WHEN NOT r.contact_active THEN 'contact_inactive' ELSE r.fault END AS hold_fault,
     CASE

@@ -36,8 +36,8 @@ SELECT e.*,
     END AS held,
     CASE
         WHEN NOT (e.record_there AND e.contact_there) THEN NULL
-        WHEN g.record IS NOT NULL THEN 'goal_met'
-        WHEN x.record IS NOT NULL THEN 'exit_condition'
+        WHEN g.record IS NOT NULL AND s.status <> 'archived' THEN 'goal_met'
+        WHEN x.record IS NOT NULL AND s.status <> 'archived' THEN 'exit_condition'
         WHEN c.cancelled THEN 'cancelled'
     END AS ended,
     coalesce(b.furthest + 1, 0) AS pos, b.prev_at

@@ -4,7 +4,7 @@ CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER);
 CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
-    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN
+    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,

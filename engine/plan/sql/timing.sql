@@ -36,6 +36,8 @@ WITH walled AS (
 )
 SELECT * EXCLUDE (wall, reached, target, target_utc, later, later_utc),
     CASE
+        -- Nothing moves nothing, also in an hour that the clocks give twice.
+        WHEN count = 0 AND at_us IS NULL AND from_at IS NOT NULL THEN from_at
         WHEN unit = 'min' THEN coalesce(from_at, target_utc) + to_minutes(sign * count)
         WHEN unit = 'h' THEN coalesce(from_at, target_utc) + to_hours(sign * count)
         WHEN later_utc IS NOT NULL AND target_utc < from_at THEN later_utc

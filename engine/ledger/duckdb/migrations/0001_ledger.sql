@@ -17,7 +17,7 @@ CREATE TABLE ledger_meta (
 );
 
 -- One row for each committed transaction; each head_hash covers the one before it.
-CREATE TABLE transactions (serial BIGINT PRIMARY KEY, head_hash VARCHAR NOT NULL, kind VARCHAR NOT NULL, at TIMESTAMP NOT NULL);
+CREATE TABLE transactions (serial BIGINT PRIMARY KEY, head_hash VARCHAR NOT NULL, kind VARCHAR NOT NULL, done_at TIMESTAMP NOT NULL);
 
 CREATE TABLE definitions_applied (
     digest VARCHAR PRIMARY KEY,
@@ -90,7 +90,7 @@ CREATE TABLE enrollment_history (
     occurrence VARCHAR NOT NULL,
     contact VARCHAR NOT NULL,
     serial BIGINT NOT NULL,
-    at TIMESTAMP NOT NULL,
+    happened_at TIMESTAMP NOT NULL,
     happened VARCHAR NOT NULL CHECK (happened IN ('returned', 'exited')),
     reason VARCHAR,
     final BOOLEAN,
@@ -159,8 +159,15 @@ CREATE TABLE address_slots (
 );
 
 -- Personal data apart from the rows that stay: both tables are erasable.
-CREATE TABLE pii (send_key UUID PRIMARY KEY, address VARCHAR, name VARCHAR, variables VARCHAR);
-CREATE TABLE payloads (send_key UUID PRIMARY KEY, sender VARCHAR NOT NULL, recipient VARCHAR NOT NULL, subject VARCHAR NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE pii (send_key UUID PRIMARY KEY, number BIGINT NOT NULL, address VARCHAR, name VARCHAR, variables VARCHAR);
+CREATE TABLE payloads (
+    send_key UUID PRIMARY KEY,
+    number BIGINT NOT NULL,
+    sender VARCHAR NOT NULL,
+    recipient VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    payload BLOB NOT NULL
+);
 
 CREATE TABLE attempts (
     send_key UUID,
@@ -174,7 +181,7 @@ CREATE TABLE attempts (
 CREATE TABLE outcomes (
     send_key UUID NOT NULL,
     token BIGINT NOT NULL,
-    at TIMESTAMP NOT NULL,
+    said_at TIMESTAMP NOT NULL,
     outcome VARCHAR NOT NULL,
     became VARCHAR NOT NULL,
     phase VARCHAR NOT NULL,

@@ -4,6 +4,6 @@ SELECT s.send_key::VARCHAR, s.token, s.sequence, s.step, s.entity, s.record, s.o
        s.payload_hash, s.message_id, f.sender, f.recipient, f.subject, f.payload
 FROM staged g
 JOIN sends s ON s.send_key = g.send_key AND s.number = g.number
-LEFT JOIN pii p ON p.send_key = g.send_key
-LEFT JOIN payloads f ON f.send_key = g.send_key
+LEFT JOIN pii p ON p.send_key = g.send_key AND p.number = g.number
+LEFT JOIN payloads f ON f.send_key = g.send_key AND f.number = g.number
 ORDER BY g.place

@@ -19,3 +19,4 @@ SET state = CASE
     updated_at = $now
 FROM moved m
 WHERE sends.send_key = m.send_key AND sends.number = m.number
+  AND m.verdict NOT IN ('lost', 'other_bytes')

@@ -4,6 +4,7 @@ SET state = m.becomes,
     reason = CASE m.becomes WHEN 'failed' THEN m.reason WHEN 'unknown' THEN m.reason END,
     not_before = CASE m.becomes WHEN 'planned' THEN m.retry_at END,
     ambiguous = CASE WHEN m.becomes = 'sent' THEN FALSE ELSE sends.ambiguous OR m.said = 'unknown' END,
+    attempts = CASE WHEN m.said = 'retry' AND m.phase = 'not_tried' THEN sends.attempts - 1 ELSE sends.attempts END,
     owner = NULL,
     lease_until = NULL,
     sent_at = CASE m.becomes WHEN 'sent' THEN $now END,
@@ -11,3 +12,4 @@ SET state = m.becomes,
     updated_at = $now
 FROM moved m
 WHERE sends.send_key = m.send_key AND sends.number = m.number
+  AND m.becomes NOT IN ('stale', 'already')

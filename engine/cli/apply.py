@@ -1,0 +1,98 @@
+"""`engine apply`: do what is due."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from engine.cli.catalog import refuse_later
+from engine.cli.door import Door
+from engine.cli.options import format_option, later_option, now_option, pass_door, pii_option
+from engine.errors import WrongUsage
+
+_STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sending"}
+
+
+@click.command()
+@click.argument("saved", required=False, metavar="")
+@click.option("--allow", multiple=True, metavar="GUARD=N", help="Raise a guard for this run; needs --reason, and is recorded.")
+@click.option("--reason", default="", metavar="TEXT", help="Why a guard is raised.")
+@format_option("text", "json")
+@pii_option
+@now_option
+@later_option("--select")
+@later_option("--job")
+@later_option("--expect-digest")
+@pass_door
+def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, format_: str, show_pii: bool) -> int:
+    """Plan under the lock, check the guards, send what is due, record it.
+
+    Run it as often as you like: what was sent is never sent again. Exit 3 when a guard holds something back, 5 while another
+    run holds the ledger, 6 when something failed or is unknown.
+    """
+    if saved is not None:
+        refuse_later("a saved plan")
+    door.refuse_pii(show_pii)
+    allowed = dict(_allowed(text) for text in allow)
+    if allowed and not reason.strip():
+        raise WrongUsage("--allow needs --reason: it is recorded with the run", help='add --reason "…"')
+    from engine.runs import applying
+    from engine.views import applied as view
+    from engine.views.naming import Naming
+
+    site = door.site()
+    with _progress(door) as progress:
+        applied = applying.apply(site, environ=door.environ, allowed=allowed, reason=reason.strip(), by=user(), progress=progress)
+    naming = Naming(site.definitions, site.pseudonyms, show_pii)
+    if format_ == "json":
+        door.out(view.as_json(applied, naming))
+    else:
+        door.out(view.as_text(applied, naming, width=door.width, ink=door.ink, command=door.command))
+    return applied.exit_code
+
+
+def user() -> str:
+    """Who runs this, as the ledger remembers it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+def _allowed(text: str) -> tuple[str, float]:
+    from engine.plan.guards import GUARDS
+
+    guard, sign, value = text.partition("=")
+    if guard not in GUARDS or not sign:
+        raise WrongUsage(f"--allow {text!r} is not GUARD=N", help=f"the guards are {', '.join(GUARDS)}")
+    try:
+        number = float(value[:-1]) / 100 if value.endswith("%") else float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e12:
+        raise WrongUsage(f"--allow {text!r}: `{value}` is not a number", help=f"such as {guard}=900")
+    return guard, number
+
+
+@contextmanager
+def _progress(door: Door) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr where that is a terminal; nothing elsewhere."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("opening", total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=_STAGES.get(stage, stage), completed=done, total=total or None)
+
+        yield show

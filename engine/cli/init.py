@@ -1,0 +1,114 @@
+"""`engine init`: a new project that works at once."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from engine.cli.door import PROJECT_FILE, Door
+from engine.cli.options import now_option, pass_door
+from engine.errors import EngineError
+
+DEFINITIONS, STATE, CRM = "definitions", "state", "crm.duckdb"
+STATE_IGNORED = "*\n!.gitignore\n!README.md\n"
+STATE_README = """# What the engine remembers
+
+Nothing in this folder belongs into git; it belongs into a backup.
+
+- `ledger.duckdb`, with `ledger.witness`: what was decided and sent, for ever. Losing it means not knowing who got what. Back both up together, while no run is on.
+- `pseudonym.key`: the key behind pseudonyms and suppressions. With another one the ledger is refused.
+- `outbox/`: the mails, where the transport is `outbox`. Open `index.html`.
+- `inbox/`: orders (stop, pause, suppress) that a run on its way will read.
+- `crm.duckdb`: the made-up CRM that `engine init` brought.
+- `STOP`: while a file of this name is here, no mail leaves.
+"""
+
+
+@click.command()
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path))
+@now_option
+@pass_door
+def init(door: Door, folder: Path | None) -> int:
+    """A new project in DIR (the current folder if not said): the example library, a demo CRM around today, an empty ledger.
+
+    Nothing that is there is overwritten.
+    """
+    root = door.directory / folder if folder else door.directory
+    taken = [name for name in (PROJECT_FILE, DEFINITIONS, f"{STATE}/ledger.duckdb", f"{STATE}/{CRM}") if (root / name).exists()]
+    if taken:
+        raise EngineError(
+            f"{root.resolve()} has a project already: {', '.join(taken)} {'is' if len(taken) == 1 else 'are'} there, and nothing was changed",
+            help="name a new folder: `engine init DIR`; or go on with the one that is there: `engine plan`",
+        )
+    before = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    try:
+        _copy_library(root)
+        _make_state(root)
+        # The environment that was named belongs to a project; a new one begins with its first.
+        counts = _fill(Door(root, None, door.now_said, door.environ))
+    except BaseException:
+        # Half a project would be refused by the next try.
+        for path in [path for path in root.iterdir() if path.name not in before] if root.is_dir() else []:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        raise
+    _say(door, root, folder, counts)
+    return 0
+
+
+def _copy_library(root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    with as_file(files("engine.library")) as library:
+        shutil.copyfile(library / PROJECT_FILE, root / PROJECT_FILE)
+        shutil.copytree(library / DEFINITIONS, root / DEFINITIONS, ignore=shutil.ignore_patterns(".*"))
+
+
+def _make_state(root: Path) -> None:
+    from engine.ledger.pseudonyms import make_pseudonym_key
+
+    state = root / STATE
+    state.mkdir(exist_ok=True)
+    (state / ".gitignore").write_text(STATE_IGNORED, encoding="utf-8")
+    (state / "README.md").write_text(STATE_README, encoding="utf-8")
+    make_pseudonym_key(state)
+
+
+def _fill(door: Door) -> dict[str, int]:
+    """The CRM, the ledger with the addresses that bounced before, and the schemas for editors; the CRM's counts."""
+    from engine.clock import to_local
+    from engine.definitions.schema import write_schemas
+    from engine.ledger.duckdb import DuckdbLedger
+    from engine.ledger.orders import Order
+    from engine.library.demo_crm import make_demo_crm
+
+    site = door.site()
+    crm = make_demo_crm(site.state / CRM, to_local(site.now, site.definitions.project.timezone).date())
+    write_schemas(site.root)
+    DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
+    orders = {
+        f"init-{number:03}": Order("suppress", site.now, "engine init", note="bounced before", address_key=site.pseudonyms.address_key(address), reason="bounce")
+        for number, address in enumerate(crm.bounced)
+    }
+    with site.open_ledger("init") as ledger:
+        ledger.take_in(orders, site.now)
+    return crm.counts
+
+
+def _say(door: Door, root: Path, folder: Path | None, counts: dict[str, int]) -> None:
+    from engine.views.phrases import joined, wrapped
+
+    here = Door(root if folder or door.directory != Path() else Path(), None, door.now_said)
+    records = joined([f"{count:,} {table}" for table, count in counts.items()])
+    parts = {
+        "engine.yaml": "the project: sender, environments, guards",
+        "definitions/": "the map of the CRM; types, templates, segments, sequences",
+        "state/": f"an empty ledger, and a made-up CRM: {records}",
+        ".schemas/": "for your editor: it completes and checks as you type",
+    }
+    lines = [f"{door.ink.good('A new project')} in {root.resolve()}", ""]
+    for name, text in parts.items():
+        lines += wrapped(text, door.width, first=f"  {name:<13} ")
+    lines += ["", "Next", f"  {here.command('plan')}", f"  {here.command('apply')}", "", f"The mails go into {(root / STATE / 'outbox').as_posix()}; nothing leaves this machine."]
+    door.out("\n".join(lines))

@@ -1,0 +1,52 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from engine.cli.catalog import refuse_later
+from engine.cli.door import Door
+
+Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
+pass_door = click.make_pass_decorator(Door)
+
+
+def now_option(function: Wrapped) -> Wrapped:
+    """`--now`: the moment for which the command answers."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            context.ensure_object(Door).now_said = value
+
+    return click.option(
+        "--now", metavar="ISO8601", expose_value=False, callback=remember, help="Answer for this moment, such as 2026-01-05T09:00:00+07:00; the present if not said."
+    )(function)
+
+
+def format_option(*formats: str) -> Callable[[Wrapped], Wrapped]:
+    """`--format`, the first one if not said."""
+    return click.option("--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True, help="How the answer is written.")
+
+
+def pii_option(function: Wrapped) -> Wrapped:
+    """`--show-pii`: the CRM's own keys and addresses in place of pseudonyms."""
+    return click.option("--show-pii", is_flag=True, help="Show the CRM's own keys, names and addresses; refused in CI.")(function)
+
+
+def later_option(*names: str) -> Callable[[Wrapped], Wrapped]:
+    """An option that a later version brings: known, not shown, refused."""
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            refuse_later(f"`{parameter.opts[0]}` of `{context.command_path}`")
+
+    return click.option(*names, expose_value=False, hidden=True, callback=refuse)
+
+
+def page_options(function: Wrapped) -> Wrapped:
+    """`--limit` and `--offset`: a page of many rows."""
+    function = click.option("--offset", type=click.IntRange(0), default=0, help="How many rows to pass over.")(function)
+    return click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many rows.")(function)

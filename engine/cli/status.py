@@ -1,0 +1,40 @@
+"""`engine status`: stops, pauses, the last runs, doubts."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.door import Door
+from engine.cli.options import format_option, now_option, pass_door, pii_option
+
+
+@click.command()
+@format_option("text", "json")
+@pii_option
+@now_option
+@pass_door
+def status(door: Door, format_: str, show_pii: bool) -> int:
+    """Stops and pauses in force, who holds the ledger, the last runs, sends whose outcome nobody knows."""
+    door.refuse_pii(show_pii)
+    from engine.ledger.duckdb.files import LedgerFiles, who_holds
+    from engine.runs.inbox import stopped_by, waiting
+    from engine.views import status as view
+    from engine.views.naming import Naming
+
+    site = door.site()
+    with site.read_ledger() as ledger:
+        page = view.StatusPage(
+            project=site.definitions.project.name,
+            environment=site.environment.name,
+            zone=site.definitions.project.timezone,
+            now=site.now,
+            status=ledger.status(),
+            copied_at=ledger.copied_at,
+            held_by=who_holds(LedgerFiles(site.ledger_path)),
+            kill_switch=stopped_by(site.state, door.environ.get("ENGINE_STOP")),
+            waiting=tuple(waiting(site.state).values()),
+            naming=Naming(site.definitions, site.pseudonyms, show_pii),
+        )
+    door.say_age(page.copied_at, page.zone)
+    door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink, command=door.command))
+    return 0

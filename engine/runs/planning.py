@@ -1,0 +1,68 @@
+"""A plan for a site, on the ledger as it is: what plan, explain and diff look at. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from engine.definitions.definitions import Definitions
+from engine.facts.snapshot import Snapshot
+from engine.ledger.ledger import Reading
+from engine.ledger.records import CONTROLS, LedgerView
+from engine.plan.plan import Plan
+from engine.plan.planning import make_plan
+from engine.runs.opening import Site
+
+Inspect = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and how old the ledger is that it was made on: None when it was the ledger itself."""
+
+    plan: Plan
+    ledger_as_of: datetime | None
+
+
+def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None) -> Planned:
+    """The plan at the site's now."""
+    with site.read_facts() as snapshot, site.read_ledger() as ledger:
+        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect)
+        return Planned(plan, ledger.copied_at)
+
+
+def plan_on(
+    site: Site,
+    snapshot: Snapshot,
+    ledger: Reading,
+    *,
+    definitions: Definitions | None = None,
+    allowed: Mapping[str, float] | None = None,
+    inspect: Inspect | None = None,
+) -> Plan:
+    """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts."""
+    return make_plan(
+        definitions or site.definitions,
+        snapshot,
+        lambda candidates: with_kill_switch(ledger.view(candidates), site.stopped),
+        site.now,
+        environment=site.environment.name,
+        address_key=site.pseudonyms.address_key,
+        allowed=allowed,
+        inspect=inspect,
+    )
+
+
+def with_kill_switch(view: LedgerView, stopped: bool) -> LedgerView:
+    """The kill switch as the planner sees it: one more stop of the whole project (6.1)."""
+    if not stopped:
+        return view
+    stop = pa.Table.from_pylist([{"scope": "project", "action": "stopped"}], CONTROLS)
+    return replace(view, tables={**view.tables, "controls": pa.concat_tables([view.tables["controls"], stop])})
+
+
+

@@ -1,0 +1,97 @@
+"""Numbers, moments and lists as people say them."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from engine.clock import aware, to_local
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def number(value: float) -> str:
+    """With commas, and without an empty fraction.
+
+    >>> number(1240.0), number(0.25)
+    ('1,240', '0.25')
+    """
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,g}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "mail"), counted(3, "company", "companies")
+    ('1 mail', '3 companies')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
+
+
+def day(value: date) -> str:
+    """`Mon 23 Nov 2026`, in no locale but ours."""
+    return f"{_DAYS[value.weekday()]} {value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def moment(value: datetime, zone: str) -> str:
+    """A naive UTC instant as `Mon 23 Nov 2026, 09:00` of the zone."""
+    local = to_local(value, zone)
+    return f"{day(local.date())}, {local:%H:%M}"
+
+
+def iso(value: datetime | None, zone: str) -> str | None:
+    """A naive UTC instant in ISO 8601 with the zone's offset; None stays None."""
+    return None if value is None else aware(value, zone).isoformat()
+
+
+def width_of(text: str) -> int:
+    """How many columns a terminal takes for it: Thai vowel signs take none, wide characters two."""
+    return sum(0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def padded(text: str, columns: int) -> str:
+    return text + " " * max(0, columns - width_of(text))
+
+
+def cut(text: str, columns: int) -> str:
+    """At most so many columns, with an ellipsis where something was left out."""
+    if width_of(text) <= columns:
+        return text
+    kept = ""
+    for character in text:
+        if width_of(kept + character) > columns - 1:
+            break
+        kept += character
+    return kept.rstrip() + "…"
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str | None = None) -> list[str]:
+    """Lines of at most `width` columns; `first` begins the first one, `rest` the others (as many spaces if not said)."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=" " * width_of(first) if rest is None else rest, break_long_words=False, break_on_hyphens=False
+    ) or [first.rstrip()]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ") -> list[str]:
+    """Columns side by side, two spaces between them. The widest one gives way where a line would be too long."""
+    several = [list(row) for row in rows]
+    everything = [list(head), *several] if any(head) else several
+    if not everything:
+        return []
+    columns = [max(width_of(row[place]) for row in everything) for place in range(len(everything[0]))]
+    while sum(columns) + 2 * (len(columns) - 1) + len(indent) > width and max(columns) > 8:
+        columns[columns.index(max(columns))] -= 1
+    lines = []
+    for row in everything:
+        cells = [cut(cell, size) for cell, size in zip(row, columns, strict=True)]
+        shown = [" " * (size - width_of(cell)) + cell if place in right else padded(cell, size) for place, (cell, size) in enumerate(zip(cells, columns, strict=True))]
+        lines.append((indent + "  ".join(shown)).rstrip())
+    return lines

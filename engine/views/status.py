@@ -1,0 +1,169 @@
+"""The state of a project at a glance: what is stopped, who works, what the last runs did, what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.ledger.duckdb.files import Holder
+from engine.ledger.history import ControlRow, RunRow, Status
+from engine.ledger.orders import Order
+from engine.views.escaping import one_line, to_json
+from engine.views.ink import PLAIN, Ink
+from engine.views.naming import Naming
+from engine.views.phrases import counted, iso, moment, table, wrapped
+from engine.views.plan_json import FORMAT_VERSION
+
+_STATES = ("sent", "planned", "claimed", "dispatching", "failed", "unknown", "skipped", "cancelled")
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class StatusPage:
+    """What a ledger says, and what lies beside it."""
+
+    project: str
+    environment: str
+    zone: str
+    now: datetime
+    status: Status
+    copied_at: datetime | None
+    held_by: Holder | None
+    kill_switch: str | None
+    waiting: Sequence[Order]
+    naming: Naming
+
+
+def as_json(page: StatusPage) -> str:
+    status, zone = page.status, page.zone
+    head = status.head
+    value: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "kind": "status",
+        "project": page.project,
+        "env": page.environment,
+        "now": iso(page.now, zone),
+        "ledger": {"head": head.serial, "lineage": head.lineage, "last_now": iso(head.last_now, zone), "copied_at": iso(page.copied_at, zone)},
+        "held_by": None if page.held_by is None else {"command": page.held_by.command, "pid": page.held_by.pid, "host": page.held_by.host, "since": page.held_by.since},
+        "kill_switch": page.kill_switch,
+        "controls": [_control(page, control) for control in status.controls],
+        "waiting_orders": [{"verb": order.verb, "at": iso(order.at, zone), "by": order.by, "sequence": order.sequence} for order in page.waiting],
+        "enrollments_live": status.enrollments_live,
+        "suppressions": status.suppressions,
+        "sends": dict(status.states),
+        "unknown": [{"send_key": row.send_key, "sequence": row.sequence, "step": row.step, "decided_at": iso(row.decided_at, zone)} for row in status.unknown],
+        "runs": [_run(run, zone) for run in status.runs],
+    }
+    return to_json(value, indent=1) + "\n"
+
+
+def _control(page: StatusPage, control: ControlRow) -> dict[str, Any]:
+    return {
+        "scope": control.scope,
+        "action": control.action,
+        "sequence": control.sequence,
+        "about": None if control.record is None else {"entity": control.entity, "key": page.naming.record(control.entity or "", control.record)},
+        "contact": page.naming.contact(control.contact),
+        "until": iso(control.until, page.zone),
+        "by": control.by,
+        "at": iso(control.at, page.zone),
+        "note": control.note,
+    }
+
+
+def _run(run: RunRow, zone: str) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "now": iso(run.now, zone),
+        "ended_at": iso(run.ended_at, zone),
+        "outcome": run.outcome,
+        "commit": run.commit,
+        "definitions": run.definitions_digest,
+        "counts": dict(run.counts),
+        "overrides": [{"guard": guard, "limit": limit, "reason": reason} for guard, limit, reason in run.overrides],
+    }
+
+
+def as_text(page: StatusPage, *, width: int = 80, ink: Ink = PLAIN, command: Callable[[str], str] = lambda words: f"engine {words}") -> str:
+    lines = [ink.strong(f"{one_line(page.project)} ({page.environment}), {moment(page.now, page.zone)} {page.zone}"), ""]
+    lines += _working(page, width, ink, command)
+    lines += _controls(page, width, ink)
+    lines += _ledger(page, width, ink)
+    lines += _doubts(page, width, ink, command)
+    lines += _runs(page, width, ink)
+    return "\n".join(lines) + "\n"
+
+
+def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
+    stops = [control for control in page.status.controls if control.action == "stopped"]
+    if page.kill_switch:
+        yield from (ink.bad(line) for line in wrapped(f"Stopped by the kill switch: {one_line(page.kill_switch)}. No mail leaves.", width, first="  "))
+    if any(control.scope == "project" for control in stops):
+        yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
+    if page.held_by:
+        yield from wrapped(f"A run is on its way: {one_line(str(page.held_by))}.", width, first="  ")
+    elif not page.kill_switch and not stops:
+        yield "  " + ink.good("Nothing is stopped.") + " No run is on its way."
+    if page.waiting:
+        yield f"  {counted(len(page.waiting), 'order')} in the inbox, for the run to read."
+
+
+def _controls(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
+    controls = page.status.controls
+    if not controls:
+        return
+    yield ""
+    yield ink.strong("Stops and pauses")
+    for control in controls[:_SHOWN]:
+        yield from wrapped(one_line(_said(page, control)), width, first="  ", rest="    ")
+    if len(controls) > _SHOWN:
+        yield f"  … and {len(controls) - _SHOWN:,} more; --format json shows them"
+
+
+def _said(page: StatusPage, control: ControlRow) -> str:
+    what = [control.sequence] if control.sequence else []
+    what += [f"contact {page.naming.contact(control.contact)}"] if control.contact else []
+    what += [f"{control.entity or 'record'} {page.naming.record(control.entity or '', control.record)}"] if control.record else []
+    until = f", until {moment(control.until, page.zone)}" if control.until else ""
+    note = f": {control.note}" if control.note else ""
+    return f"{control.action} {', '.join(what) or 'the project'}{until}, by {control.by}, {moment(control.at, page.zone)}{note}"
+
+
+def _ledger(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
+    status = page.status
+    yield ""
+    yield ink.strong("Ledger") + ink.faint(f"  at {status.head.serial:,}" + (f", last apply {moment(status.head.last_now, page.zone)}" if status.head.last_now else ", no apply yet"))
+    told = [f"{status.states[state]:,} {state}" for state in _STATES if status.states.get(state)]
+    yield from wrapped("Sends: " + (", ".join(told) if told else "none yet"), width, first="  ")
+    yield f"  On their way: {status.enrollments_live:,}. Suppressed addresses: {status.suppressions:,}."
+
+
+def _doubts(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
+    unknown = page.status.unknown
+    if not unknown:
+        return
+    yield ""
+    yield ink.bad(f"{counted(page.status.states.get('unknown', len(unknown)), 'send')} whose outcome nobody knows")
+    for row in unknown[:_SHOWN]:
+        yield from wrapped(one_line(f"{row.send_key[:8]}  {row.sequence}, {row.step}, {moment(row.decided_at, page.zone)}"), width, first="  ", rest=" " * 12)
+    yield from wrapped(f"Look into the mailbox or the provider's log, then: {command('resolve SEND --as sent|failed|resend')}", width, first="  ")
+
+
+def _runs(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
+    if not page.status.runs:
+        return
+    yield ""
+    yield ink.strong("Last runs")
+    rows = [
+        (run.run_id[:8], moment(run.now, page.zone), run.outcome or "not ended", f"{run.counts.get('sent', 0):,} sent", _beside(run), (run.commit or "")[:8])
+        for run in page.status.runs
+    ]
+    yield from table(("", "", "", "", "", ""), rows, width)
+
+
+def _beside(run: RunRow) -> str:
+    told = [f"{run.counts[name]:,} {name}" for name in ("failed", "unknown") if run.counts.get(name)]
+    told += [f"{guard} raised to {limit}" for guard, limit, _ in run.overrides]
+    return one_line(", ".join(told))

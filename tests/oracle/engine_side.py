@@ -1,0 +1,136 @@
+"""The real engine on its way through a story of the oracle: real loader, real DuckDB facts, real ledger, every send settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import yaml
+
+from engine.clock import naive_utc
+from engine.definitions.definitions import Definitions
+from engine.definitions.loading import load
+from engine.definitions.trees import MemoryTree
+from engine.facts.reading import snapshot_of_rows
+from engine.ledger.duckdb import DuckdbLedger
+from engine.ledger.orders import Order
+from engine.ledger.pseudonyms import Pseudonyms
+from engine.ledger.records import Changes, Claimed, Dispatch, Frozen, Run, Settlement
+from engine.plan.plan import Plan
+from engine.plan.planning import make_plan
+
+from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Resume, Rows, Start, Stop, Suppress
+from .writing import FOLDERS
+
+def frozen(c: Claimed) -> Frozen:
+    return Frozen(payload=b"x", payload_hash=c.send_key, sender="a@example.com", recipient=c.address, message_id=f"<{c.send_key}@example.com>", subject="s")
+
+
+KEY = Pseudonyms(b"oracle" * 6)
+Row = tuple[str, ...]
+
+
+def definitions_of(project: Raw) -> Definitions:
+    """The project through the real loader; a world that does not validate is a mistake of the world."""
+    files = {"engine.yaml": project["engine"], "definitions/crm.yaml": project["crm"]}
+    for folder in FOLDERS:
+        for name, raw in (project.get(folder) or {}).items():
+            files[f"definitions/{folder}/{name}.yaml"] = raw
+    loaded = load(MemoryTree({path: yaml.safe_dump(raw, allow_unicode=True, sort_keys=False).encode() for path, raw in files.items()}))
+    errors = [f"{problem.code} {problem.message} ({problem.origin})" for problem in loaded.problems if problem.severity == "error"]
+    assert loaded.definitions is not None and not errors, errors
+    return loaded.definitions
+
+
+@dataclass
+class EnginePlay:
+    """As `timeline.Play`, by the engine."""
+
+    project: Raw
+    facts: Rows
+    folder: Path
+    ledger: DuckdbLedger = field(init=False)
+    definitions: Definitions = field(init=False)
+
+    def __post_init__(self) -> None:
+        path = self.folder / "ledger.duckdb"
+        began = datetime(2000, 1, 1)
+        DuckdbLedger.create(path, "oracle", "dev", now=began, pseudonyms=KEY)
+        self.ledger = DuckdbLedger.open(path, "oracle", "dev", command="test", now=began, pseudonyms=KEY)
+        self.definitions = definitions_of(self.project)
+
+    def perform(self, operation: Operation, moment: datetime) -> Plan | None:
+        now = naive_utc(moment)
+        match operation:
+            case Apply(failing):
+                return self.apply(now, dict(failing))
+            case ChangeFacts(_, facts):
+                self.facts = facts
+            case EditDefinitions(_, project):
+                self.project, self.definitions = project, definitions_of(project)
+            case Enroll(sequence, entity, record):
+                self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=now)
+            case _:
+                self.order(operation, now)
+        return None
+
+    def order(self, operation: Operation, now: datetime) -> None:
+        orders: list[Order] = []
+        match operation:
+            case Pause(sequence, contact) | Resume(sequence, contact):
+                verb = "pause" if isinstance(operation, Pause) else "resume"
+                orders = [Order(verb, now, "test", sequence=sequence, **keys) for keys in self.targets(sequence, contact)]
+            case Cancel(sequence, contact):
+                orders = [Order("cancel", now, "test", sequence=sequence, **keys) for keys in self.targets(sequence, contact)]
+            case Stop(sequence):
+                orders = [Order("stop", now, "test", sequence=sequence)]
+            case Start(sequence):
+                orders = [Order("start", now, "test", sequence=sequence)]
+            case Suppress(address, reason, topic):
+                orders = [Order("suppress", now, "test", address_key=KEY.address_key(address), reason=reason, topic=topic)]  # type: ignore[arg-type]  # the oracle's words are ours
+        self.ledger.take_in({str(uuid4()): order for order in orders}, now)
+
+    def targets(self, sequence: str | None, contact: str | None) -> list[dict[str, str]]:
+        """The enrollments that live now, as the command line resolves them; without a contact the sequence or the project."""
+        if contact is None:
+            return [{}]
+        page = self.ledger.enrollments(sequence=sequence, contact=str(contact), live=True, limit=1000)
+        return [{"entity": row.entity, "record": row.record, "occurrence": row.occurrence, "contact": row.contact} for row in page.rows]
+
+    def plan(self, now: datetime) -> Plan:
+        with snapshot_of_rows(self.definitions, self.facts, now=now) as snapshot:
+            return make_plan(self.definitions, snapshot, self.ledger.view, now, environment="dev", address_key=KEY.address_key)
+
+    def apply(self, now: datetime, failing: dict[str, str]) -> Plan:
+        plan = self.plan(now)
+        if not plan.applyable:
+            return plan
+        run = Run(str(uuid4()), now, "0", plan.definitions.digest, None, "{}", plan.facts_digest, "x", "host", 1)
+        self.ledger.commit(run, Changes(plan.changes))
+        self.deliver(now, failing)
+        self.ledger.finish_run(run.run_id, "done", {}, now)
+        return plan
+
+    def deliver(self, now: datetime, failing: dict[str, str]) -> None:
+        claimed = self.ledger.claim("test", 10_000, now)
+        group = [Dispatch(c.send_key, c.token, frozen(c), "test") for c in claimed]
+        assert self.ledger.begin_dispatch(group, now) == {c.send_key for c in claimed}
+        self.ledger.settle([Settlement(c.send_key, c.token, failing.get(c.address, "sent")) for c in claimed], now)  # type: ignore[arg-type]  # failed and unknown are states
+
+    def close(self) -> None:
+        self.ledger.close()
+
+
+def rows_of(plan: Plan) -> list[Row]:
+    """The plan as `OraclePlan.as_rows` writes it."""
+    rows = []
+    for row in plan.decisions.to_pylist():
+        due = "" if row["due"] is None else row["due"].strftime("%Y-%m-%dT%H:%M:%SZ")
+        sent = row["decision"] == "send"
+        rows.append((
+            row["sequence"], due, row["entity"], row["record"], row["occurrence"], row["contact"] or "", row["step"] or "",
+            row["decision"], row["reason"], row["template"] if sent else "", row["locale"] if sent else "",
+        ))  # fmt: skip
+    return sorted(rows)
