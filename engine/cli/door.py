@@ -34,6 +34,7 @@ class Door:
     environment: str | None = None
     now_said: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _site: Site | None = field(default=None, repr=False)
     _mask: Callable[[str], str] | None = field(default=None, repr=False)
 
     @cached_property
@@ -54,11 +55,12 @@ class Door:
 
     def site(self) -> Site:
         """The project made ready: checked definitions, one environment, keys at hand."""
-        from engine.runs.opening import open_site
+        if self._site is None:
+            from engine.runs.opening import open_site
 
-        site = open_site(self.root, self.environment, self.environ, self.now)
-        self.remember(site.environment)
-        return site
+            self._site = open_site(self.root, self.environment, self.environ, self.now)
+            self.remember(self._site.environment)
+        return self._site
 
     def remember(self, environment: ResolvedEnvironment) -> None:
         """Whatever is said from now on holds none of the environment's secrets."""

@@ -17,7 +17,7 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
     """Stops and pauses in force, who holds the ledger, the last runs, sends whose outcome nobody knows."""
     door.refuse_pii(show_pii)
     from engine.ledger.duckdb.files import LedgerFiles, who_holds
-    from engine.runs.inbox import stopped_by, waiting
+    from engine.runs.inbox import waiting
     from engine.views import status as view
     from engine.views.naming import Naming
 
@@ -31,7 +31,7 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
             status=ledger.status(),
             copied_at=ledger.copied_at,
             held_by=who_holds(LedgerFiles(site.ledger_path)),
-            kill_switch=stopped_by(site.state, door.environ.get("ENGINE_STOP")),
+            kill_switch=site.stopped,
             waiting=tuple(waiting(site.state).values()),
             naming=Naming(site.definitions, site.pseudonyms, show_pii),
         )

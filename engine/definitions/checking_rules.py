@@ -36,6 +36,14 @@ class Context:
     def value(self, *loc: str | int) -> Origin:
         return self.places.value(*self.base, *loc)
 
+    def more(self, parts: tuple[str, ...], error: PathError) -> tuple[str, ...]:
+        """What else could stand where a path begins: a group's word, and in an audience the contact's own names."""
+        if error.position > 0 or self.draft.crm is None:
+            return ()
+        contact = self.draft.crm.entities[self.draft.crm.contact.entity]
+        bare = () if self.resolve is resolve else (*contact.fields, *contact.relations)
+        return (*bare, *(_WORDS if len(parts) == 1 else ()))
+
     def follow(self, parts: tuple[str, ...]) -> Path | None:
         crm = self.draft.crm
         if crm is None or crm.contact.entity not in crm.entities or (self.scope.record is not None and self.scope.record not in crm.entities):
@@ -84,7 +92,7 @@ def _compare(rule: Compare, context: Context) -> Iterator[Problem]:
     try:
         path = context.follow(rule.path)
     except PathError as error:
-        yield path_problem(context.draft, error, rule.path, place, _WORDS if error.position == 0 and len(rule.path) == 1 else ())
+        yield path_problem(context.draft, error, rule.path, place, context.more(rule.path, error), context.scope)
         return
     if path is None:
         return
@@ -131,7 +139,7 @@ def _related(rule: Related, context: Context) -> Iterator[Problem]:
     try:
         path = context.follow(rule.path)
     except PathError as error:
-        yield path_problem(context.draft, error, rule.path, place)
+        yield path_problem(context.draft, error, rule.path, place, context.more(rule.path, error), context.scope)
         return
     if path is None:
         return

@@ -46,7 +46,7 @@ def triggers(draft: Draft) -> Iterator[Problem]:
             dates = [f"{path.end}.{name}" for name, field in draft.crm.entities[path.end].fields.items() if field.type in ("date", "timestamp")]
             declared = draft.where("crm", "crm").key("entities", path.end, "fields", str(path.field_name))
             yield Problem(
-                "E310", f"`{text}` is {path.field.type}, and a trigger needs a date or a timestamp", place, f"`{path.end}` has {', '.join(dates)}" if dates else "",
+                "E310", f"`{text}` is {path.field.type}, and a trigger needs a date or a timestamp", place, f"name one of {', '.join(dates)}" if dates else f"`{path.end}` has no date",
                 ((declared, "declared here"),),
             )  # fmt: skip
         yield from check_rule(sequence.trigger.where, Context(draft, places, ("trigger", "where"), scope, sequence.owner))
@@ -80,7 +80,7 @@ def audiences(draft: Draft) -> Iterator[Problem]:
         if sequence.about == crm.contact.entity:
             if sequence.audience is not None:
                 yield Problem(
-                    "E316", f"a sequence about `{sequence.about}` has no audience: each gets its own mail", places.key("audience"), "take it out; `trigger: where` or `if` can narrow it",
+                    "E316", f"a sequence about `{sequence.about}` has no audience: each gets its own mail", places.key("audience"), "take it out; what narrows it is the condition of a step, `if:`",
                     ((places.value("about"), "what the sequence is about"),),
                 )  # fmt: skip
             continue

@@ -52,7 +52,7 @@ def step_times(draft: Draft) -> Iterator[Problem]:
                 )  # fmt: skip
             elif not dated and step.kind != "wait":
                 yield Problem(
-                    "E311", f"`{step.kind}` counts from a date, and this trigger has none", place, f"write `wait: {step.duration}`, counted from the step before",
+                    "E311", f"`{step.kind}` counts from a date, and this trigger has none", place, f"write `wait: {step.duration}`, counted from " + ("the start" if index == 0 else "the step before"),
                     ((places.value("trigger"), "the trigger"),),
                 )  # fmt: skip
             elif step.kind == "wait" and step.duration.count == 0 and index > 0:
@@ -74,12 +74,15 @@ def order_of_steps(draft: Draft) -> Iterator[Problem]:
             step, previous = sequence.steps[index], sequence.steps[index - 1]
             if all(these[index - 1] < these[index] for these in moments):
                 continue
-            when = "at the same time as" if all(these[index - 1] == these[index] for these in moments) else "earlier than" if all(
-                these[index - 1] > these[index] for these in moments
-            ) else "for some dates not after"  # fmt: skip
+            if all(these[index - 1] == these[index] for these in moments):
+                when = "is due at the same time as"
+            elif all(these[index - 1] > these[index] for these in moments):
+                when = "is due earlier than"
+            else:
+                when = "is, for some dates, not due later than"
             yield Problem(
-                "E312", f"`{step.id}` ({step.kind} {step.duration}) is due {when} `{previous.id}` ({previous.kind} {previous.duration})", places.value("steps", index, step.kind),
-                "put the steps in the order of time", ((places.value("steps", index - 1, previous.kind), "the step before it"),),
+                "E312", f"`{step.id}` ({step.kind} {step.duration}) {when} `{previous.id}` ({previous.kind} {previous.duration})", places.value("steps", index, step.kind),
+                "put the steps in the order of time" + ("" if step.duration.unit == previous.duration.unit else ", or count in one unit"), ((places.value("steps", index - 1, previous.kind), "the step before it"),),
             )  # fmt: skip
 
 

@@ -49,5 +49,6 @@ def marketing(draft: Draft) -> Iterator[Problem]:
     if link is None:
         help = 'write `links: {unsubscribe: "https://mail.example.com/u/{token}"}`'
         yield Problem("E252", "marketing needs a link to unsubscribe", places.key("links") if "links" in project.model_fields_set else places.value(), help, because)
-    elif "{token}" not in link or not link.startswith("https://"):
-        yield Problem("E252", "the link to unsubscribe begins with https:// and has `{token}` in it", places.value("links", "unsubscribe"), "such as `https://mail.example.com/u/{token}`", because)
+    elif "{token}" not in link or not link.startswith(("https://", "http://")):
+        lacks = "`{token}`: it could not tell who asks" if "{token}" not in link else "https://"
+        yield Problem("E252", f"the link to unsubscribe has no {lacks}", places.value("links", "unsubscribe"), "write `https://mail.example.com/u/{token}`", because)

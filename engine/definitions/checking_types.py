@@ -189,8 +189,9 @@ def _formats(draft: Draft, places: Places, loc: Loc, variable: Variable, path: P
     at = places.value(*loc, "format")
     fitting = {"date": _DATES, "long_date": _DATES, "datetime": ("timestamp",), "money": _NUMBERS, "number": _NUMBERS}.get(variable.format or "")
     if fitting is not None and gives not in fitting:
-        what = {"list": "a list", "text": "text"}.get(gives, gives)
-        yield Problem("E255", f"`format: {variable.format}` does not fit: the variable is {what}", at, f"it shows {' or '.join(fitting)}")
+        what = {"list": "a list", "text": "text", "boolean": "true or false", "integer": "a number", "decimal": "a number", "date": "a date", "timestamp": "a timestamp"}[gives]
+        shows = {_DATES: "dates and timestamps", _NUMBERS: "numbers"}.get(fitting, "timestamps")
+        yield Problem("E255", f"`format: {variable.format}` shows {shows}, and this is {what}", at, "take it out, or choose one that fits: date, long_date, datetime, money, number, text")
         return
     if variable.format == "money" and variable.currency is None:
         yield Problem("E255", "money needs a currency", at, "write `currency: contract.currency`, or a code such as `currency: THB`")

@@ -86,7 +86,7 @@ class _Reading:
         self.paths = list(self.tree.paths())
         for path, kind in ((PROJECT_FILE, "project"), (CRM_FILE, "crm")):
             if path not in self.paths:
-                what = "a project begins with this file; `engine init` makes one" if kind == "project" else "it maps the CRM: entities, fields, relations and the contact"
+                what = "a project begins with this file; `engine init` makes one" if kind == "project" else "make it: it maps the CRM's entities, their fields and relations, and the contact"
                 self.problems.append(Problem("E125", f"`{path}` is missing", Origin(path), what))
         for path in self.paths:
             if path == PROJECT_FILE:

@@ -65,7 +65,7 @@ def misfit(rule: Compare, field: Field, name: str, operator_place: Origin, value
     known = OPERATORS_OF[field.type]
     if rule.operator not in known:
         why = " (text has no order)" if field.type == "text" and rule.operator in ORDER_OPERATORS else ""
-        return Problem("E302", f"`{rule.operator}` does not fit `{name}`, which is {_named(field.type)}{why}", operator_place, f"Fitting here: {', '.join(known)}", related)
+        return Problem("E302", f"`{rule.operator}` does not fit `{name}`, which is {_named(field.type)}{why}", operator_place, f"fitting here: {', '.join(known)}", related)
     if rule.operator in (*_EMPTY, "within_last", "within_next"):
         return None
     operands = rule.operand if isinstance(rule.operand, tuple) else (rule.operand,)
@@ -88,7 +88,7 @@ def _choice(operands: tuple[Any, ...], choices: tuple[str, ...], name: str, plac
         if _folded(str(operand)) not in known:
             meant = closest(str(operand), choices)
             hint = f"did you mean `{meant}`? " if meant else ""
-            return Problem("E304", f"`{name}` is never `{operand}`", place, f"{hint}Its choices are: {', '.join(choices)}", ((declared, "its choices are declared here"),))
+            return Problem("E304", f"`{name}` is never `{operand}`", place, f"{hint}{'Its' if hint else 'its'} choices are: {', '.join(choices)}", ((declared, "its choices are declared here"),))
     return None
 
 

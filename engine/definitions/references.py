@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.definitions.crm import Crm
 from engine.definitions.definitions import Kind
 from engine.definitions.draft import Draft
 from engine.definitions.paths import Path, PathError, Scope
@@ -21,7 +22,7 @@ def refer(draft: Draft, kind: Kind, id: str, place: Origin) -> Iterator[Problem]
         return
     meant = closest(id, there)
     file = f"definitions/{_FOLDERS[kind]}/{id}." + ("html" if kind == "layout" else "yaml")
-    related = ((draft.where(kind, meant).value("id"), "the one that was probably meant"),) if meant else ()
+    related = ((draft.where(kind, meant).value("id"), "the one that was probably meant"),) if meant and kind != "layout" else ()
     help = did_you_mean(id, there, f"the {kind}s are") if there else f"there is none yet; it would be `{file}`"
     yield Problem(_CODES[kind], f"there is no {kind} `{id}`", place, help, related)
 
@@ -76,8 +77,13 @@ def part_of(place: Origin, parts: tuple[str, ...], position: int) -> Origin:
     return Origin(place.file, place.line, place.column + quote + before, len(parts[position]))
 
 
-def path_problem(draft: Draft, error: PathError, parts: tuple[str, ...], place: Origin, more: tuple[str, ...] = ()) -> Problem:
-    """A path that leads nowhere, or to two places."""
+def path_problem(draft: Draft, error: PathError, parts: tuple[str, ...], place: Origin, more: tuple[str, ...] = (), scope: Scope | None = None) -> Problem:
+    """A path that leads nowhere, or to two places. `more` is what else could stand at its beginning."""
+    if scope is not None and draft.crm is not None and error.position == 0:
+        start = _meant_start(draft.crm, scope, parts)
+        if start is not None:
+            inside = f"inside, bare names are those of `{scope.record}`: " if scope.bare else ""
+            return Problem("E239", f"`{parts[0]}` is not known here", part_of(place, parts, 0), f"{inside}write `{start}`")
     if error.choices:
         return Problem("E240", error.message.partition(";")[0], place, "write " + " or ".join(f"`{choice}`" for choice in error.choices))
     word = parts[error.position] if error.position < len(parts) else parts[-1]
@@ -90,13 +96,25 @@ def path_problem(draft: Draft, error: PathError, parts: tuple[str, ...], place: 
     return Problem("E239", first if not rest or known else error.message, part_of(place, parts, error.position), help if known else "", related)
 
 
+def _meant_start(crm: Crm, scope: Scope, parts: tuple[str, ...]) -> str | None:
+    """A bare name where the entity is said, or the entity's name where bare names are meant."""
+    if scope.bare:
+        rest = parts[1:]
+        known = scope.record is not None and parts[0] == scope.record and rest and rest[0] in (*crm.entities[scope.record].fields, *crm.entities[scope.record].relations)
+        return ".".join(rest) if known else None
+    for entity in (scope.record, crm.contact.entity if scope.contact else None):
+        if entity is not None and parts[0] in crm.entities[entity].fields and len(parts) == 1:
+            return f"{entity}.{parts[0]}"
+    return None
+
+
 def field_path(draft: Draft, scope: Scope, text: str, place: Origin, what: str) -> Path | Problem | None:
     """The path to one value; or the problem that it is none, or None where the map is broken on the way."""
     parts = tuple(text.split("."))
     try:
         path = draft.follow(scope, parts)
     except PathError as error:
-        return path_problem(draft, error, parts, place)
+        return path_problem(draft, error, parts, place, scope=scope)
     if path is None:
         return None
     if path.many:
@@ -108,4 +126,5 @@ def field_path(draft: Draft, scope: Scope, text: str, place: Origin, what: str) 
 
 def to_a_record(draft: Draft, text: str, path: Path, place: Origin) -> Problem:
     fields = draft.crm.entities[path.end].fields if draft.crm is not None else {}
-    return Problem("E319", f"`{text}` is a record and not a value", place, f"name one of its fields: {', '.join(f'{text}.{name}' for name in list(fields)[:4])}, …")
+    listed = ", ".join(f"{text}.{name}" for name in list(fields)[:4]) + (", …" if len(fields) > 4 else "")
+    return Problem("E319", f"`{text}` is a record and not a value", place, f"name one of its fields: {listed}")

@@ -201,6 +201,8 @@ def _compare(key: str, value: Any, at: Loc) -> Rule:
             close = get_close_matches(key, ("all", "any"), 1, 0.4)
             help = f"did you mean `{close[0]}`?" if close else "rules stand in a list under `all:` or `any:`"
             raise RuleFormError(at, f"`{key}` is followed by a list of rules, and it is no group", help=help)
+        if not value:
+            raise RuleFormError(at, f"`{key}` is followed by an empty list; name at least one value")
         return _operator(path, "in_list", value, at)
     return _operator(path, "equals", value, at)
 

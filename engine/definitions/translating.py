@@ -74,8 +74,8 @@ def unknown_key(key: str, known: tuple[str, ...], meant: str | None, place: Orig
     """A key that nothing reads."""
     if key == "<<":
         return Problem("E103", "`<<` is no key: YAML 1.2 has no merge keys", place, "write the keys out")
-    hint = f"did you mean `{meant}`? " if meant else ""
-    return Problem("E103", f"unknown key `{key}`", place, hint + (f"Known here: {', '.join(known)}" if known else "remove it"))
+    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "") if meant else ", ".join(known)
+    return Problem("E103", f"unknown key `{key}`", place, f"did you mean `{meant}`? Known here: {listed}" if meant else f"known here: {listed}" if known else "remove it")
 
 
 def closest(word: str, known: typing.Iterable[str]) -> str | None:
@@ -94,8 +94,8 @@ def did_you_mean(word: str, known: typing.Iterable[str], what: str = "known") ->
     """`did you mean …?` and what there is; at most ten are listed."""
     words = sorted(known)
     meant = closest(word, words)
-    listed = ", ".join(words[:10]) + (", …" if len(words) > 10 else "")
-    return (f"did you mean `{meant}`? " if meant else "") + (f"{what[:1].upper()}{what[1:]}: {listed}" if words else "")
+    listed = f"{what}: {', '.join(words[:12])}" + (", …" if len(words) > 12 else "") if words else ""
+    return f"did you mean `{meant}`? {listed[:1].upper()}{listed[1:]}" if meant else listed
 
 
 def _meant(key: str, known: tuple[str, ...], absent: list[str]) -> str | None:
@@ -239,7 +239,7 @@ def _not_one_of(name: str, value: Any, known: list[str], place: Origin) -> Probl
         return Problem("E106", f"{name}: `smtp` needs its settings", place, "write `transport: {smtp: {host: smtp.example.com, port: 587, tls: starttls}}`")
     if len(known) == 1:
         return Problem("E106", f"{name} is `{_shown(value)}`; it can only be `{known[0]}`", place, f"write `{known[0]}`" if not hint else hint.strip())
-    return Problem("E106", f"{name} cannot be `{_shown(value)}`", place, f"{hint}It is one of: {', '.join(known)}")
+    return Problem("E106", f"{name} cannot be `{_shown(value)}`", place, f"{hint}{'It' if hint else 'it'} is one of: {', '.join(known)}")
 
 
 def _wrong_kind(name: str, value: Any, expected: str, place: Origin) -> Problem:

@@ -147,11 +147,11 @@ class _Refused(Exception):
 class _Frame:
     """A collection that is being read. In a mapping `key` is the text of the key whose value comes next."""
 
-    __slots__ = ("anchor", "below", "column", "data", "first", "height", "key", "length", "line", "place")
+    __slots__ = ("anchor", "below", "block", "column", "data", "first", "height", "key", "length", "line", "place")
 
     def __init__(self, data: Any, below: Any, event: Any, first: int) -> None:
         mark, end = event.start_mark, event.end_mark
-        self.data, self.below, self.anchor = data, below, event.anchor
+        self.data, self.below, self.anchor, self.block = data, below, event.anchor, not event.flow_style
         self.line, self.column, self.length = mark.line + 1, mark.column + 1, max(end.column - mark.column, 1)
         self.key: str | None = None
         self.place = (0, 0, 0)
@@ -223,6 +223,9 @@ class _Building:
                     "E107", f"the key `{key}` stands twice in one mapping", Origin(self.file, *place), "remove one of the two", ((Origin(self.file, *first), "the first one"),)
                 )
             )
+        if not frame.data and frame.block:
+            # A block begins with its first key, and that is what is marked when the whole of it is meant.
+            frame.length = place[2]
         frame.key, frame.place = key, place
 
     def _open(self, event: Any) -> None:

@@ -36,6 +36,9 @@ def plain_words(file: str, text: str, error: Exception) -> Problem:
         return Problem("E101", f"a comma or `{closing}` is missing before this", here, "text with a comma, a bracket or a brace in it goes into quotes")
     if "could not find expected ':'" in words:
         return Problem("E101", "a key without a `:`", _first_word(opened, lines), "write `key: value`; text of several lines begins with `key: |`")
+    quote = _open_quote(lines, here)
+    if quote is not None and ("block mapping" in context or "flow" in context):
+        return Problem("E101", f"this quote is closed only in line {here.line}", quote, "close it at the end of its own line")
     if "block mapping" in context and "expected key" in words or "block collection" in context or "block sequence" in context:
         return Problem("E101", "this line does not fit the lines above it", here, "check its indentation, and the quotes and brackets just before it", ((opened, "the block that it breaks"),))
     if "undefined tag handle" in words or "tag" in context:
@@ -49,6 +52,15 @@ def plain_words(file: str, text: str, error: Exception) -> Problem:
     if "expected <document start>" in words or "document start" in words:
         return Problem("E101", "the document has ended before this line", here, "a file is one mapping; check the indentation of this line and of those above")
     return Problem("E101", f"this is not YAML: {words}", here, "check the quotes, the brackets and the indentation")
+
+
+def _open_quote(lines: list[str], here: Origin) -> Origin | None:
+    """A quote above that its own line does not close: what stands after its end, far below, is where reading stopped."""
+    for line in range(here.line - 1, 0, -1):
+        found = re.search(r"""(?:[:,\[{-]\s*)(["'])(?:(?!\1).)*$""", lines[line - 1])
+        if found is not None:
+            return Origin(here.file, line, found.start(1) + 1)
+    return None
 
 
 def _bad_start(character: str, here: Origin) -> Problem:

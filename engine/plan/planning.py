@@ -47,7 +47,7 @@ def make_plan(
         view = view_of(_candidates(cursor, definitions, now))
         introductions = _take_in(cursor, definitions, view, now)
         consider(cursor, definitions, view, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {})
+        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {}, sheets=inspect is not None)
         close(cursor)
         if inspect is not None:
             inspect(cursor)
@@ -111,15 +111,22 @@ def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
 
 
 def _walk_guarded(
-    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, counts: Mapping[str, int], now: datetime, allowed: Mapping[str, float]
+    cursor: duckdb.DuckDBPyConnection,
+    definitions: Definitions,
+    view: LedgerView,
+    counts: Mapping[str, int],
+    now: datetime,
+    allowed: Mapping[str, float],
+    *,
+    sheets: bool,
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
-    walk(cursor, definitions, now)
+    walk(cursor, definitions, now, sheets=sheets)
     firsts = first_runs(cursor, definitions, view, allowed)
     over = [guard.sequence for guard in firsts if not guard.passed]
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
-        walk(cursor, definitions, now)
+        walk(cursor, definitions, now, sheets=sheets)
     return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
 
 

@@ -64,16 +64,19 @@ def _answers(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> Non
     cursor.execute(
         "INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'"
     )
-    asked = [("refusals", "unsubscribed", crm.contact.unsubscribed, True, None)]
+    if crm.contact.unsubscribed is not None:
+        _answer(cursor, definitions, "refusals", crm.contact.unsubscribed, True, None)
     for topic, field in crm.contact.consent.items():
-        asked += [("denials", "consent", field, False, topic), ("consents", "consent", field, True, topic)]
-    for table, _, field, value, topic in asked:
-        if field is not None:
-            binder = Binder()
-            said = sql(flagged(crm, field, value, binder))
-            cursor.execute(
-                f"INSERT INTO {table} SELECT address, $topic FROM ({said}) WHERE address IN (SELECT address FROM address_keys)", {**binder.values, "topic": topic}
-            )
+        _answer(cursor, definitions, "denials", field, False, topic)
+        _answer(cursor, definitions, "consents", field, True, topic)
+
+
+def _answer(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, table: str, field: str, value: bool, topic: str | None) -> None:
+    binder = Binder()
+    said = sql(flagged(definitions.crm, field, value, binder))
+    cursor.execute(
+        f"INSERT INTO {table} SELECT address, $topic FROM ({said}) WHERE address IN (SELECT address FROM address_keys)", {**binder.values, "topic": topic}
+    )
 
 
 def _locales(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:

@@ -12,9 +12,9 @@ from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
 
 
-def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
-    """Fill decisions for every considered enrollment, and unreached for records with nobody."""
-    for table in ("decisions", "holds", "chosen", "missing"):
+def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, *, sheets: bool = False) -> None:
+    """Fill decisions for every considered enrollment, and unreached for records with nobody; `sheets` keeps what each gate saw."""
+    for table in ("decisions", "holds", "chosen", "missing", "sheets"):
         cursor.execute(f"DELETE FROM {table}")
     cursor.execute("DELETE FROM named WHERE reason = 'no_recipient_yet'")
     for sequence in _sorted(definitions):
@@ -32,6 +32,8 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
         if not _one("SELECT count(*) FROM walk, clock WHERE pos = pass AND NOT done", cursor):
             continue
         _pass(cursor, definitions, position, now)
+        if sheets:
+            run(cursor, "sheets")
 
 
 def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:

@@ -15,7 +15,7 @@ WHITE_SPACE = "".join(chr(code) for code in range(0x110000) if chr(code).isspace
 def normal_address(value: exp.Expression, binder: Binder) -> exp.Expression:
     """The address trimmed and in lower case; NULL where nothing is left."""
     trimmed = exp.Anonymous(this="TRIM", expressions=[value, binder.bind(WHITE_SPACE)])
-    return exp.func("NULLIF", exp.Lower(this=trimmed), exp.Literal.string(""))
+    return exp.Nullif(this=exp.Lower(this=trimmed), expression=exp.Literal.string(""))
 
 
 def receivers(crm: Crm, binder: Binder, wanted: str) -> exp.Select:

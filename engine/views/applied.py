@@ -154,4 +154,4 @@ def _next(applied: Applied, delivered: Delivered, width: int, command: Callable[
         yield f"The mails: {one_line(str(applied.mails / 'index.html'))}"
     if delivered.unknown:
         yield f"To settle:  {command('sends --state unknown')}, then {command('resolve SEND --as sent|failed|resend')}"
-    yield f"Run {applied.run_id[:8]} is in the ledger; {command('sends')} lists what went to whom."
+    yield f"Run {applied.run_id[:8]} is in the ledger; `engine sends` lists what went to whom."

@@ -47,6 +47,18 @@ def moment(value: datetime, zone: str) -> str:
     return f"{day(local.date())}, {local:%H:%M}"
 
 
+def occurrence(key: str, zone: str) -> str:
+    """An occurrence's key as a person reads it: an instant in the zone, anything else as it is.
+
+    >>> occurrence("2026-12-31T02:00:00Z", "Asia/Bangkok"), occurrence("2026-12-31", "Asia/Bangkok")
+    ('2026-12-31 09:00', '2026-12-31')
+    """
+    try:
+        return f"{to_local(datetime.fromisoformat(key[:-1]), zone):%Y-%m-%d %H:%M}" if key.endswith("Z") else key
+    except ValueError:
+        return key
+
+
 def iso(value: datetime | None, zone: str) -> str | None:
     """A naive UTC instant in ISO 8601 with the zone's offset; None stays None."""
     return None if value is None else aware(value, zone).isoformat()

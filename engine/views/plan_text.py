@@ -16,7 +16,7 @@ from engine.plan.plan import SequenceSummary
 from engine.views.escaping import one_line
 from engine.views.guards_text import guard_lines
 from engine.views.ink import PLAIN, Ink
-from engine.views.phrases import counted, moment, padded, width_of, wrapped
+from engine.views.phrases import counted, moment, occurrence, padded, table, width_of, wrapped
 from engine.views.plan_json import PlanPage
 from engine.views.reasons import mend, short
 
@@ -95,8 +95,8 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
 def _sequence(page: PlanPage, sequence: SequenceSummary, lines: list[Line], width: int, ink: Ink) -> Iterator[str]:
     yield _title(page, sequence.id, width, ink)
     counts = sequence.counts
-    new = f", {counts['enroll']:,} of them new" if counts.get("enroll") else ""
-    yield f"  {counted(counts.get('considered', 0), 'way', 'ways')} considered{new}"
+    new = f", {'all' if counts['enroll'] == counts['considered'] else format(counts['enroll'], ',')} new" if counts.get("enroll") else ""
+    yield f"  {counted(counts.get('considered', 0), 'enrollment')} considered{new}"
     for decision, (one, many) in _WORDS.items():
         count = counts.get(decision, 0)
         if count:
@@ -216,20 +216,24 @@ def _sample(page: PlanPage, sequence: SequenceSummary, width: int, ink: Ink) -> 
         return
     total = sequence.counts.get("send", 0)
     yield f"  for instance{f' ({len(rows)} of {total:,})' if total > len(rows) else ''}"
-    for row in rows:
-        record, contact = page.naming.record(row["entity"], row["record"]), page.naming.contact(row["contact"])
-        about = "" if row["entity"] == page.plan.definitions.crm.contact.entity else f" about {row['entity']} {record}"
-        occurrence = page.naming.occurrence(row["sequence"], row["entity"], row["record"], row["occurrence"])
-        who = f"{contact} <{row['address']}>" if page.naming.show_pii else str(contact)
-        yield from (ink.faint(text) for text in wrapped(one_line(f"{who}: {row['step']}{about}, {occurrence} ({row['locale']})"), width, first="            "))
+    yield from (ink.faint(line) for line in table((), (_instance(page, row) for row in rows), width, indent=" " * 6))
+
+
+def _instance(page: PlanPage, row: dict[str, Any]) -> tuple[str, ...]:
+    naming = page.naming
+    record, contact = naming.record(row["entity"], row["record"]), naming.contact(row["contact"])
+    about = "" if row["entity"] == page.plan.definitions.crm.contact.entity else f"{row['entity']} {record}"
+    when = occurrence(naming.occurrence(row["sequence"], row["entity"], row["record"], row["occurrence"]), page.zone)
+    who = f"{contact} <{row['address']}>" if naming.show_pii else str(contact)
+    return tuple(one_line(cell) for cell in (who, row["step"], about, when, row["locale"]))
 
 
 def _rows(page: PlanPage, sequence: str, decision: Decided, step: str | None, limit: int) -> list[dict[str, Any]]:
-    table = page.plan.decisions
-    wanted = pc.and_(pc.equal(table.column("sequence"), pa.scalar(sequence)), pc.equal(table.column("decision"), pa.scalar(str(decision))))
+    decisions = page.plan.decisions
+    wanted = pc.and_(pc.equal(decisions.column("sequence"), pa.scalar(sequence)), pc.equal(decisions.column("decision"), pa.scalar(str(decision))))
     if step is not None:
-        wanted = pc.and_(wanted, pc.equal(table.column("step"), pa.scalar(step)))
-    rows: list[dict[str, Any]] = table.filter(wanted).slice(0, limit).to_pylist()
+        wanted = pc.and_(wanted, pc.equal(decisions.column("step"), pa.scalar(step)))
+    rows: list[dict[str, Any]] = decisions.filter(wanted).slice(0, limit).to_pylist()
     return rows
 
 
@@ -278,9 +282,9 @@ def _next(page: PlanPage, width: int, ink: Ink, apply: str) -> Iterator[str]:
     plan = page.plan
     if not plan.applyable:
         yield from wrapped("A guard about the project blocks everything: an apply would write nothing and send nothing.", width)
-    elif plan.summary["send"]:
-        yield from wrapped(f"Nothing was written. `{apply}` sends what is due at its moment.", width)
-    elif plan.has_changes:
-        yield from wrapped(f"Nothing was written. `{apply}` records what changed; no mail would go.", width)
-    else:
-        yield from wrapped("Nothing is due, and nothing was written.", width)
+        return
+    if not plan.has_changes:
+        yield "Nothing is due, and nothing was written."
+        return
+    yield "Nothing was written. This sends what is due:" if plan.summary["send"] else "Nothing was written. This records what changed, and sends nothing:"
+    yield f"  {apply}"

@@ -31,7 +31,7 @@ class StatusPage:
     status: Status
     copied_at: datetime | None
     held_by: Holder | None
-    kill_switch: str | None
+    kill_switch: bool
     waiting: Sequence[Order]
     naming: Naming
 
@@ -99,7 +99,7 @@ def as_text(page: StatusPage, *, width: int = 80, ink: Ink = PLAIN, command: Cal
 def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
     stops = [control for control in page.status.controls if control.action == "stopped"]
     if page.kill_switch:
-        yield from (ink.bad(line) for line in wrapped(f"Stopped by the kill switch: {one_line(page.kill_switch)}. No mail leaves.", width, first="  "))
+        yield from (ink.bad(line) for line in wrapped("Stopped by the kill switch (state/STOP, or ENGINE_STOP): no mail leaves. Lift it where it was set.", width, first="  "))
     if any(control.scope == "project" for control in stops):
         yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
     if page.held_by:

@@ -94,11 +94,13 @@ def world(folder: Path, kind: str, count: int, *faults: str) -> Iterator[World]:
         server.wait()
 
 
+# The failpoints that one life meets; FP13 needs a death before it, and those without a number belong to other tests.
+MET = [name for name in FAILPOINTS if name.startswith("FP") and name != "FP13"]
 # What one kill at the first visit leaves in doubt over SMTP (§3.5): only what was dispatched and not settled.
 IN_DOUBT = dict.fromkeys(FAILPOINTS, 0) | dict.fromkeys(("FP7", "FP8", "FP9", "FP10", "FP11"), IN_FLIGHT)
 
 
-@pytest.mark.parametrize("name", [name for name in FAILPOINTS if name != "FP13"])
+@pytest.mark.parametrize("name", MET)
 def test_3_5_a_kill_at_each_failpoint_smtp(name: str, tmp_path: Path) -> None:
     """Over SMTP what was dispatched is in doubt, and nothing else; each of the others arrives once."""
     with world(tmp_path, "smtp", 50) as here:
@@ -107,7 +109,7 @@ def test_3_5_a_kill_at_each_failpoint_smtp(name: str, tmp_path: Path) -> None:
         assert here.judge()[0] == IN_DOUBT[name]
 
 
-@pytest.mark.parametrize("name", [name for name in FAILPOINTS if name != "FP13"])
+@pytest.mark.parametrize("name", MET)
 def test_3_5_a_kill_at_each_failpoint_outbox(name: str, tmp_path: Path) -> None:
     """With a transport that knows a repeated key nothing is in doubt: all arrive, each once."""
     with world(tmp_path, "outbox", 50) as here:

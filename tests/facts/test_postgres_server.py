@@ -23,8 +23,10 @@ def test_a_server_from_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     if hidden:
         private = tmp_path / "private"
         private.mkdir(mode=0o700)
-        shutil.copytree(folder.parent, private / "pginstall", symlinks=True)
-        monkeypatch.setattr(postgres_server, "binaries", lambda: private / "pginstall" / "bin")
+        package = folder.parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, private / part.name, symlinks=True)
+        monkeypatch.setattr(postgres_server, "binaries", lambda: private / package.name / "pginstall" / "bin")
     with postgres_server.running() as server:
         base = server.create()
         with psycopg.connect(server.url(base), autocommit=True) as connection:

@@ -42,12 +42,12 @@ class Design:
     idempotent: bool = False
 
 
-def check(design: Design, *, workers: int = 2, crashes: int = 2, lapses: int = 2) -> tuple[int, dict[str, World]]:
-    """The number of states reached, and for each broken promise the first state that breaks it."""
+def check(design: Design, *, workers: int = 2, crashes: int = 2, lapses: int = 2, until: str = "") -> tuple[int, dict[str, World]]:
+    """The number of states reached, and for each broken promise the first state that breaks it. With `until` it ends at that promise."""
     start = World(workers=(Worker(),) * workers, crashes=crashes, lapses=lapses)
     seen: dict[World, list[World]] = {}
     queue, broken = deque([start]), dict[str, World]()
-    while queue:
+    while queue and until not in broken:
         world = queue.popleft()
         if world in seen:
             continue
@@ -60,6 +60,8 @@ def check(design: Design, *, workers: int = 2, crashes: int = 2, lapses: int = 2
             broken.setdefault("lost", world)
         if world.state == "failed" and at_rest and world.accepted > 0:
             broken.setdefault("failed but delivered", world)
+    if until in broken:
+        return len(seen), broken
     ends = {world for world in seen if world.state in ("sent", "failed", "unknown") and all(w.at == "idle" for w in world.workers)}
     if stuck := set(seen) - _can_reach(ends, seen):
         broken["stuck"] = min(stuck, key=str)

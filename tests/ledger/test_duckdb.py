@@ -29,15 +29,16 @@ class DuckdbHome(Home):
         return self.open()
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One empty ledger, copied for each story: making the tables takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("empty")
+    DuckdbHome(folder).open().close()
+    return folder
+
+
 class TestDuckdb(LedgerConformance):
     """The common stories."""
-
-    @pytest.fixture(scope="class")
-    def empty(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """One empty ledger, copied for each story: making the tables takes longer than most of them."""
-        folder = tmp_path_factory.mktemp("empty")
-        DuckdbHome(folder).open().close()
-        return folder
 
     @pytest.fixture
     def home(self, empty: Path, tmp_path: Path) -> DuckdbHome:

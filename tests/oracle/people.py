@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .facts import Record, Scope, World, key_order, no_blank
+from .facts import Record, Scope, World, folded, key_order, no_blank
 from .ledger import OccurrenceKey, OracleLedger
 from .model import Sequence, Step
 from .rules import holds
@@ -225,7 +225,9 @@ def _kept(
             else Scope(world, record, contact, bare=contact).value(order)
         )
         # No value comes last.
-        return (value is None, "" if value is None else value, key_order(contact.key))
+        # Text in order is text compared (7.2): upper and lower case are one.
+        compared = folded(value) if isinstance(value, str) else value
+        return (value is None, "" if value is None else compared, key_order(contact.key))
 
     staying = [contact for contact in people if contact.key in on_the_way]
     others = sorted((c for c in people if c.key not in on_the_way), key=rank)

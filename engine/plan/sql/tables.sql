@@ -50,3 +50,8 @@ CREATE OR REPLACE TEMP TABLE decisions (
 -- Keys that are whole numbers sort by value, others by code point after them.
 CREATE OR REPLACE TEMP MACRO whole(k) AS TRY_CAST(CASE WHEN regexp_full_match(k, '-?[0-9]{1,37}') THEN k END AS HUGEINT);
 CREATE OR REPLACE TEMP TABLE step_template (sequence VARCHAR, step VARCHAR, template VARCHAR);
+CREATE OR REPLACE TEMP TABLE sheets (
+    sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, is_record BOOLEAN, step VARCHAR, pos INTEGER,
+    due TIMESTAMP, expiry TIMESTAMP, start TIMESTAMP, decision VARCHAR, reason VARCHAR, template VARCHAR, step_fault VARCHAR,
+    duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN
+);

@@ -1,0 +1,94 @@
+"""Whom an enrollment by hand is about, and what the next plan makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.errors import WrongUsage
+from engine.facts.names import quoted
+from engine.relations.binding import Binder, sql
+from engine.relations.segments import members
+from engine.runs.planning import plan_now
+from engine.views.enrolled import EnrolledPage
+from engine.views.naming import Naming
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from engine.facts.snapshot import Snapshot
+    from engine.runs.opening import Site
+
+
+def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str, str]], segment: str | None) -> tuple[list[str], int]:
+    """The keys of the records that the sequence is about, and how many that were named are not in the CRM."""
+    wanted = list(named)
+    if segment is not None:
+        wanted += _members(site, snapshot, segment)
+    keys: list[str] = []
+    missing = 0
+    for entity, key in wanted:
+        found = _records(site, snapshot, about, entity, key)
+        missing += not found
+        keys += found
+    return list(dict.fromkeys(keys)), missing
+
+
+def _members(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str, str]]:
+    if segment not in site.definitions.segments:
+        raise WrongUsage(f"there is no segment `{segment}`", help=f"the segments are {', '.join(sorted(site.definitions.segments))}")
+    binder = Binder()
+    select = members(site.definitions, segment, site.now, binder)
+    rows = snapshot.connection.execute(f"SELECT key FROM ({sql(select)}) ORDER BY key", binder.of(select)).fetchall()
+    return [(site.definitions.segments[segment].entity, key) for (key,) in rows]
+
+
+def _records(site: Site, snapshot: Snapshot, about: str, entity: str, key: str) -> list[str]:
+    """The record itself, or the contacts that belong to it where the sequence is about contacts."""
+    crm = site.definitions.crm
+    if entity == about:
+        query = f"SELECT _key FROM facts.{quoted(about)} WHERE _key = $1"
+    else:
+        via = next((relation.via for relation in crm.entities[about].relations.values() if relation.one == entity), None)
+        if about != crm.contact.entity or via is None:
+            raise WrongUsage(f"the sequence is about a {about}, not about a {entity}", help=f"name the record: --record {about}:KEY")
+        query = f"SELECT _key FROM facts.{quoted(about)} WHERE CAST({quoted(via)} AS VARCHAR) = $1 ORDER BY _key"
+    return [found for (found,) in snapshot.connection.execute(query, [key]).fetchall()]
+
+
+def already_in(site: Site, sequence: str, about: str, keys: Sequence[str], again: bool) -> dict[str, str]:
+    """Contacts that would be refused, with the reason, so that no occurrence is left for them (3.9)."""
+    if about != site.definitions.crm.contact.entity:
+        return {}
+    wanted = set(keys)
+    never = site.definitions.sequences[sequence].reenter in (None, "never")
+    refused: dict[str, str] = {}
+    with site.read_ledger() as ledger:
+        for row in ledger.enrollments(sequence=sequence, limit=10_000_000).rows:
+            if row.contact in wanted and row.exit_at is None:
+                refused[row.contact] = "already_enrolled"
+            elif row.contact in wanted and never and not again:
+                refused.setdefault(row.contact, "enrolled_before")
+    return refused
+
+
+def outcome(site: Site, sequence: str, made: dict[str, str], refused: dict[str, str], missing: int, naming: Naming) -> EnrolledPage:
+    """What a plan at this moment says of the occurrences that were made, by record."""
+    barred: dict[str, str] = {}
+
+    def look(cursor: duckdb.DuckDBPyConnection) -> None:
+        rows = cursor.execute("SELECT record, occurrence, refused FROM entering WHERE sequence = $1 AND refused IS NOT NULL", [sequence]).fetchall()
+        barred.update({record: reason for record, occurrence, reason in rows if made.get(record) == occurrence})
+
+    plan = plan_now(site, inspect=look).plan
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
+    for row in plan.decisions.to_pylist():
+        if row["sequence"] == sequence and made.get(row["record"]) == row["occurrence"]:
+            found.setdefault(row["record"], []).append((row["decision"], row["reason"], row["contact"]))
+    reasons = dict(refused)
+    for record in made:
+        if record not in found:
+            reasons[record] = barred.get(record, "not_started" if not any(s.id == sequence and s.counts["considered"] for s in plan.sequences) else "no_recipient_yet")
+        elif all(decision == "unreached" for decision, _, _ in found[record]):
+            reasons[record] = "no_recipient"
+    return EnrolledPage(sequence, {record: rows for record, rows in found.items() if record not in reasons}, reasons, missing, naming, site.definitions.sequences[sequence].about)

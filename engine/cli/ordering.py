@@ -1,0 +1,61 @@
+"""Orders from the command line: whom they are about, and what became of them (semantics 9.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from engine.cli.apply import user
+from engine.cli.door import Door
+from engine.errors import DefinitionsInError, WrongUsage
+
+if TYPE_CHECKING:
+    from engine.definitions.definitions import Definitions
+    from engine.ledger.orders import Order
+
+
+def sequence_named(definitions: Definitions, id: str) -> str:
+    """The sequence of this id. WrongUsage, with what is meant, where there is none."""
+    if id not in definitions.sequences:
+        from engine.definitions.translating import did_you_mean
+
+        raise WrongUsage(f"there is no sequence `{id}`", help=did_you_mean(id, definitions.sequences, "the sequences are"))
+    return id
+
+
+def record_named(definitions: Definitions, text: str) -> tuple[str, str]:
+    """`ENTITY:KEY` as the entity and the key. WrongUsage for anything else."""
+    entity, sign, key = text.partition(":")
+    if not sign or not key or entity not in definitions.crm.entities:
+        raise WrongUsage(f"{text!r} names no record", help=f"write ENTITY:KEY; the entities are {', '.join(definitions.crm.entities)}")
+    return entity, key
+
+
+def give(door: Door, order: Order, command: str, done: Mapping[str, str]) -> int:
+    """Carry the order out, or leave it for the run that holds the ledger; `done` says what to tell: carried_out, nothing.
+
+    Where the definitions are in error the order still gets through: stopping never waits for a YAML file.
+    """
+    from engine.runs.inbox import leave_order
+
+    try:
+        site = door.site()
+    except DefinitionsInError:
+        path = leave_order(door.root / "state", order)
+        door.out(f"The definitions are in error, so nothing else can run; the order lies in {path.parent}, and the next run obeys it first.")
+        return 0
+    from engine.runs.locking import obey
+
+    obeyed = obey(site, order, command)
+    if obeyed.rows is None:
+        holder = f" ({obeyed.holder})" if obeyed.holder else ""
+        door.out(f"A run holds the ledger{holder}. It reads the order before its next group of mails; nothing else is needed.")
+    elif obeyed.rows == 0:
+        door.out(done["nothing"])
+    else:
+        door.out(done["carried_out"].replace("{rows}", f"{obeyed.rows:,}"))
+    return 0
+
+
+def by() -> str:
+    return user()
