@@ -9,7 +9,7 @@ from engine.definitions.base import Loc
 from engine.definitions.crm import Crm
 from engine.definitions.definitions import Places
 from engine.definitions.draft import Draft
-from engine.definitions.operands import misfit
+from engine.definitions.operands import Compared, misfit
 from engine.definitions.paths import Path, PathError, Scope, resolve
 from engine.definitions.references import path_problem, to_a_record, use_segment
 from engine.definitions.rules import GROUPS, HISTORY, All, AnyOf, Compare, InSegment, Not, Related, Rule
@@ -88,22 +88,20 @@ def _path_loc(rule: Compare) -> Loc:
 
 def _compare(rule: Compare, context: Context) -> Iterator[Problem]:
     loc = _path_loc(rule)
-    place = context.key(*loc)
     try:
         path = context.follow(rule.path)
     except PathError as error:
-        yield path_problem(context.draft, error, rule.path, place, context.more(rule.path, error), context.scope)
+        yield path_problem(context.draft, error, rule.path, context.key(*loc), context.more(rule.path, error), context.scope)
         return
     if path is None:
         return
     if path.many:
-        yield _bare_many(rule, path, place)
+        yield _bare_many(rule, path, context.key(*loc))
     elif path.field is None:
-        yield to_a_record(context.draft, rule.dotted, path, place)
+        yield to_a_record(context.draft, rule.dotted, path, context.key(*loc))
     else:
-        crm = context.draft.where("crm", "crm")
-        declared = crm.key("entities", path.end, "fields", str(path.field_name))
-        wrong = misfit(rule, path.field, rule.dotted, context.key(*rule.at), context.value(*rule.at), declared)
+        declared = ("entities", path.end, "fields", str(path.field_name))
+        wrong = misfit(rule, path.field, rule.dotted, lambda: Compared(context.key(*rule.at), context.value(*rule.at), context.draft.where("crm", "crm").key(*declared)))
         if wrong is not None:
             yield wrong
 

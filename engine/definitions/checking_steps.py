@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 
 from engine.clock import Duration, shift_wall
 from engine.definitions import references
@@ -44,19 +45,19 @@ def step_times(draft: Draft) -> Iterator[Problem]:
         places = draft.where("sequence", id)
         dated = isinstance(sequence.trigger, DateTrigger)
         for index, step in enumerate(sequence.steps):
-            place, value = places.key("steps", index, step.kind), places.value("steps", index, step.kind)
+            loc = ("steps", index, step.kind)
             if dated and step.kind == "wait":
                 yield Problem(
-                    "E311", "`wait` does not belong to a date trigger", place, f"write `after: {step.wait}` or `before: {step.wait}`, counted from the date",
+                    "E311", "`wait` does not belong to a date trigger", places.key(*loc), f"write `after: {step.wait}` or `before: {step.wait}`, counted from the date",
                     ((places.key("trigger"), "the trigger"),),
                 )  # fmt: skip
             elif not dated and step.kind != "wait":
                 yield Problem(
-                    "E311", f"`{step.kind}` counts from a date, and this trigger has none", place, f"write `wait: {step.duration}`, counted from " + ("the start" if index == 0 else "the step before"),
+                    "E311", f"`{step.kind}` counts from a date, and this trigger has none", places.key(*loc), f"write `wait: {step.duration}`, counted from " + ("the start" if index == 0 else "the step before"),
                     ((places.value("trigger"), "the trigger"),),
                 )  # fmt: skip
             elif step.kind == "wait" and step.duration.count == 0 and index > 0:
-                yield Problem("E313", "only the first step may wait for no time", value, "two mails at once are one mail; wait at least `1d`")
+                yield Problem("E313", "only the first step may wait for no time", places.value(*loc), "two mails at once are one mail; wait at least `1d`")
             if step.at is not None and step.duration.exact:
                 at = places.key("steps", index, "at")
                 days = f"{step.duration.count // 24}d" if step.duration.unit == "h" and step.duration.count % 24 == 0 and step.duration.count else "2d"
@@ -69,6 +70,8 @@ def order_of_steps(draft: Draft) -> Iterator[Problem]:
         if not isinstance(sequence.trigger, DateTrigger) or any(step.kind == "wait" for step in sequence.steps):
             continue
         places = draft.where("sequence", id)
+        if _in_plain_order(sequence):
+            continue
         moments = _moments(draft, sequence)
         for index in range(1, len(sequence.steps)):
             step, previous = sequence.steps[index], sequence.steps[index - 1]
@@ -84,6 +87,14 @@ def order_of_steps(draft: Draft) -> Iterator[Problem]:
                 "E312", f"`{step.id}` ({step.kind} {step.duration}) {when} `{previous.id}` ({previous.kind} {previous.duration})", places.value("steps", index, step.kind),
                 "put the steps in the order of time" + ("" if step.duration.unit == previous.duration.unit else ", or count in one unit"), ((places.value("steps", index - 1, previous.kind), "the step before it"),),
             )  # fmt: skip
+
+
+def _in_plain_order(sequence: Sequence) -> bool:
+    """Days and weeks with one time of day are in order when their numbers are: what most sequences are."""
+    if any(step.duration.unit not in ("d", "w") or step.at is not None for step in sequence.steps):
+        return False
+    days = [(-1 if step.kind == "before" else 1) * step.duration.count * (7 if step.duration.unit == "w" else 1) for step in sequence.steps]
+    return all(first < second for first, second in pairwise(days))
 
 
 def _moments(draft: Draft, sequence: Sequence) -> list[list[datetime]]:

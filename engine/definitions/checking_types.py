@@ -190,7 +190,7 @@ def _formats(draft: Draft, places: Places, loc: Loc, variable: Variable, path: P
     fitting = {"date": _DATES, "long_date": _DATES, "datetime": ("timestamp",), "money": _NUMBERS, "number": _NUMBERS}.get(variable.format or "")
     if fitting is not None and gives not in fitting:
         what = {"list": "a list", "text": "text", "boolean": "true or false", "integer": "a number", "decimal": "a number", "date": "a date", "timestamp": "a timestamp"}[gives]
-        shows = {_DATES: "dates and timestamps", _NUMBERS: "numbers"}.get(fitting, "timestamps")
+        shows = "numbers" if fitting == _NUMBERS else "dates and timestamps" if fitting == _DATES else "timestamps"
         yield Problem("E255", f"`format: {variable.format}` shows {shows}, and this is {what}", at, "take it out, or choose one that fits: date, long_date, datetime, money, number, text")
         return
     if variable.format == "money" and variable.currency is None:

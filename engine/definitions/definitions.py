@@ -35,6 +35,11 @@ class Places:
         return self._nearest(self.values, loc) or Origin(self.file)
 
     def _nearest(self, table: Mapping[Loc, Origin], loc: Loc) -> Origin | None:
+        nearest = getattr(table, "nearest", None)
+        if nearest is not None:
+            # Places that are found by walking say it in one walk.
+            found: Origin | None = nearest(loc)
+            return found
         for length in range(len(loc), -1, -1):
             if loc[:length] in table:
                 return table[loc[:length]]

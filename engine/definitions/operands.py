@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -25,7 +27,6 @@ OPERATORS_OF: dict[FieldType, tuple[str, ...]] = {
 }
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
-_TEXT_INSTEAD = {"greater_than": "contains", "less_than": "contains", "on": "equals", "before": "contains", "after": "contains"}
 
 
 def operand_of(type_: FieldType, operand: Any) -> Any:
@@ -59,13 +60,22 @@ def _moment(type_: FieldType, operand: Any) -> date | datetime:
     raise ValueError(operand)
 
 
-def misfit(rule: Compare, field: Field, name: str, operator_place: Origin, value_place: Origin, declared: Origin) -> Problem | None:
-    """The operator or the operand does not fit the field; None when both do."""
-    related = ((declared, f"`{name}` is declared as {field.type} here"),)
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Where a comparison stands: its operator, its value, and the declaration of the field."""
+
+    operator: Origin
+    value: Origin
+    declared: Origin
+
+
+def misfit(rule: Compare, field: Field, name: str, places: Callable[[], Compared]) -> Problem | None:
+    """The operator or the operand does not fit the field; None when both do. Places are asked for only then."""
     known = OPERATORS_OF[field.type]
     if rule.operator not in known:
         why = " (text has no order)" if field.type == "text" and rule.operator in ORDER_OPERATORS else ""
-        return Problem("E302", f"`{rule.operator}` does not fit `{name}`, which is {_named(field.type)}{why}", operator_place, f"fitting here: {', '.join(known)}", related)
+        message = f"`{rule.operator}` does not fit `{name}`, which is {_named(field.type)}{why}"
+        return Problem("E302", message, places().operator, f"fitting here: {', '.join(known)}", ((places().declared, f"`{name}` is declared as {field.type} here"),))
     if rule.operator in (*_EMPTY, "within_last", "within_next"):
         return None
     operands = rule.operand if isinstance(rule.operand, tuple) else (rule.operand,)
@@ -74,21 +84,24 @@ def misfit(rule: Compare, field: Field, name: str, operator_place: Origin, value
         try:
             typed.append(operand_of(field.type, operand))
         except ValueError:
-            return Problem("E303", f"`{name}` is {_named(field.type)}, and {_told(operand)} is not", value_place, _instead(field.type, operand), related)
+            message = f"`{name}` is {_named(field.type)}, and {_told(operand)} is not"
+            return Problem("E303", message, places().value, _instead(field.type, operand), ((places().declared, f"`{name}` is declared as {field.type} here"),))
     if rule.operator == "between" and _day(typed[0]) > _day(typed[1]):
-        return Problem("E305", f"`between` has the larger value first: {rule.operand[0]} and {rule.operand[1]}", value_place, f"write [{rule.operand[1]}, {rule.operand[0]}]")  # type: ignore[index]  # between has a tuple of two
+        low, high = operands
+        return Problem("E305", f"`between` has the larger value first: {low} and {high}", places().value, f"write [{high}, {low}]")
     if rule.operator in _EQUALITY and field.choices is not None:
-        return _choice(operands, field.choices, name, value_place, declared)
+        return _choice(operands, field.choices, name, places)
     return None
 
 
-def _choice(operands: tuple[Any, ...], choices: tuple[str, ...], name: str, place: Origin, declared: Origin) -> Problem | None:
+def _choice(operands: tuple[Any, ...], choices: tuple[str, ...], name: str, places: Callable[[], Compared]) -> Problem | None:
     known = {_folded(choice) for choice in choices}
     for operand in operands:
         if _folded(str(operand)) not in known:
             meant = closest(str(operand), choices)
             hint = f"did you mean `{meant}`? " if meant else ""
-            return Problem("E304", f"`{name}` is never `{operand}`", place, f"{hint}{'Its' if hint else 'its'} choices are: {', '.join(choices)}", ((declared, "its choices are declared here"),))
+            help = f"{hint}{'Its' if hint else 'its'} choices are: {', '.join(choices)}"
+            return Problem("E304", f"`{name}` is never `{operand}`", places().value, help, ((places().declared, "its choices are declared here"),))
     return None
 
 

@@ -72,6 +72,22 @@ class _Table(Mapping[Loc, Origin]):
                 return None
         return place if self._keys else node[:3]
 
+    def nearest(self, loc: Loc) -> Origin | None:
+        """The place at loc, or the deepest one above it."""
+        node, place = self._root, None
+        for part in loc:
+            below = node[3]
+            if isinstance(below, dict) and part in below:
+                place, node = below[part]
+            elif isinstance(below, list) and isinstance(part, int) and 0 <= part < len(below):
+                node = below[part]
+                place = node[:3]
+            else:
+                break
+        if self._keys:
+            return Origin(self._file, *place) if place is not None else None
+        return Origin(self._file, *node[:3])
+
     def __getitem__(self, loc: Loc) -> Origin:
         found = self._find(loc)
         if found is None:

@@ -87,7 +87,7 @@ class _Checker:
     def _layout(self, layout: Layout) -> None:
         placed = Placed(layout.html, layout.file)
         common = self.definitions.types.get(COMMON)
-        scope = scope_of(self.definitions, COMMON, (*LAYOUT_NAMES, "body")) if common else Scope({name: ANY for name in (*LAYOUT_NAMES, "body")})
+        scope = scope_of(self.definitions, COMMON, (*LAYOUT_NAMES, "body")) if common else Scope(dict.fromkeys((*LAYOUT_NAMES, "body"), ANY))
         self._layout_names[layout.id] = self._language(placed, scope, f"A layout has: {', '.join(sorted(scope.names))}")
         if self._broken(layout.file):
             return

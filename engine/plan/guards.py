@@ -104,7 +104,7 @@ def _min_facts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, coun
         sequence = definitions.sequences.get(id)
         if sequence is not None and sequence.about != definitions.crm.contact.entity:
             needed |= {hop.relation.entity for hop in contact_hops(definitions.crm, sequence)}
-    limits: dict[str, float] = {entity: 1 for entity in needed}
+    limits: dict[str, float] = dict.fromkeys(needed, 1)
     limits.update(definitions.project.guards.min_facts or {})
     for entity in sorted(limits):
         limit = allowed.get("min_facts", limits[entity])

@@ -79,7 +79,8 @@ def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
 
 def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> Candidates:
     occurrences = cursor.sql("SELECT sequence, entity, record, occurrence FROM occ").to_arrow_table()
-    whole = tuple(sorted(s.id for s in definitions.sequences.values() if reenter_of(s) != "every_occurrence"))
+    # Occurrences made by hand are the ledger's own: which are open is known only when it has answered.
+    whole = tuple(sorted(s.id for s in definitions.sequences.values() if reenter_of(s) != "every_occurrence" or s.trigger.kind != "date"))
     zone = definitions.project.timezone
     spans: list[Duration] = [WEEK, *(s.min_gap for s in definitions.sequences.values() if s.min_gap is not None)]
     if definitions.project.guards.max_per_contact is not None:

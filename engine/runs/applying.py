@@ -23,10 +23,11 @@ from engine.delivery.running import EndOnSignal, RunningClock
 from engine.delivery.smtp import SmtpServer
 from engine.delivery.smtp import SmtpTransport as Smtp
 from engine.delivery.transport import Transport
+from engine.errors import EngineError
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.records import Changes, Claimed, Committed, Run
 from engine.messages.message import Message
-from engine.messages.rendering import Renderer, RenderFailed, TemplateBroken
+from engine.messages.rendering import Renderer, RenderFailed
 from engine.messages.unsubscribe import link_of, make_token
 from engine.plan.plan import Plan
 from engine.runs.filling import with_variables
@@ -166,7 +167,7 @@ def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
         smtp = setting.smtp
         server = SmtpServer(
             host=_plain(smtp.host),
-            port=int(smtp.port),
+            port=_port(smtp.port),
             tls=smtp.tls,
             username=_plain(smtp.username) or None,
             password=_plain(smtp.password) or None,
@@ -174,6 +175,13 @@ def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
         )
         return Smtp(server, recipients or recipients_of(site))
     return ConsoleTransport(sys.stdout)
+
+
+def _port(value: int | str) -> int:
+    text = str(value).strip()
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise EngineError("the SMTP port is not a number between 1 and 65535", help="see `transport:` of this environment in engine.yaml")
+    return int(text)
 
 
 def _plain(value: object) -> str:
@@ -206,7 +214,8 @@ def letter_writer(site: Site) -> Callable[[Claimed], Message | Unrendered]:
                 unsubscribe_url=link,
                 reply_to=sequence.reply_to,
             )
-        except (RenderFailed, TemplateBroken) as error:
+        except RenderFailed as error:
+            # A broken template is another matter: it ends the run, and nobody's mail of it has failed for good.
             return Unrendered(error.message)
 
     return write

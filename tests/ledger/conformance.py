@@ -398,7 +398,7 @@ class LedgerConformance:
         ids=["project", "sequence", "one in it", "one everywhere", "record"],
     )
     @pytest.mark.parametrize("verbs", [("pause", "resume"), ("stop", "start")])
-    def test_9_8_a_stop_between_claim_and_dispatch(self, ledger: Ledger, given: dict[str, str], verbs: tuple[Any, Any]) -> None:
+    def test_9_8_a_stop_between_claim_and_dispatch(self, ledger: Ledger, given: dict[str, Any], verbs: tuple[Any, Any]) -> None:
         """It holds what a worker has, lets others go, and its end lets all go."""
         if verbs[0] == "stop" and set(given) - {"sequence"}:
             pytest.skip("enrollments are paused, not stopped")

@@ -176,9 +176,8 @@ def test_two_at_once(path: Path) -> None:
         holder = who_holds(LedgerFiles(path))
         assert holder is not None and holder.pid == process.pid
     assert who_holds(LedgerFiles(path)) is None
-    with open_it(path):
-        with pytest.raises(LockHeld):
-            open_it(path)
+    with open_it(path), pytest.raises(LockHeld):
+        open_it(path)
     open_it(path).close()
 
 

@@ -24,6 +24,7 @@ from engine.plan.planning import make_plan
 from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Resume, Rows, Start, Stop, Suppress
 from .writing import FOLDERS
 
+
 def frozen(c: Claimed) -> Frozen:
     return Frozen(payload=b"x", payload_hash=c.send_key, sender="a@example.com", recipient=c.address, message_id=f"<{c.send_key}@example.com>", subject="s")
 

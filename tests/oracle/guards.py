@@ -99,7 +99,7 @@ def _max_per_contact(
 
 def _min_facts(world: World, ledger: OracleLedger) -> list[GuardResult]:
     """10.1 1 for each entity that a live enrollment needs, if not said."""
-    limits = {entity: 1 for entity in _entities_needed(world, ledger)}
+    limits = dict.fromkeys(_entities_needed(world, ledger), 1)
     limits.update(guards_said(world).get("min_facts") or {})
     found = []
     for entity, limit in sorted(limits.items()):

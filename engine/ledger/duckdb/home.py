@@ -67,16 +67,13 @@ class Home:
 
     def _stage(self, name: str, table: pa.Table, columns: str = "*") -> None:
         """A temporary table out of an Arrow table; `columns` is what is selected from it."""
-        self.connection.register("arriving", table)
-        try:
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM arriving")
-        finally:
-            self.connection.unregister("arriving")
+        self._arriving(table, f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM arriving")
 
-    def _insert(self, name: str, table: pa.Table, selected: str) -> None:
+    def _arriving(self, table: pa.Table, sql: str, values: dict[str, Any] | None = None) -> None:
+        """Run a statement that reads the Arrow table as `arriving`."""
         self.connection.register("arriving", table)
         try:
-            self.connection.execute(f"INSERT INTO {name} SELECT {selected}")
+            self.connection.execute(sql, values)
         finally:
             self.connection.unregister("arriving")
 

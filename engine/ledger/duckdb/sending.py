@@ -75,9 +75,8 @@ class Sending(Home):
         if len(by_key) != len(group):
             raise ValueError("a group names a send twice")
         with self._transaction("dispatch", now, inside="FP6", after="FP7") as transaction:
-            self._stage_leaving(list(by_key.values()), now)
             values = {"now": now, "judged_after": now - JUDGED_FOR, "longest_send": LONGEST_SEND}
-            self._rows(self._with_controls("dispatch_guards"), values)
+            self._arriving(self._leaving(list(by_key.values()), now), self._with_controls("dispatch_guards"), values)
             verdicts: dict[str, str] = dict(self._rows("SELECT send_key::VARCHAR, verdict FROM moved"))
             if others := sorted(key for key, verdict in verdicts.items() if verdict == "other_bytes"):
                 raise ValueError(f"other bytes for {others[0]}, which was frozen before: send the frozen ones")
@@ -212,8 +211,7 @@ class Sending(Home):
             (place, s.send_key, numbers.get(s.send_key), s.token, s.state, s.phase, s.code, s.enhanced_code, s.text, s.provider_message_id, s.retry_at)
             for place, s in enumerate(settlements)
         ]
-        self._stage("staged", _table(rows, _SAID), _NUMBERED)
-        self._rows(statement("settle"), {"max_attempts": max_attempts, "now": now})
+        self._arriving(_table(rows, _SAID), statement("settle"), {"max_attempts": max_attempts, "now": now})
         self._rows(
             "INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL", {"now": now}
         )
@@ -242,13 +240,13 @@ class Sending(Home):
         rows = [(place, key, numbers.get(key), token) for place, (key, token) in enumerate(holds)]
         self._stage("staged", _table(rows, _KEYS), _NUMBERED)
 
-    def _stage_leaving(self, group: Sequence[Dispatch], now: datetime) -> None:
+    def _leaving(self, group: Sequence[Dispatch], now: datetime) -> pa.Table:
         numbers = self._find_numbers([dispatch.send_key for dispatch in group])
         rows = [
             (place, d.send_key, numbers.get(d.send_key), d.token, d.frozen.payload_hash, d.frozen.message_id, d.transport, known_until(now, d.key_ttl_seconds))
             for place, d in enumerate(group)
         ]
-        self._stage("staged", _table(rows, _LEAVING), _NUMBERED)
+        return _table(rows, _LEAVING)
 
     def _freeze(self, leaving: Sequence[Dispatch]) -> None:
         numbers = self._numbers
@@ -258,7 +256,7 @@ class Sending(Home):
         if rows:
             table = _table([(key, number, *rest) for number, key, *rest in rows], _PAYLOADS)
             # Straight from Arrow: a message is the widest thing that the ledger holds, and is copied once.
-            self._insert("payloads", table, f"{_NUMBERED} FROM arriving ON CONFLICT DO NOTHING")
+            self._arriving(table, f"INSERT INTO payloads SELECT {_NUMBERED} FROM arriving ON CONFLICT DO NOTHING")
 
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -37,8 +37,7 @@ class Writing(Home):
             self._write_run(transaction, run)
             self._write_introductions(transaction, run.now)
             self._write_enrollments(transaction, run)
-            committed = self._write_sends(run, transaction.serial)
-        return committed
+            return self._write_sends(run, transaction.serial)
 
     def finish_run(self, run_id: str, outcome: str, counts: Mapping[str, int], now: datetime) -> None:
         failpoint("FP14")

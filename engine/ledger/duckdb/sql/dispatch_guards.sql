@@ -3,7 +3,7 @@ CREATE OR REPLACE TEMP TABLE moved AS
 WITH met AS MATERIALIZED (
   SELECT g.*, s.state, s.token AS held_by, s.lease_until, s.payload_hash AS frozen_as, s.expires_at, s.judged_at, s.ambiguous,
          s.known_until AS known, s.transport AS went_by, s.address_key, s.category, s.topic, s.sequence, s.entity, s.record, s.occurrence, s.contact
-  FROM staged g
+  FROM (SELECT * REPLACE (send_key::UUID AS send_key) FROM arriving) g
   LEFT JOIN sends s ON s.send_key = g.send_key AND s.number = g.number
 ), silenced AS (
   SELECT s.send_key,

@@ -14,5 +14,5 @@ SELECT g.* EXCLUDE (state), g.state AS said,
          WHEN s.attempts < $max_attempts AND s.known_until > $now THEN 'planned'
          ELSE 'unknown'
        END AS becomes
-FROM staged g
+FROM (SELECT * REPLACE (send_key::UUID AS send_key) FROM arriving) g
 LEFT JOIN sends s ON s.send_key = g.send_key AND s.number = g.number
