@@ -117,7 +117,7 @@ class Door:
         if not show_pii:
             return
         if self.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"):
-            raise WrongUsage("--show-pii is refused where CI is set: logs of CI are kept, and read by many", help="leave it out; records are then shown as pseudonyms")
+            raise WrongUsage("personal data is not shown where CI is set: its logs are kept, and read by many", help="leave out --show-pii (and the record of a preview); records are then shown as pseudonyms")
         if not _is_terminal(sys.stdout):
             self.say("warning: the output has personal data; delete it when it is not needed any more")
 

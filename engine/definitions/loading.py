@@ -8,7 +8,7 @@ import io
 import json
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -41,6 +41,7 @@ KINDS: dict[str, Kind] = {
     "types": "type", "templates": "template", "layouts": "layout", "segments": "segment", "sequences": "sequence", "enrollments": "enrollment",
 }  # fmt: skip
 FOLDERS = (*KINDS, "partials")
+_LONGEST = 300
 # Files that stand beside the YAML and are read by their name.
 _BESIDE = {"template": (".md", ".html", ".txt"), "segment": (".csv",)}
 _BODY_ENDINGS = {"body": (".md", ".html"), "text": (".txt", ".md")}
@@ -65,10 +66,18 @@ def load(tree: Tree) -> Loaded:
     problems = reading.problems
     for check in CHECKS:
         problems.extend(check(reading.draft))
-    problems = sorted(dict.fromkeys(problems), key=lambda problem: problem.sort_key)
+    problems = sorted(dict.fromkeys(map(_calm, problems)), key=lambda problem: problem.sort_key)
     if any(problem.severity == "error" for problem in problems):
         return Loaded(None, tuple(problems))
     return Loaded(reading.definitions(), tuple(problems))
+
+
+def _calm(problem: Problem) -> Problem:
+    """A sentence on one line, also where a value of many lines is quoted in it."""
+    if len(problem.message) <= _LONGEST and "\n" not in problem.message and "\n" not in problem.help:
+        return problem
+    message = " ".join(problem.message.split())
+    return replace(problem, message=message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…", help=" ".join(problem.help.split()))
 
 
 class _Reading:

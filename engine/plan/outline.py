@@ -23,7 +23,8 @@ def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None
     """Fill seqs and steps (without their starts), reach, templates, opt_ins, step_template and the zone tables."""
     sequences = sorted(definitions.sequences.values(), key=lambda sequence: sequence.id)
     _append(cursor, "seqs", [_sequence_row(definitions, number, sequence) for number, sequence in enumerate(sequences)])
-    _append(cursor, "steps", [_step_row(definitions, s, position, step) for s in sequences for position, step in enumerate(s.steps)])
+    # Archived is as good as removed (8.13): no step of it stands any more.
+    _append(cursor, "steps", [_step_row(definitions, s, position, step) for s in sequences if s.status != "archived" for position, step in enumerate(s.steps)])
     _append(cursor, "reach", [row for s in sequences for row in _reach_rows(definitions, s)])
     _append(cursor, "templates", [
         {"template": t.id, "category": category_of(definitions, t.id), "topic": topic_of(definitions, t.id), "active": t.status == "active"}

@@ -49,7 +49,7 @@ def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_
         "INSERT INTO people SELECT m.contact, m.address, k.address_key, "
         "CASE WHEN m.address IS NULL THEN 'no_address' WHEN NOT regexp_full_match(m.address, $pattern) OR length(m.address) > 254 THEN 'invalid_address' END, "
         "m.active, m.language, m.name, "
-        "(SELECT min(CASE s.reason WHEN 'bounce' THEN 'bounce' ELSE 'complaint' END) FROM suppressions s "
+        "(SELECT min(s.reason) FROM suppressions s "
         "WHERE s.address_key = k.address_key AND s.reason <> 'unsubscribed') "
         "FROM met m LEFT JOIN address_keys k USING (address)",
         {"pattern": ADDRESS_PATTERN},

@@ -36,7 +36,20 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
             run(cursor, "sheets")
 
 
+def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
+    """A `wait` step whose template is inactive takes no time (5.7): with several templates the contact's own is known first."""
+    for sequence in _sorted(definitions):
+        if position >= len(sequence.steps) or sequence.status == "archived":
+            continue
+        step = sequence.steps[position]
+        if isinstance(step.template, str) or all(definitions.templates[choice.use].status == "active" for choice in step.choices):
+            continue
+        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND NOT done AND sequence = $1", [sequence.id])
+        choose(cursor, definitions, sequence, step, "pairs", now)
+
+
 def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
+    _choose_first(cursor, definitions, position, now)
     run(cursor, "pass_due")
     waiting = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
     for sequence in _sorted(definitions):
@@ -48,7 +61,7 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
         cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
         if step.if_ is not None:
             holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
-        if not isinstance(step.template, str):
+        if not isinstance(step.template, str) and all(definitions.templates[choice.use].status == "active" for choice in step.choices):
             choose(cursor, definitions, sequence, step, "pairs", now)
     run(cursor, "pass_gates")
     passing = "step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL"

@@ -83,13 +83,14 @@ def apply(
             changes["sends"] = with_variables(site.definitions, snapshot, changes["sends"], site.now)
         committed = ledger.commit(run, Changes(changes))
         total = changes["sends"].num_rows
-        delivered = _deliver(site, ledger, environ, signals, lambda done: progress("sending", done.sent + done.failed + done.unknown, total))
+        clock = RunningClock(site.now)
+        delivered = _deliver(site, ledger, environ, signals, clock, lambda done: progress("sending", done.sent + done.failed + done.unknown, total))
         held_back = any(not guard.passed for guard in plan.guards)
         code = delivered.exit_code or (3 if held_back else 0)
         if not code and recovered.unknown:
             code = 6
         counts = {**plan.summary, "sent": delivered.sent, "failed": delivered.failed, "unknown": delivered.unknown + recovered.unknown}
-        ledger.finish_run(run.run_id, delivered.ended, counts, RunningClock(site.now).now())
+        ledger.finish_run(run.run_id, delivered.ended, counts, clock.now())
     return Applied(plan, run.run_id, committed, delivered, code, outbox_folder(site), tuple(notes))
 
 
@@ -128,7 +129,9 @@ class _Stops:
         return self._signals.ending()
 
 
-def _deliver(site: Site, ledger: DuckdbLedger, environ: Mapping[str, str], signals: EndOnSignal, progress: Callable[[Delivered], None]) -> Delivered:
+def _deliver(
+    site: Site, ledger: DuckdbLedger, environ: Mapping[str, str], signals: EndOnSignal, clock: RunningClock, progress: Callable[[Delivered], None]
+) -> Delivered:
     transport = transport_of(site)
     try:
         return deliver(
@@ -136,7 +139,7 @@ def _deliver(site: Site, ledger: DuckdbLedger, environ: Mapping[str, str], signa
             transport,
             letter_writer(site),
             worker=f"{socket.gethostname()}:{os.getpid()}",
-            clock=RunningClock(site.now),
+            clock=clock,
             stops=_Stops(site, ledger, environ, signals),
             progress=progress,
         )

@@ -45,7 +45,7 @@ def lines_of(page: PlanPage) -> dict[str, list[Line]]:
     grouped = page.plan.decisions.group_by(keys).aggregate([([], "count_all"), ("due", "min")])
     found: dict[str, list[Line]] = defaultdict(list)
     for row in grouped.to_pylist():
-        found[row["sequence"]].append(Line(*(row[key] for key in keys), row["count_all"], row["due_min"]))
+        found[row["sequence"]].append(Line(*[row[key] for key in (*keys, "count_all", "due_min")]))
     return found
 
 

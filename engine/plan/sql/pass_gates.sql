@@ -22,7 +22,9 @@ SELECT r.*,
     CASE WHEN NOT r.contact_active THEN 'contact_inactive' ELSE r.fault END AS hold_fault,
     CASE
         WHEN r.suppressed = 'bounce' THEN 'suppressed_bounce'
-        WHEN r.suppressed IS NOT NULL THEN 'suppressed_complaint'
+        WHEN r.suppressed = 'complaint' THEN 'suppressed_complaint'
+        -- Somebody said by hand that this address gets nothing at all.
+        WHEN r.suppressed IS NOT NULL THEN 'unsubscribed'
         WHEN r.category = 'marketing' THEN m.fault
     END AS consent_fault,
     EXISTS (FROM decided d WHERE d.state <> 'skipped' AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record

@@ -1,0 +1,151 @@
+"""What `doctor` looks at: each check is one function; one that cannot be made, because something before it is bad, is left out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from engine.cli.door import Door
+from engine.errors import DefinitionsInError, EngineError
+from engine.views.examined import Finding
+from engine.views.phrases import counted
+
+if TYPE_CHECKING:
+    from engine.definitions.environments import ResolvedEnvironment
+    from engine.runs.opening import Site
+
+
+def examine(door: Door) -> list[Finding]:
+    """Everything, in order."""
+    return list(_all(door))
+
+
+def _all(door: Door) -> Iterator[Finding]:
+    from engine import __version__
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("engine", "good", f"{__version__} on Python {version}")
+    try:
+        root = door.root
+    except EngineError as error:
+        yield Finding("project", "bad", error.message, error.help)
+        return
+    yield Finding("project", "good", str(root))
+    try:
+        site = door.site()
+    except DefinitionsInError as error:
+        yield Finding("definitions", "bad", counted(sum(p.severity == "error" for p in error.problems), "error"), f"`{door.command('validate')}` shows them")
+        return
+    except EngineError as error:
+        yield Finding("environment", "bad", error.message, error.help)
+        return
+    warnings = f", {counted(len(site.warnings), 'warning')}: `{door.command('validate')}` shows them" if site.warnings else ""
+    yield Finding("definitions", "note" if site.warnings else "good", f"{counted(len(site.definitions.sequences), 'sequence')}{warnings}")
+    yield _commit(site)
+    yield from _facts(site)
+    yield _ledger(site)
+    yield from _key(site)
+    yield from _transport(site.environment)
+    yield from _links(site)
+    if site.stopped:
+        yield Finding("kill switch", "note", "on: no mail leaves", "remove state/STOP, or unset ENGINE_STOP, when sending is meant")
+    yield from _inbox(site)
+
+
+def _commit(site: Site) -> Finding:
+    if site.definitions.commit:
+        return Finding("git", "good", f"the definitions are those of commit {site.definitions.commit[:10]}")
+    return Finding("git", "note", "the definitions are not committed, so the ledger cannot say which ones a mail was made of", "commit before you apply")
+
+
+def _facts(site: Site) -> Iterator[Finding]:
+    from engine.facts.fit import check_facts, mend
+
+    try:
+        problems = check_facts(site.definitions, site.environment.facts, site.root, site.now)
+    except DefinitionsInError as error:
+        problems = list(error.problems)
+    except EngineError as error:
+        yield Finding("CRM", "bad", error.message, error.help)
+        return
+    if not problems:
+        yield Finding("CRM", "good", "the map fits")
+    for problem in problems:
+        bad = problem.severity == "error"
+        place = f" ({problem.origin.file}:{problem.origin.line})" if problem.origin else ""
+        yield Finding("CRM", "bad" if bad else "note", f"{problem.code}: {problem.message}{place}", mend(problem) if bad else "")
+
+
+def _ledger(site: Site) -> Finding:
+    from engine.ledger.duckdb.files import LedgerFiles, who_holds
+
+    try:
+        with site.read_ledger() as ledger:
+            head, states = ledger.head(), ledger.status().states
+    except EngineError as error:
+        return Finding("ledger", "bad", error.message, error.help)
+    holder = who_holds(LedgerFiles(site.ledger_path))
+    if states.get("unknown"):
+        return Finding("ledger", "note", f"{counted(states['unknown'], 'send')} whose outcome nobody knows", "`engine sends --state unknown`, then `engine resolve`")
+    return Finding("ledger", "good", f"at {head.serial:,}" + (f"; held by {holder}" if holder else ", free"))
+
+
+def _key(site: Site) -> Iterator[Finding]:
+    from engine.ledger.pseudonyms import KEY_FILE
+
+    path = site.state / KEY_FILE
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        yield Finding("key", "good", "the pseudonym key comes from the environment")
+        return
+    if mode & 0o077:
+        yield Finding("key", "note", f"{path} can be read by others on this machine", f"chmod 600 {path}")
+    else:
+        yield Finding("key", "good", f"{path}, readable by its owner alone; it belongs into a backup")
+
+
+def _transport(environment: ResolvedEnvironment) -> Iterator[Finding]:
+    from engine.definitions.project import OutboxTransport, PostgresFacts, SmtpTransport
+
+    transport = environment.transport
+    if isinstance(transport, SmtpTransport):
+        smtp = transport.smtp
+        where = f"SMTP at {smtp.host}:{smtp.port}, tls {smtp.tls}"
+        if "*" in environment.allow_recipients and not environment.redirect_to:
+            yield Finding("transport", "good", f"{where}; it may write to everybody")
+        elif environment.redirect_to:
+            yield Finding("transport", "note", f"{where}; all mails go to one box (redirect_to)")
+        elif environment.allow_recipients:
+            yield Finding("transport", "note", f"{where}; it may write only to {', '.join(environment.allow_recipients)}")
+        else:
+            yield Finding("transport", "bad", f"{where}, and it may write to nobody", 'write `allow_recipients: ["*"]`, or those it may write to, in engine.yaml')
+        if smtp.tls == "none" and str(smtp.host) not in ("localhost", "127.0.0.1", "::1"):
+            yield Finding("transport", "note", "the connection is not encrypted", "tls: starttls, or tls")
+    elif isinstance(transport, OutboxTransport):
+        yield Finding("transport", "good", f"mails become files in {transport.outbox.dir}")
+    else:
+        yield Finding("transport", "good", "mails become files in state/outbox" if transport == "outbox" else "mails are printed")
+    if isinstance(environment.facts, PostgresFacts) and find_spec("psycopg") is None:
+        yield Finding("extras", "bad", "the CRM is on Postgres, and its driver is not installed", "install the extra `postgres`")
+
+
+def _links(site: Site) -> Iterator[Finding]:
+    from engine.definitions.variables import category_of
+
+    marketing = [id for id in site.definitions.templates if category_of(site.definitions, id) == "marketing"]
+    if marketing and site.definitions.project.links.unsubscribe is None:
+        yield Finding("unsubscribe", "bad", f"{counted(len(marketing), 'marketing template')}, and no link to unsubscribe", "set links.unsubscribe in engine.yaml")
+
+
+def _inbox(site: Site) -> Iterator[Finding]:
+    from engine.runs.inbox import FOLDER, waiting
+
+    orders = waiting(site.state)
+    if orders:
+        yield Finding("inbox", "note", f"{counted(len(orders), 'order')} that no run has read yet; the next apply does")
+    if not os.access(site.state, os.W_OK):
+        yield Finding("inbox", "bad", f"{site.state / FOLDER} cannot be written, so `engine stop` could not reach a run", "let this user write there")

@@ -1,0 +1,70 @@
+"""`engine explain`: every gate for one contact or record; or what a code means."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from engine.cli.door import Door, instant
+from engine.cli.options import format_option, now_option, pass_door, pii_option
+from engine.cli.ordering import record_named
+from engine.errors import WrongUsage
+
+_CODE = re.compile(r"[EWew]\d{3}")
+
+
+@click.command()
+@click.argument("what", metavar="CONTACT|ENTITY:KEY|CODE")
+@click.option("--sequence", metavar="ID", help="Only this sequence.")
+@click.option("--at", metavar="ISO8601", help="At this moment, with the CRM and the ledger as they are.")
+@format_option("text", "json")
+@pii_option
+@now_option
+@pass_door
+def explain(door: Door, what: str, sequence: str | None, at: str | None, format_: str, show_pii: bool) -> int:
+    """Why a contact or a record gets a mail, or does not: every gate of every step.
+
+    CONTACT is a contact's key in the CRM, ENTITY:KEY any record, such as contract:17. CODE is a reason (unsubscribed) or an
+    error (E201), told at length.
+    """
+    told = _code(what, door.width)
+    if told is not None:
+        door.out(told)
+        return 0
+    door.refuse_pii(show_pii)
+    if at is not None:
+        door.now_said = at
+        instant(at, "--at")
+    from engine.runs.explaining import explain as explained
+    from engine.views import explanation as view
+    from engine.views.naming import Naming
+
+    site = door.site()
+    record = record_named(site.definitions, what) if ":" in what else None
+    found = explained(site, contact=None if record else what, record=record, sequence=sequence)
+    door.say_age(found.ledger_as_of, site.definitions.project.timezone)
+    if not found.exists and not found.sheets:
+        entity, key = found.subject
+        raise WrongUsage(f"there is no {entity} with the key `{key}` in the CRM", help="keys are the CRM's own; a record is written ENTITY:KEY, a code as E201 or unsubscribed")
+    page = view.ExplanationPage(found, site.now, site.definitions.project.timezone, Naming(site.definitions, site.pseudonyms, show_pii))
+    door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink))
+    return 0
+
+
+def _code(what: str, width: int) -> str | None:
+    """The long text of a code; None for what is no code."""
+    from engine.views.explanation import code_text
+    from engine.views.reasons import explained as reason
+
+    known = reason(what.lower())
+    if known is not None:
+        return code_text(*known, width=width)
+    if _CODE.fullmatch(what):
+        from engine.views.codes import explained
+
+        long = explained(what.upper(), width)
+        if long is None:
+            raise WrongUsage(f"there is no code {what.upper()}")
+        return long
+    return None

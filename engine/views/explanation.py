@@ -1,0 +1,135 @@
+"""Why somebody gets a mail or does not, gate by gate; and what a code means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from engine.views.escaping import one_line, to_json
+from engine.views.ink import PLAIN, Ink
+from engine.views.naming import Naming
+from engine.views.phrases import iso, moment, occurrence, wrapped
+from engine.views.plan_json import FORMAT_VERSION
+from engine.views.reasons import Words, short
+
+if TYPE_CHECKING:
+    from engine.runs.explaining import Explanation, GateShown, Note, Sheet
+
+# Notes of an explanation that are no reasons of a plan: why a person is not among those who get it.
+_NOTES = {
+    "not_reachable_for_category": "may get no mail of this sequence (unsubscribed, no consent)",
+    "lower_group": "a group before theirs has somebody",
+}
+_DECIDED = {"send": "a mail goes now", "wait": "waits", "hold": "is held", "skip": "is passed over", "exit": "the way ends", "complete": "all is done", "unreached": "reaches nobody"}
+
+
+@dataclass(frozen=True)
+class ExplanationPage:
+    found: Explanation
+    now: datetime
+    zone: str
+    naming: Naming
+
+
+def code_text(code: str, words: Words, gate: str, *, width: int = 80) -> str:
+    """A reason code at length."""
+    lines = [f"{code}: {words.short} ({gate})", "", *wrapped(words.long, width)]
+    if words.mend:
+        lines += ["", *wrapped(f"To mend: {words.mend}.", width)]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(page: ExplanationPage) -> str:
+    naming, (entity, key) = page.naming, page.found.subject
+    value: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "kind": "explanation",
+        "now": iso(page.now, page.zone),
+        "about": {"entity": entity, "key": naming.record(entity, key)},
+        "in_crm": page.found.exists,
+        "steps": [_sheet(sheet, naming, page.zone) for sheet in page.found.sheets],
+        "notes": [
+            {"sequence": note.sequence, "record": naming.record(_entity(page, note), note.record), "contact": naming.contact(note.contact), "reason": note.reason,
+             "at": iso(note.at, page.zone)}
+            for note in page.found.notes
+        ],
+    }  # fmt: skip
+    return to_json(value, indent=1) + "\n"
+
+
+def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
+    return {
+        "sequence": sheet.sequence,
+        "about": {"entity": sheet.entity, "key": naming.record(sheet.entity, sheet.record)},
+        "occurrence": naming.occurrence(sheet.sequence, sheet.entity, sheet.record, sheet.occurrence),
+        "contact": naming.contact(sheet.contact or None),
+        "step": sheet.step,
+        "due_at": iso(sheet.due, zone),
+        "decision": sheet.decision,
+        "reason": sheet.reason,
+        "gates": [{"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None} for gate in sheet.gates],
+    }
+
+
+def _entity(page: ExplanationPage, note: Note) -> str:
+    sequence = page.naming.definitions.sequences.get(note.sequence)
+    return sequence.about if sequence else ""
+
+
+def as_text(page: ExplanationPage, *, width: int = 80, ink: Ink = PLAIN) -> str:
+    return "\n".join(_lines(page, width, ink)) + "\n"
+
+
+def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
+    entity, key = page.found.subject
+    yield ink.strong(f"{entity} {page.naming.record(entity, key)}") + f", at {moment(page.now, page.zone)} {page.zone}"
+    if not page.found.exists:
+        yield "  " + ink.warn("not in the CRM any more")
+    if not page.found.sheets and not page.found.notes:
+        yield ""
+        yield "  On no sequence now, and on none that begins by itself at this moment."
+    for _, several in groupby(page.found.sheets, key=lambda sheet: (sheet.sequence, sheet.record, sheet.occurrence, sheet.contact)):
+        yield ""
+        yield from _way(page, list(several), width, ink)
+    if page.found.notes:
+        yield ""
+        yield ink.strong("Not on it")
+        for note in page.found.notes:
+            yield from wrapped(one_line(_noted(page, note)), width, first="  ", rest="    ")
+
+
+def _noted(page: ExplanationPage, note: Note) -> str:
+    who = f" contact {page.naming.contact(note.contact)}" if note.contact else ""
+    entity = _entity(page, note)
+    about = f" about {entity} {page.naming.record(entity, note.record)}" if entity and entity != page.naming.definitions.crm.contact.entity else ""
+    when = f", {moment(note.at, page.zone)}" if note.at else ""
+    return f"{note.sequence}:{who}{about}: {_NOTES.get(note.reason) or short(note.reason)}{when}"
+
+
+def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> Iterator[str]:
+    """One enrollment: each step that was looked at in this plan, the last one with all its gates."""
+    first = sheets[0]
+    naming = page.naming
+    who = f"contact {naming.contact(first.contact)}" if first.contact else "nobody who can be mailed"
+    about = "" if first.entity == naming.definitions.crm.contact.entity else f"{first.entity} {naming.record(first.entity, first.record)}, "
+    when = occurrence(naming.occurrence(first.sequence, first.entity, first.record, first.occurrence), page.zone)
+    yield ink.strong(first.sequence) + one_line(f"  {about}{when}, {who}")
+    for sheet in sheets:
+        due = f", due {moment(sheet.due, page.zone)}" if sheet.due else ""
+        word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {short(sheet.reason)}" if sheet.decision != "send" else _DECIDED["send"]
+        yield from wrapped(one_line(f"{sheet.step or 'no step'}{due}: {word}"), width, first="  ", rest="    ")
+    for gate in sheets[-1].gates:
+        yield from _gate(gate, width, ink)
+
+
+def _gate(gate: GateShown, width: int, ink: Ink) -> Iterator[str]:
+    mark = {True: ink.good("yes"), False: ink.bad("NO "), None: ink.faint("-  ")}[gate.passed]
+    why = [short(gate.reason)] if gate.reason and gate.passed is False else []
+    why += [short(gate.detail) if gate.detail != gate.reason else ""] if gate.detail and gate.passed is False else []
+    text = one_line(gate.asks + (f": {', '.join(filter(None, why))}" if any(why) else ""))
+    lines = wrapped(text, width - 16)
+    yield f"    {mark}  {gate.number:<5} {lines[0]}"
+    yield from (" " * 15 + line for line in lines[1:])

@@ -1,0 +1,62 @@
+"""A plan as Markdown, for the comment of a merge request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.plan.gates import Decided
+from engine.views.escaping import for_markdown
+from engine.views.guards_text import shown
+from engine.views.phrases import counted, moment
+from engine.views.plan_json import PlanPage
+from engine.views.plan_text import lines_of
+from engine.views.reasons import short
+
+_COLUMNS = ("send", "wait", "hold", "exit", "complete", "skipped_steps", "unreached", "upcoming")
+
+
+def as_markdown(page: PlanPage) -> str:
+    return "\n".join(_lines(page)) + "\n"
+
+
+def _lines(page: PlanPage) -> Iterator[str]:
+    plan = page.plan
+    total = plan.summary["send"]
+    yield f"### Plan: {for_markdown(plan.definitions.project.name)} ({for_markdown(plan.environment)})"
+    yield ""
+    yield f"**{counted(total, 'mail')}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
+    yield ""
+    yield "| sequence | send | wait | hold | exit | done | skipped steps | unreached | upcoming |"
+    yield "| --- |" + " ---: |" * len(_COLUMNS)
+    for sequence in plan.sequences:
+        yield f"| {for_markdown(sequence.id)} | " + " | ".join(f"{sequence.counts.get(name, 0):,}" for name in _COLUMNS) + " |"
+    yield ""
+    yield from _why(page)
+    for guard in plan.guards:
+        if not guard.passed:
+            about = f" of {for_markdown(guard.sequence)}" if guard.sequence else ""
+            yield f"- **Guard {for_markdown(guard.id)}**{about}: {shown(guard, guard.observed)}, the limit is {shown(guard, guard.limit)}"
+    if all(guard.passed for guard in plan.guards):
+        yield f"{counted(len(plan.guards), 'guard')} checked, all within their limits."
+
+
+def _why(page: PlanPage) -> Iterator[str]:
+    """What does not go, and why, folded away."""
+    grouped = lines_of(page)
+    counts: dict[tuple[str, str, str], int] = {}
+    for sequence in sorted(grouped):
+        for line in grouped[sequence]:
+            if line.decision in (Decided.HOLD, Decided.SKIP, Decided.EXIT, Decided.UNREACHED):
+                key = (sequence, line.decision, line.reason)
+                counts[key] = counts.get(key, 0) + line.count
+    if not counts:
+        return
+    yield "<details><summary>Why others get nothing now</summary>"
+    yield ""
+    yield "| sequence | decision | reason | count |"
+    yield "| --- | --- | --- | ---: |"
+    for (sequence, decision, reason), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0])):
+        yield f"| {for_markdown(sequence)} | {decision} | {for_markdown(short(reason))} | {count:,} |"
+    yield ""
+    yield "</details>"
+    yield ""
