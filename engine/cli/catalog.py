@@ -27,11 +27,11 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("schema", "schema:schema", "JSON Schema of every kind of file, for editors."),
     ),
     "Write": (
-        Entry("validate", "validate:validate", "Check the definitions; with --facts also the map against the CRM."),
+        Entry("validate", "validate:validate", "Check the definitions; --facts: the map too."),
         Entry("variables", "variables:variables", "The variable guide: what a template may say."),
         Entry("preview", "preview:preview", "A mail as it would look, for samples or for a real record."),
         Entry("segment", "segment:segment", "Segments: list, show, members, count."),
-        Entry("diff", "diff:diff", "What a change of the definitions does: gains and losses per step."),
+        Entry("diff", "diff:diff", "What a change of the definitions does to people."),
     ),
     "Run": (
         Entry("plan", "plan:plan", "Who gets what now, why, and why not. Nothing is written."),

@@ -11,6 +11,8 @@ from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.cli.ordering import record_named
 from engine.errors import WrongUsage
 
+# The latest of its sends, beside what is decided now.
+_SENDS = 10
 _CODE = re.compile(r"[EWew]\d{3}")
 
 
@@ -47,7 +49,9 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
     if not found.exists and not found.sheets:
         entity, key = found.subject
         raise WrongUsage(f"there is no {entity} with the key `{key}` in the CRM", help="keys are the CRM's own; a record is written ENTITY:KEY, a code as E201 or unsubscribed")
-    page = view.ExplanationPage(found, site.now, site.definitions.project.timezone, Naming(site.definitions, site.pseudonyms, show_pii))
+    with site.read_ledger() as ledger:
+        sends = ledger.sends(contact=None if record else what, record=record[1] if record else None, sequence=sequence, limit=_SENDS).rows
+    page = view.ExplanationPage(found, [row for row in sends if record is None or row.entity == record[0]], site.now, site.definitions.project.timezone, Naming(site.definitions, site.pseudonyms, show_pii))
     door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink))
     return 0
 

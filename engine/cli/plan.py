@@ -10,7 +10,7 @@ from engine.cli.options import format_option, later_option, now_option, pass_doo
 
 @click.command()
 @click.option("--all", "all_", is_flag=True, help="Also each one that waits (json, jsonl).")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an apply would change something.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an apply would change something, 3 when a guard holds it back.")
 @format_option("text", "json", "jsonl", "markdown")
 @pii_option
 @now_option
@@ -21,7 +21,7 @@ from engine.cli.options import format_option, later_option, now_option, pass_doo
 def plan(door: Door, all_: bool, detailed_exitcode: bool, format_: str, show_pii: bool) -> int:
     """Who gets what now, why, and why not. Nothing is written.
 
-    People are shown as pseudonyms; --show-pii shows the CRM's own keys. Exit 3 when a guard holds something back.
+    People are shown as pseudonyms; --show-pii shows the CRM's own keys.
     """
     door.refuse_pii(show_pii)
     from engine.runs.planning import plan_now
@@ -45,4 +45,6 @@ def plan(door: Door, all_: bool, detailed_exitcode: bool, format_: str, show_pii
         from engine.views.plan_text import as_text
 
         door.out(as_text(page, width=door.width, ink=door.ink, apply=door.command("apply")))
-    return 2 if detailed_exitcode and planned.plan.has_changes else 0
+    if not detailed_exitcode:
+        return 0
+    return 3 if any(not guard.passed for guard in planned.plan.guards) else 2 if planned.plan.has_changes else 0

@@ -21,6 +21,8 @@ from engine.messages.values import shower
 from engine.problems import Origin, Problem
 
 Read = Callable[[str], bytes]
+# What stands before a word that is a field, a filter or a test, and no name.
+_NO_NAME = (".", "|", "is")
 _KINDS: Mapping[str, str] = {
     "not_allowed": codes.NOT_ALLOWED,
     "syntax": codes.SYNTAX,
@@ -178,8 +180,11 @@ class _Checker:
             return frozenset()
         names: set[str] = set()
         for finding in walk(tree, scope):
-            if finding.kind == "name":
-                names.add(finding.word)
+            if finding.kind in ("name", "target"):
+                # Each name takes its own place in the text, so that a mistake of the same name finds the next one.
+                placed.word(finding.word, finding.line, not_after=_NO_NAME)
+                if finding.kind == "name":
+                    names.add(finding.word)
             elif finding.kind == "include":
                 names |= self._partial(finding, placed, told, seen)
             else:
@@ -201,12 +206,12 @@ class _Checker:
     def _finding(self, finding: Finding, placed: Placed, told: str) -> None:
         if finding.kind == "unknown_variable":
             help = f"{_near(finding.word, finding.known)} {told}".strip()
-            self.add(codes.UNKNOWN_VARIABLE, finding.message, placed.word(finding.word, finding.line, not_after=(".", "|", "is")), help)
+            self.add(codes.UNKNOWN_VARIABLE, finding.message, placed.word(finding.word, finding.line, not_after=_NO_NAME), help)
         elif finding.kind == "unknown_field":
             help = f"{_near(finding.word, finding.known)} {_known('It has:', finding.known)}".strip() if finding.known else ""
             self.add(codes.UNKNOWN_FIELD, finding.message, placed.word(finding.word, finding.line, after=(".", "[")), help)
         else:
-            self.add(_KINDS[finding.kind], finding.message, placed.word(finding.word, finding.line), "; ".join(finding.known))
+            self.add(_KINDS[finding.kind], finding.message, placed.word(finding.word, finding.line, again=True))
 
     def _refused(self, refused: Refused, placed: Placed) -> None:
         code = _KINDS[refused.kind]

@@ -32,6 +32,7 @@ class Placed:
     start: Origin | None = None
     raw: str | None = None
     _taken: set[int] = field(default_factory=set)
+    _words: dict[str, list[Token]] = field(default_factory=dict)
 
     def at(self, offset: int, length: int = 1) -> Origin:
         """The place of a piece of the text."""
@@ -60,12 +61,17 @@ class Placed:
             position += 1
         return position - 1
 
-    def word(self, word: str, line: int, *, after: tuple[str, ...] = (), not_after: tuple[str, ...] = ()) -> Origin:
-        """The place of a name in the template at a line: each call gives the next one that was not given yet."""
-        found = [token for token in tokens(self.text) if token.kind in ("name", "string") and token.value.strip("\"'") == word]
-        found = [token for token in found if (not after or token.before in after) and token.before not in not_after]
+    def word(self, word: str, line: int, *, after: tuple[str, ...] = (), not_after: tuple[str, ...] = (), again: bool = False) -> Origin:
+        """The place of a name in the template at a line: each call gives the next one that was not given yet, or with `again` the last that was."""
+        if not self._words:
+            for token in tokens(self.text):
+                if token.kind in ("name", "string"):
+                    self._words.setdefault(token.value.strip("\"'"), []).append(token)
+        found = [token for token in self._words.get(word, ()) if (not after or token.before in after) and token.before not in not_after]
+        if again:
+            found = [token for token in found if token.line == line and token.offset in self._taken][-1:] or found
         for token in sorted(found, key=lambda token: (token.line != line, token.line < line, token.offset)):
-            if token.offset not in self._taken:
+            if again or token.offset not in self._taken:
                 self._taken.add(token.offset)
                 inset = 1 if token.kind == "string" else 0
                 return self.at(token.offset + inset, len(word))

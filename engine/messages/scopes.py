@@ -44,7 +44,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that the walk saw: a mistake, or (kinds `name` and `include`) what the text reads."""
+    """Something that the walk saw: a mistake, or what the text reads (`name`, `include`) and makes (`target`)."""
 
     kind: str
     word: str
@@ -88,6 +88,9 @@ def _statement(node: nodes.Node, scope: Scope) -> Iterator[Finding]:
 
 
 def _for(node: nodes.For, scope: Scope) -> Iterator[Finding]:
+    for name in (node.target, *node.target.find_all(nodes.Name)):
+        if isinstance(name, nodes.Name):
+            yield Finding("target", name.name, name.lineno)
     kind, findings = _expression(node.iter, scope)
     yield from findings
     if kind.name not in ("list", "any"):
@@ -105,7 +108,9 @@ def _for(node: nodes.For, scope: Scope) -> Iterator[Finding]:
 
 
 def _expression(node: nodes.Node, scope: Scope) -> tuple[Kind, list[Finding]]:
-    """What an expression is, and what was seen on the way."""
+    """What an expression is, and what was seen on the way. What the language refuses is told by sandbox.py, once."""
+    if isinstance(node, nodes.Call) or (isinstance(node, nodes.Name) and node.name.startswith("_")):
+        return ANY, []
     if isinstance(node, nodes.Name):
         if node.name in scope.names:
             return scope.names[node.name], [Finding("name", node.name, node.lineno)]
@@ -143,7 +148,7 @@ def _getitem(node: nodes.Getitem, scope: Scope) -> tuple[Kind, list[Finding]]:
 
 
 def _member(kind: Kind, name: str, line: int, of: str) -> tuple[Kind, list[Finding]]:
-    if kind.name == "any":
+    if kind.name == "any" or name.startswith("_"):
         return ANY, []
     if kind.name == "loop":
         if name in LOOP_WORDS:

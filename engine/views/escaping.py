@@ -17,12 +17,12 @@ def for_terminal(text: str) -> str:
     >>> for_terminal("a\x1b[31mb")
     'a\\x1b[31mb'
     """
-    return _OBEYED.sub(lambda found: " " if found[0] == "\t" else _shown(found[0]), text)
+    return _OBEYED.sub(lambda found: " " if found[0] == "\t" else _shown(found[0]), text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
     """As `for_terminal`, and without line breaks: what stands in a row of a table."""
-    return for_terminal(text.replace("\r\n", " ").replace("\n", " "))
+    return for_terminal(text).replace("\n", " ")
 
 
 def for_markdown(text: str) -> str:

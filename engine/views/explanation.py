@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from engine.ledger.history import SendRow
 from engine.views.escaping import one_line, to_json
+from engine.views.history import send_row
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import iso, moment, occurrence, wrapped
+from engine.views.phrases import iso, moment, occurrence, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import Words, short
 
@@ -29,6 +31,7 @@ _DECIDED = {"send": "a mail goes now", "wait": "waits", "hold": "is held", "skip
 @dataclass(frozen=True)
 class ExplanationPage:
     found: Explanation
+    sends: Sequence[SendRow]
     now: datetime
     zone: str
     naming: Naming
@@ -50,6 +53,7 @@ def as_json(page: ExplanationPage) -> str:
         "now": iso(page.now, page.zone),
         "about": {"entity": entity, "key": naming.record(entity, key)},
         "in_crm": page.found.exists,
+        "sends": [send_row(row, naming, page.zone) for row in page.sends],
         "steps": [_sheet(sheet, naming, page.zone) for sheet in page.found.sheets],
         "notes": [
             {"sequence": note.sequence, "record": naming.record(_entity(page, note), note.record), "contact": naming.contact(note.contact), "reason": note.reason,
@@ -90,10 +94,15 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
         yield "  " + ink.warn("not in the CRM any more")
     if not page.found.sheets and not page.found.notes:
         yield ""
-        yield "  On no sequence now, and on none that begins by itself at this moment."
+        yield "  On no sequence at this moment: nothing about it has begun, or all of it is over."
     for _, several in groupby(page.found.sheets, key=lambda sheet: (sheet.sequence, sheet.record, sheet.occurrence, sheet.contact)):
         yield ""
         yield from _way(page, list(several), width, ink)
+    if page.sends:
+        yield ""
+        yield ink.strong("Before")
+        rows = [(row.send_key[:8], row.state, moment(row.sent_at or row.decided_at, page.zone), f"{row.sequence}/{row.step}", short(row.reason) if row.reason else "") for row in page.sends]
+        yield from table((), rows, width, give=(4,))
     if page.found.notes:
         yield ""
         yield ink.strong("Not on it")

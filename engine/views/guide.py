@@ -26,7 +26,7 @@ def types_json(guides: Sequence[Guide]) -> str:
 
 def types_text(guides: Sequence[Guide], *, width: int = 80, ink: Ink = PLAIN) -> str:
     rows = [(g.type, g.category or "abstract", g.about or "anything", str(len(g.rows)), one_line(g.name or g.description)) for g in guides]
-    lines = table(("type", "category", "about", "variables", ""), rows, width, right=(3,), indent="")
+    lines = table(("type", "category", "about", "variables", ""), rows, width, right=(3,), indent="", give=(4,))
     return "\n".join([ink.faint(lines[0]), *lines[1:], "", "`engine variables TYPE` shows what a template of the type may say."]) + "\n"
 
 

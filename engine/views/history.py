@@ -118,7 +118,7 @@ def enrollments_text(page: Page[EnrollmentRow], naming: Naming, zone: str, *, wi
         about = "" if row.entity == contact_entity else f"{row.entity} {naming.record(row.entity, row.record)}"
         how = f" ({short(row.exit_reason)})" if row.exit_reason and row.exit_reason != "complete" else ""
         rows.append(tuple(one_line(cell) for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row) + how, row.last_step or "", str(row.sends))))
-    lines = table(("contact", "sequence", "about", "status", "last step", "mails"), rows, width, right=(5,), indent="")
+    lines = table(("contact", "sequence", "about", "status", "last step", "mails"), rows, width, right=(5,), indent="", give=(2,))
     return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset)]) + "\n"
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from engine.clock import aware, to_local
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NARROWEST = 8
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -92,15 +93,16 @@ def wrapped(text: str, width: int, *, first: str = "", rest: str | None = None) 
     ) or [first.rstrip()]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ") -> list[str]:
-    """Columns side by side, two spaces between them. The widest one gives way where a line would be too long."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ", give: Sequence[int] = ()) -> list[str]:
+    """Columns side by side, two spaces between them. Where a line would be too long the columns `give` are cut, then the widest."""
     several = [list(row) for row in rows]
     everything = [list(head), *several] if any(head) else several
     if not everything:
         return []
     columns = [max(width_of(row[place]) for row in everything) for place in range(len(everything[0]))]
-    while sum(columns) + 2 * (len(columns) - 1) + len(indent) > width and max(columns) > 8:
-        columns[columns.index(max(columns))] -= 1
+    while sum(columns) + 2 * (len(columns) - 1) + len(indent) > width and max(columns) > _NARROWEST:
+        willing = [place for place in give if columns[place] > _NARROWEST] or range(len(columns))
+        columns[max(willing, key=lambda place: columns[place])] -= 1
     lines = []
     for row in everything:
         cells = [cut(cell, size) for cell, size in zip(row, columns, strict=True)]

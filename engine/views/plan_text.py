@@ -21,6 +21,8 @@ from engine.views.plan_json import PlanPage
 from engine.views.reasons import mend, short
 
 SAMPLE = 3
+# What holds everything is said once, above the sequences.
+_HALTED = (Reason.STOPPED, Reason.PAUSED_PROJECT)
 _WORDS = {Decided.SEND: ("gets a mail now", "get a mail now"), Decided.WAIT: ("waits", "wait"), Decided.HOLD: ("is held", "are held"), Decided.EXIT: ("leaves", "leave"),
           Decided.COMPLETE: ("is done", "are done")}  # fmt: skip
 
@@ -88,6 +90,9 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
         (total["upcoming"], f"{total['upcoming']:,} upcoming"),
     ]
     told = [text for count, text in others if count]
+    halted = {Reason(reason) for sequence in plan.sequences for reason in sequence.reasons if reason in _HALTED}
+    for reason in sorted(halted):
+        yield from (ink.bad(line) for line in wrapped(f"{short(reason).capitalize()}: {mend(reason)}".rstrip(".") + ".", width, first="  "))
     if told:
         yield from wrapped(f"Of {total['considered']:,} considered: " + ", ".join(told) + ".", width, first="  ")
 
@@ -131,7 +136,7 @@ def _reasons(page: PlanPage, sequence: str, decision: Decided, lines: list[Line]
         details = _details(several)
         yield from wrapped(f"{short(reason)}{details}", width, first=f"          {count:>6,}  ")
         way = mend(reason)
-        if way and decision is Decided.HOLD:
+        if way and decision is Decided.HOLD and reason not in _HALTED:
             yield from (ink.faint(text) for text in wrapped(f"to mend: {way}", width, first=" " * 18))
 
 

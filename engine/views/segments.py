@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.definitions.definitions import Definitions
+from engine.definitions.rules import InSegment, Rule, walk
+from engine.definitions.sequences import DateTrigger, Sequence
 from engine.views.escaping import for_terminal, one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -22,7 +24,7 @@ def _row(definitions: Definitions, id: str) -> dict[str, Any]:
         "id": id,
         "name": segment.name,
         "entity": segment.entity,
-        "kind": "static" if segment.rules is None else "dynamic",
+        "rules_or_members": "members" if segment.rules is None else "rules",
         "status": segment.status,
         "visibility": segment.visibility,
         "owner": segment.owner,
@@ -34,17 +36,25 @@ def _row(definitions: Definitions, id: str) -> dict[str, Any]:
 def used_by(definitions: Definitions, id: str) -> list[str]:
     """The segments, sequences and enrollment files whose words name the segment."""
     found = [f"enrollment {file.id}" for file in definitions.enrollments.values() if file.segment == id]
-    for kind, several in (("segment", definitions.segments), ("sequence", definitions.sequences)):
-        found += [f"{kind} {other.id}" for other in several.values() if _names(other.model_dump(mode="python", by_alias=True), id)]
+    found += [f"segment {other.id}" for other in definitions.segments.values() if _names([other.rules], id)]
+    found += [f"sequence {sequence.id}" for sequence in definitions.sequences.values() if _names(_rules(sequence), id)]
     return sorted(found)
 
 
-def _names(part: Any, id: str) -> bool:
-    if isinstance(part, Mapping):
-        return any((key == "segment" and value == id) or _names(value, id) for key, value in part.items())
-    if isinstance(part, list | tuple):
-        return any(_names(item, id) for item in part)
-    return False
+def _rules(sequence: Sequence) -> Iterator[Rule | None]:
+    yield from (sequence.goal, sequence.exit_when)
+    if isinstance(sequence.trigger, DateTrigger):
+        yield sequence.trigger.where
+    if sequence.audience is not None:
+        yield sequence.audience.where
+        yield from (group for group in sequence.audience.first_of or () if not isinstance(group, str))
+    for step in sequence.steps:
+        yield step.if_
+        yield from (choice.if_ for choice in step.choices)
+
+
+def _names(rules: Iterable[Rule | None], id: str) -> bool:
+    return any(isinstance(part, InSegment) and part.segment == id for rule in rules if rule is not None for part in walk(rule))
 
 
 def list_json(definitions: Definitions, counts: Mapping[str, int]) -> str:
@@ -56,10 +66,10 @@ def list_text(definitions: Definitions, counts: Mapping[str, int], *, width: int
     if not definitions.segments:
         return "No segments.\n"
     rows = [
-        (id, row["entity"], row["kind"], row["status"], f"{counts[id]:,}" if id in counts else "", one_line(row["name"]))
+        (id, row["entity"], row["rules_or_members"], row["status"], f"{counts[id]:,}" if id in counts else "", one_line(row["name"]))
         for id, row in ((id, _row(definitions, id)) for id in sorted(definitions.segments))
     ]
-    lines = table(("segment", "of", "kind", "status", "members" if counts else "", "name"), rows, width, right=(4,), indent="")
+    lines = table(("segment", "of", "by", "status", "members" if counts else "", "name"), rows, width, right=(4,), indent="", give=(5,))
     return "\n".join([ink.faint(lines[0]), *lines[1:]]) + "\n"
 
 
@@ -71,7 +81,7 @@ def show_json(definitions: Definitions, id: str, count: int) -> str:
 def show_text(definitions: Definitions, id: str, count: int, source: str, *, width: int = 80, ink: Ink = PLAIN) -> str:
     row = _row(definitions, id)
     lines = [ink.strong(id) + ink.faint(f"  {one_line(row['name'])}"), ""]
-    lines += [f"  {count:,} members now, of {row['entity']}; {row['kind']}, {row['status']}"]
+    lines += [f"  {count:,} members now, of {row['entity']}, by {row['rules_or_members']}; {row['status']}"]
     if row["used_by"]:
         lines += wrapped("used by " + ", ".join(row["used_by"]), width, first="  ")
     lines += ["", ink.faint(f"  {definitions.where('segment', id).file}"), *(f"    {line}" for line in for_terminal(source).rstrip().splitlines())]
@@ -88,8 +98,8 @@ class MembersPage:
 
     segment: str
     entity: str
-    fields: Sequence[str]
-    rows: Sequence[tuple[Any, ...]]
+    fields: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
     total: int
     offset: int
 
