@@ -101,7 +101,7 @@ _RULES = {
     "E316": ("an audience that is not needed", "A sequence about contacts writes to each of them; there is nobody to choose. Narrow it with the trigger's `where`, or a step's `if`."),
     "E317": ("no way to contacts", "The record must lead to contacts through relations: `audience: {from: contract.company.contacts}`. It can be left out where exactly one shortest way exists."),
     "E318": ("several ways to contacts", "More than one relation leads from the record to contacts, and they may be different people. `audience: {from: …}` says which."),
-    "E319": ("a record where a value is asked", "The path ends at an entity. Name the field that is meant."),
+    "E319": ("a record where a value is asked", "The path ends at an entity, and a comparison, a date or a variable needs one value. Name the field that is meant: `contract.company.name`."),
     "E320": ("a choice that is never reached", "In `first_of:` the first group that has somebody is used, so nothing is asked after `all`. In a step's list of templates the first whose `if` holds is used, so exactly the last has no `if`."),
 }  # fmt: skip
 

@@ -5,10 +5,10 @@ Every instant is naive UTC in microseconds. Every key is text. Tables are asked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -214,6 +214,15 @@ class Claimed:
     address_key: str = ""
     frozen: Frozen | None = None
 
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Claimed:
+        """Out of the row that every home asks for: the fields in their order as far as `attempts`, the address key, and what was frozen."""
+        payload_hash, message_id, sender, recipient, subject, payload = row[19:]
+        frozen = None
+        if payload_hash is not None and payload is not None:
+            frozen = Frozen(bytes(payload), payload_hash, sender, recipient, message_id, subject)
+        return cls(*row[:12], row[12] or "", row[13], row[14] or "{}", *row[15:19], frozen)
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
@@ -255,6 +264,11 @@ class Settled:
     failed: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, became: Mapping[str, str]) -> Settled:
+        """Out of what each send key became."""
+        return cls(**{state: tuple(key for key, to in became.items() if to == state) for state in ("sent", "planned", "failed", "unknown", "stale")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ import click
 
 # A folder without this file was not made here, and is left alone.
 MARK = ".made-by-demo"
+# In the made-up CRM a contract that ends soon, of a company where nobody can be mailed.
+UNREACHED = "contract:207"
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ def begin(demo: Demo) -> None:
 def again(demo: Demo) -> None:
     """Asked once more, nothing is due."""
     tell("Once more. The ledger knows what was sent, so nothing is due.")
-    demo.show("plan")
     demo.show("apply")
+    demo.show("plan")
+    tell(f"Nobody could be told about {UNREACHED}. Why? Every gate, and everybody who was considered:")
+    demo.show("explain", UNREACHED)
 
 
 def close(demo: Demo, seconds: float) -> None:
@@ -78,7 +82,7 @@ def close(demo: Demo, seconds: float) -> None:
         "",
         "Look further (`engine` is .venv/bin/engine here):",
         f"  {engine} sends --limit 5 --now {demo.at}",
-        f"  {engine} explain contract:7 --now {demo.at}",
+        f"  {engine} explain 17 --now {demo.at}",
         f"  {engine} preview renewal-30-days --locale th --now {demo.at}",
         "",
         "docs/tutorial.md makes a mail of your own in 15 minutes. `make clean demo` begins anew.",

@@ -42,7 +42,12 @@ WORDS = (
 THAI_WORDS = ("ดอกบัว", "สยาม", "กล้วยไม้", "ริมน้ำ", "ช้างทอง", "ไข่มุก", "แสงจันทร์", "มะลิ", "พฤกษา", "เพชรนคร")
 CITIES = {
     "Thailand": (
-        ("Bangkok", "กรุงเทพ"), ("Chiang Mai", "เชียงใหม่"), ("Phuket", "ภูเก็ต"), ("Pattaya", "พัทยา"), ("Hua Hin", "หัวหิน"), ("Krabi", "กระบี่"),
+        ("Bangkok", "กรุงเทพ"),
+        ("Chiang Mai", "เชียงใหม่"),
+        ("Phuket", "ภูเก็ต"),
+        ("Pattaya", "พัทยา"),
+        ("Hua Hin", "หัวหิน"),
+        ("Krabi", "กระบี่"),
         ("Koh Samui", "สมุย"),
     ),
     "Singapore": (("Singapore", "สิงคโปร์"),),
@@ -53,7 +58,7 @@ LONG_COMPANIES = (
     "The Grand Chao Phraya Riverside Convention Hotel, Serviced Residences & Spa Bangkok Sathorn",
     "โรงแรมแกรนด์เจ้าพระยาริเวอร์ไซด์คอนเวนชั่นแอนด์เซอร์วิสเรสซิเดนซ์ กรุงเทพมหานคร",
     "Krungthepmahanakhonamonrattanakosin Department Store",
-    "Fish & Chips <Harbour> \"No. 1\"",
+    'Fish & Chips <Harbour> "No. 1"',
 )
 ZONES = (
     "Lobby", "Rooftop bar", "Pool", "Breakfast room", "Spa reception", "Ground floor", "Terrace", "Fitting rooms", "Elevators", "Garden",

@@ -44,8 +44,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     ),
     UNKNOWN_FIELD: (
         "unknown field of a list",
-        "The items of a `list:` variable have the fields that its `fields:` names, and no others. Add the field there, or mend the name "
-        "here.",
+        "The items of a `list:` variable have the fields that its `fields:` names, and no others. Add the field there, or mend the name here.",
     ),
     NOT_ALLOWED: (
         "not allowed in a template",
@@ -74,8 +73,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     ),
     LINK: (
         "a link may not lead there",
-        "Links in a mail begin with https:, http: or mailto:. Others (javascript:, data:, relative paths) do nothing or do harm in a "
-        "mailbox.",
+        "Links in a mail begin with https:, http: or mailto:. Others (javascript:, data:, relative paths) do nothing or do harm in a mailbox.",
     ),
     UNKNOWN_PARTIAL: (
         "unknown partial",
@@ -98,8 +96,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     ),
     SAMPLE: (
         "a sample does not fit",
-        "The sample of a variable must look like a value of its format: a date for `date`, a number for `money` and `number`, a list of "
-        "mappings for `list:`.",
+        "The sample of a variable must look like a value of its format: a date for `date`, a number for `money` and `number`, a list of mappings for `list:`.",
     ),
     MISFIT: (
         "a value does not fit",

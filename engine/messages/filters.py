@@ -55,8 +55,6 @@ def _text(value: object) -> str:
     return str(value)
 
 
-
-
 def _default(value: object, other: object = "", boolean: bool = False) -> object:
     return other if isinstance(value, Undefined) or value is None or (boolean and not value) else value
 

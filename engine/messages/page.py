@@ -129,14 +129,12 @@ def _tags_for_text(page: str) -> str:
     """Tags that stood alone on a line become a row, an item or a block of their own, as their place asks."""
 
     def shown(match: re.Match[str]) -> str:
-        if match[1] == "i":
-            return match[2]
         before = COMMENT.sub("", page[max(0, match.start() - 400) : match.start()]).rstrip().lower()
         if re.search(r"(<table[^>]*>|<tbody>|<thead>|</tr>|</thead>)$", before):
             return f"<tr><td>{match[2]}</td></tr>"
         if re.search(r"(<[uo]l[^>]*>|</li>)$", before):
             return f"<li>{match[2]}</li>"
-        return f"<div>{match[2]}</div>"
+        return match[2] if match[1] == "i" else f"<div>{match[2]}</div>"
 
     return COMMENT.sub(shown, page)
 

@@ -65,7 +65,7 @@ def hard_cases(definitions: Definitions, template_id: str) -> tuple[Case, ...]:
     long = {name: _long(name, variable, value) for name, variable, value in ((name, variables[name], plain[name]) for name in variables)}
     none = {name: (None if variable.has_default else [] if variable.function == "list" else plain[name]) for name, variable in variables.items()}
     many = {name: _many(variable, plain[name]) for name, variable in variables.items()}
-    nasty = {name: "<b>Tom & Jerry's</b> \"Bar\"" if _is_text(variable, plain[name]) else plain[name] for name, variable in variables.items()}
+    nasty = {name: '<b>Tom & Jerry\'s</b> "Bar"' if _is_text(variable, plain[name]) else plain[name] for name, variable in variables.items()}
     cases = [
         Case("longest", "The longest names", first, long, LONGEST_NAME),
         Case("missing", "Every optional value is missing", first, none, ""),

@@ -22,6 +22,7 @@ MAX_SOURCE = 200_000
 MAX_OUTPUT = 500_000
 MAX_TURNS = 10_000
 MAX_DEPTH = 40
+MAX_PART = 2_000
 MAX_NUMBER = 10**15
 LOOP_WORDS = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
 TESTS = ("defined", "undefined", "none", "even", "odd", "divisibleby", "number", "string", "equalto", "eq", "ne", "lt", "le", "gt", "ge", "in")
@@ -145,11 +146,23 @@ def parse(source: str) -> nodes.Template:
     if len(source.encode("utf-8", "replace")) > MAX_SOURCE:
         raise Refused(f"the source has more than {MAX_SOURCE // 1000} kB", 1, kind="too_large")
     try:
+        _refuse_long_parts(source)
         return environment_for(html=True, locale="en").parse(source)
     except TemplateSyntaxError as error:
         raise Refused(error.message or "the template cannot be read", error.lineno, kind="syntax") from None
     except (RecursionError, MemoryError, OverflowError, ValueError):
         raise Refused("too many brackets or blocks inside each other", 1, kind="too_large") from None
+
+
+def _refuse_long_parts(source: str) -> None:
+    """One `{{ … }}` of megabytes costs seconds to parse; this reads no further than it must."""
+    size = 0
+    for line, kind, value in environment_for(html=True, locale="en").lexer.tokeniter(source, None):
+        size = 0 if kind == "data" else size + len(value)
+        if size > MAX_PART and kind not in ("comment", "comment_begin", "comment_end"):
+            raise Refused(f"one `{{{{ }}}}` or `{{% %}}` has more than {MAX_PART} characters", line, kind="too_large")
+        if kind in ("variable_end", "block_end", "comment_end", "comment"):
+            size = 0
 
 
 def refusals(tree: nodes.Node, *, includes: bool = False, internal: bool = False) -> Iterator[Refused]:
@@ -186,6 +199,8 @@ def _refusal(node: nodes.Node, line: int, includes: bool, internal: bool) -> Ref
         return Refused(f"unknown test `{node.name}`", line, node.name, kind="unknown_test")
     if isinstance(node, nodes.For) and node.recursive:
         return Refused("`recursive` is not in this language", line, "recursive")
+    if isinstance(node, nodes.Name) and node.name in ("self", "super", "caller", "varargs", "kwargs"):
+        return Refused(f"`{node.name}` is not in this language", line, node.name)
     if isinstance(node, nodes.Name) and node.name.startswith("_"):
         return Refused(f"`{node.name}` begins with an underscore; no variable does", line, node.name)
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):

@@ -47,7 +47,9 @@ def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_
     append(cursor, "address_keys", keys)
     cursor.execute(
         "INSERT INTO people SELECT m.contact, m.address, k.address_key, "
-        "CASE WHEN m.address IS NULL THEN 'no_address' WHEN NOT regexp_full_match(m.address, $pattern) OR length(m.address) > 254 THEN 'invalid_address' END, "
+        "CASE WHEN m.address IS NULL THEN 'no_address' "
+        # What the pattern cannot say: RFC 5321 gives the local part 64 characters, and the whole 254.
+        "WHEN NOT regexp_full_match(m.address, $pattern) OR strpos(m.address, '@') > 65 OR length(m.address) > 254 THEN 'invalid_address' END, "
         "m.active, m.language, m.name, "
         "(SELECT min(s.reason) FROM suppressions s "
         "WHERE s.address_key = k.address_key AND s.reason <> 'unsubscribed') "

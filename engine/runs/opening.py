@@ -75,7 +75,7 @@ def sound_definitions(tree: Tree) -> tuple[Definitions, tuple[Problem, ...]]:
     loaded = load(tree)
     problems = list(loaded.problems)
     if loaded.definitions is not None:
-        problems += check_templates(loaded.definitions)
+        problems += check_templates(loaded.definitions, tree.read)
     if loaded.definitions is None or any(problem.severity == "error" for problem in problems):
         raise DefinitionsInError(sorted(problems, key=lambda problem: problem.sort_key))
     return loaded.definitions, tuple(problems)

@@ -130,6 +130,7 @@ def _by_step(applied: Applied, ink: Ink) -> Iterator[str]:
     sends.sort(key=lambda row: (row["sequence"], order.get((row["sequence"], row["step"]), 0)))
     room = max(width_of(row["sequence"]) for row in sends)
     yield ""
+    yield ink.strong("What was due")
     for row in sends:
         yield f"  {row['count_all']:>6,}  {padded(row['sequence'], room)}  {row['step']}"
 

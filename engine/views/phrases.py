@@ -100,6 +100,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, rig
     if not everything:
         return []
     columns = [max(width_of(row[place]) for row in everything) for place in range(len(everything[0]))]
+    kept = [place for place, size in enumerate(columns) if size]
+    if len(kept) < len(columns):
+        # A column that nobody has anything in only makes the lines longer.
+        slim = [[row[place] for place in kept] for row in several]
+        right, give = ([kept.index(place) for place in marked if place in kept] for marked in (right, give))
+        return table([head[place] for place in kept] if any(head) else (), slim, width, right=right, indent=indent, give=give)
     while sum(columns) + 2 * (len(columns) - 1) + len(indent) > width and max(columns) > _NARROWEST:
         willing = [place for place in give if columns[place] > _NARROWEST] or range(len(columns))
         columns[max(willing, key=lambda place: columns[place])] -= 1

@@ -164,7 +164,9 @@ def as_github(problems: Sequence[Problem], read: Reader | None = None) -> str:
 
 
 def _command(words: str) -> str:
-    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # A log is read in a terminal too.
+    plain = "".join(character if character in "\r\n" else _shown(character) for character in words)
+    return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def as_gitlab(problems: Sequence[Problem], read: Reader | None = None) -> str:

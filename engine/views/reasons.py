@@ -144,10 +144,20 @@ BESIDE: Mapping[str, Words] = {
     "before_introduction": Words("began before the sequence started", "The occurrence began before the sequence did, so nobody is enrolled for it."),
 }
 
+# Why a send of the ledger is what it is, beside the reasons of a plan: what happened on its way.
+ON_THE_WAY: Mapping[str, Words] = {
+    "render_error": Words("the mail could not be made", "A value does not fit the template or a header of the mail. `engine show SEND` says which."),
+    "process_died": Words("the run was killed while it was handed over", "Nobody can tell whether the server took it. `engine resolve` settles it."),
+    "window_over": Words("too late to ask the provider again", "The time for which the provider knows a repeated key is over, so it is not sent again by itself."),
+    "resolved_sent": Words("a person said that it was sent", "Settled with `engine resolve --as sent`."),
+    "resolved_failed": Words("a person said that it failed", "Settled with `engine resolve --as failed`."),
+    "resolved_resend": Words("a person ordered it again", "Settled with `engine resolve --as resend`."),
+}
+
 
 def short(code: str) -> str:
-    """A reason in a few words; the code itself where it is of another version."""
-    words = REASONS.get(Reason(code)) if code in Reason._value2member_map_ else BESIDE.get(code)
+    """A reason in a few words; the code itself where it is of another version, or a server's answer."""
+    words = REASONS.get(Reason(code)) if code in Reason._value2member_map_ else BESIDE.get(code) or ON_THE_WAY.get(code)
     return words.short if words else code
 
 
@@ -162,4 +172,6 @@ def explained(code: str) -> tuple[str, Words, str] | None:
         reason = Reason(code)
         gate = next((f"gate {gate.number}, {gate.decision}" for gate in GATES if reason in gate.reasons), "beside the gates, unreached")
         return code, REASONS[reason], gate
+    if code in ON_THE_WAY:
+        return code, ON_THE_WAY[code], "of a send, in the ledger"
     return (code, BESIDE[code], "counted beside the funnel") if code in BESIDE else None

@@ -101,7 +101,10 @@ def test_the_screenshots_of_the_docs(browser: Browser) -> None:
 
 def _named(template_id: str) -> list[Case]:
     local = [sample_case(DEFINITIONS, template_id, locale) for locale in DEFINITIONS.project.locales]
-    return [*(Case(f"samples-{case.locale}", case.title, case.locale, case.variables, case.contact_name) for case in local), *hard_cases(DEFINITIONS, template_id)]
+    return [
+        *(Case(f"samples-{case.locale}", case.title, case.locale, case.variables, case.contact_name) for case in local),
+        *hard_cases(DEFINITIONS, template_id),
+    ]
 
 
 SCREENSHOTS = {

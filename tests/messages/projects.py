@@ -83,7 +83,9 @@ def files(
         "engine.yaml": PROJECT,
         "definitions/crm.yaml": CRM,
         "definitions/types/common.yaml": COMMON,
-        "definitions/types/renewal.yaml": TYPE.replace("category: CATEGORY", "category: marketing\ntopic: product-news" if category == "marketing" else f"category: {category}"),
+        "definitions/types/renewal.yaml": TYPE.replace(
+            "category: CATEGORY", "category: marketing\ntopic: product-news" if category == "marketing" else f"category: {category}"
+        ),
         "definitions/templates/letter.yaml": template,
         "definitions/templates/letter.en.html" if html is not None else "definitions/templates/letter.en.md": html if html is not None else body,
         "definitions/templates/letter.th.md": "สวัสดี {{ company_name }} {{ unsubscribe_url }}\n",

@@ -43,8 +43,12 @@ def test_good_and_bad_ones_are_told_apart_in_both(planner: duckdb.DuckDBPyConnec
     assert in_sql(planner, [*GOOD, *BAD]) == [True] * len(GOOD) + [False] * len(BAD)
 
 
-_PIECES = st.sampled_from(["a", "Z", "9", ".", "-", "@", "example", "com", "xn--", "'", "+", "_", " ", "\t", "\n", "\x00", "\u00a0", "é", '"', "(", ")", ",", "b" * 63, "c" * 60])
-_NEAR = st.lists(_PIECES, max_size=12).map("".join) | st.tuples(st.lists(_PIECES, max_size=4).map("".join), st.lists(_PIECES, max_size=6).map("".join)).map("@".join)
+_PIECES = st.sampled_from(
+    ["a", "Z", "9", ".", "-", "@", "example", "com", "xn--", "'", "+", "_", " ", "\t", "\n", "\x00", "\u00a0", "é", '"', "(", ")", ",", "b" * 63, "c" * 60]
+)
+_NEAR = st.lists(_PIECES, max_size=12).map("".join) | st.tuples(st.lists(_PIECES, max_size=4).map("".join), st.lists(_PIECES, max_size=6).map("".join)).map(
+    "@".join
+)
 
 
 @settings(max_examples=400, deadline=None)
@@ -66,4 +70,6 @@ def test_ours_is_stricter_than_the_library(text: str) -> None:
     try:
         validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        assert "special-use" in str(error) or "IDNA" in str(error) or "xn--" in address.lower() or "--" in address or "internationalized" in str(error).lower(), (address, error)
+        assert (
+            "special-use" in str(error) or "IDNA" in str(error) or "xn--" in address.lower() or "--" in address or "internationalized" in str(error).lower()
+        ), (address, error)

@@ -41,7 +41,7 @@ BODIES = [
     ("{% if value > 5 %}x{% endif %}", "E225", 1, 7, 5, "a text is compared with a number"),
     ('<a href="javascript:alert(1)">x</a>', "E219", 1, 10, 19, "not a link that a mail may have"),
     ('<a href="/renew">x</a>', "E219", 1, 10, 6, "not a link"),
-    ("<p style=\"color: {{ number }}\">x</p>", "E222", 1, 18, 12, "inside a style"),
+    ('<p style="color: {{ number }}">x</p>', "E222", 1, 18, 12, "inside a style"),
     ("<p class={{ number }}>x</p>", "E222", 1, 10, 12, "needs quotes"),
     ('<p onclick="x">x</p>', "E222", 1, 4, 11, "event handler"),
     ("<script>x</script>", "E222", 1, 1, 8, "no scripts"),
@@ -94,7 +94,7 @@ def test_a_line_break_in_a_subject_is_an_error() -> None:
 
 def test_a_missing_fallback_is_an_error_and_another_language_a_warning() -> None:
     """Without English nobody can be written to; without Thai the readers get English, and it is said."""
-    [error] = [problem for problem in problems(template=TEMPLATE.replace("  en: {file: letter.en.md}\n", ""))]
+    [error] = problems(template=TEMPLATE.replace("  en: {file: letter.en.md}\n", ""))
     assert (error.code, error.severity) == ("E215", "error")
     [warning] = problems(template=TEMPLATE.replace("  th: {file: letter.th.md}\n", ""))
     assert (warning.code, warning.severity) == ("E215", "warning") and "those readers get `en`" in warning.message
@@ -144,4 +144,8 @@ def test_a_sample_that_does_not_fit_its_format_is_an_error() -> None:
 def test_all_mistakes_are_told_at_once() -> None:
     """One per mistake, sorted by place."""
     found = problems("{{ a }} {{ b }}\n\n{{ number | c }}")
-    assert [(problem.code, problem.origin.line, problem.origin.column) for problem in found if problem.origin] == [("E201", 1, 4), ("E201", 1, 12), ("E211", 3, 13)]
+    assert [(problem.code, problem.origin.line, problem.origin.column) for problem in found if problem.origin] == [
+        ("E201", 1, 4),
+        ("E201", 1, 12),
+        ("E211", 3, 13),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.policy import default
 from email.utils import getaddresses
 
@@ -47,7 +48,12 @@ def test_no_separator_gets_into_a_header(field: str, separator: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(min_size=0, max_size=60) | st.sampled_from(["Bob, v@victim.example", '"; <v@victim.example>', "a@b.example, c", "(x) <v@v.example>", "=?utf-8?q?=2C?= v@v.example", "x\\", ":;,<>@[]"]))
+@given(
+    st.text(min_size=0, max_size=60)
+    | st.sampled_from(
+        ["Bob, v@victim.example", '"; <v@victim.example>', "a@b.example, c", "(x) <v@v.example>", "=?utf-8?q?=2C?= v@v.example", "x\\", ":;,<>@[]"]
+    )
+)
 def test_a_name_never_adds_a_recipient(name: str) -> None:
     """One mailbox in To, whatever the CRM has for a name; or no mail."""
     try:
@@ -79,7 +85,11 @@ def test_the_headers_of_marketing() -> None:
         "X-Engine-Send": KEY,
         "Auto-Submitted": "auto-generated",
     }
-    assert (parsed["List-Unsubscribe"], parsed["List-Unsubscribe-Post"], parsed["List-Id"]) == (f"<{LINK}>", "List-Unsubscribe=One-Click", "<product-news.example.com>")
+    assert (parsed["List-Unsubscribe"], parsed["List-Unsubscribe-Post"], parsed["List-Id"]) == (
+        f"<{LINK}>",
+        "List-Unsubscribe=One-Click",
+        "<product-news.example.com>",
+    )
     assert (message.recipient, message.sender, message.message_id) == ("ana@example.com", "hello@example.com", f"<{KEY}@example.com>")
     assert [part.get_content_type() for part in parsed.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
@@ -121,7 +131,12 @@ def test_every_line_is_one_that_servers_agree_on(name: str, locale: str) -> None
 
 def test_the_same_inputs_give_the_same_bytes() -> None:
     """Also from another renderer, and the boundary comes from the send key."""
-    first, second = mail(), Renderer(DEFINITIONS).render("letter", "en", VALUES, contact_name="Ana", to_address="ana@example.com", send_key=KEY, due_at=datetime(2026, 11, 22, 2), unsubscribe_url=LINK)
+    first, second = (
+        mail(),
+        Renderer(DEFINITIONS).render(
+            "letter", "en", VALUES, contact_name="Ana", to_address="ana@example.com", send_key=KEY, due_at=datetime(2026, 11, 22, 2), unsubscribe_url=LINK
+        ),
+    )
     assert first == second
     assert f'boundary="=_{KEY}"'.encode() in first.payload
 
@@ -137,4 +152,6 @@ def test_a_long_thai_subject_is_folded_into_words() -> None:
     assert max(len(line) for line in head.split(b"\r\n") if line.startswith((b"Subject", b"To", b" "))) <= 90
     parsed = message_from_bytes(payload, policy=default)
     assert parsed["Subject"] == subject
-    assert parsed["To"].addresses[0].display_name == "กาญจนาภรณ์ ศรีวัฒนวงศ์ไพศาลกิจเจริญรุ่งเรืองทรัพย์"
+    # Read by the older parser: the newer one puts spaces between the words of a name (an open defect of Python 3.11).
+    shown = str(make_header(decode_header(message_from_bytes(payload)["To"])))
+    assert shown == "กาญจนาภรณ์ ศรีวัฒนวงศ์ไพศาลกิจเจริญรุ่งเรืองทรัพย์ <ana@example.com>"

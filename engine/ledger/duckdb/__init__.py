@@ -15,6 +15,7 @@ from engine.ledger.duckdb.ordering import Ordering
 from engine.ledger.duckdb.reading import Reading
 from engine.ledger.duckdb.sending import Sending
 from engine.ledger.duckdb.writing import Writing
+from engine.ledger.identity import Identity
 from engine.ledger.pseudonyms import Pseudonyms
 
 
@@ -28,7 +29,7 @@ class DuckdbReading(Reading):
     @classmethod
     def open(cls, path: Path, project: str, environment: str, *, pseudonyms: Pseudonyms | None = None) -> DuckdbReading:
         """Never waits for a lock: while a run holds the ledger this is the copy."""
-        return cls(*opening.open_to_read(path, opening.Identity.of(project, environment, pseudonyms)))
+        return cls(*opening.open_to_read(path, Identity.of(project, environment, pseudonyms)))
 
     def __enter__(self) -> Self:
         return self
@@ -48,14 +49,14 @@ class DuckdbLedger(Reading, Writing, Sending, Ordering):
     @staticmethod
     def create(path: Path, project: str, environment: str, *, now: datetime, pseudonyms: Pseudonyms | None = None) -> str:
         """Make an empty ledger; its lineage."""
-        return opening.create(path, opening.Identity.of(project, environment, pseudonyms), now)
+        return opening.create(path, Identity.of(project, environment, pseudonyms), now)
 
     @classmethod
     def open(
         cls, path: Path, project: str, environment: str, *, command: str, now: datetime, pseudonyms: Pseudonyms | None = None
     ) -> DuckdbLedger:
         """LockHeld when another process has it, LedgerRefused for any ledger but the one meant."""
-        return cls(*opening.open_to_write(path, opening.Identity.of(project, environment, pseudonyms), command=command, now=now))
+        return cls(*opening.open_to_write(path, Identity.of(project, environment, pseudonyms), command=command, now=now))
 
     def close(self) -> None:
         """Leave the copy for readers and give the lock back. A second close does nothing."""

@@ -15,31 +15,13 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import LedgerRefused, LockHeld
+from engine.ledger.identity import Holder, held_by
+from engine.ledger.witness import Witness, read_witness, write_durably, write_witness
+
+__all__ = ["Hold", "Holder", "LedgerFiles", "Witness", "locked_by_another", "refuse_network_disk", "who_holds", "write_durably"]
 
 # Held by this process. A POSIX lock does not keep out its own process, and closing any descriptor of the file gives it up.
 _held: dict[Path, Holder] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a ledger, and since when."""
-
-    pid: int
-    host: str
-    since: str
-    command: str
-
-    def __str__(self) -> str:
-        return f"`{self.command}`, process {self.pid} on {self.host}, since {self.since}"
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """What the ledger was when last written. A ledger that says less was rolled back or lost its end."""
-
-    lineage: str
-    serial: int
-    head_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +48,17 @@ class LedgerFiles:
 
     def read_witness(self) -> Witness | None:
         """None when there is none; LedgerRefused when there is one that cannot be read."""
-        try:
-            values = json.loads(self.witness.read_text(encoding="utf-8"))
-            return Witness(str(values["lineage"]), int(values["serial"]), str(values["head_hash"]))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LedgerRefused(f"the ledger's witness {self.witness} cannot be read", help="put it back from a backup, together with its ledger") from error
+        return read_witness(self.witness)
 
     def write_witness(self, witness: Witness) -> None:
         """On disk before this returns; a reader sees the old one or the new one."""
-        write_durably(self.witness, json.dumps(asdict(witness)).encode("ascii"))
+        write_witness(self.witness, witness)
 
     def leave_copy(self) -> None:
         """Give readers the ledger as it is now. Only while it is closed: closing a descriptor of it would give up its lock."""
         temporary = self.copy.with_suffix(".tmp")
         shutil.copyfile(self.ledger, temporary)
         os.replace(temporary, self.copy)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace the file, all or nothing, and durably: written beside it, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Hold:
@@ -144,8 +103,7 @@ def _read_holder(handle: int) -> Holder | None:
 
 
 def _lock_held(files: LedgerFiles, holder: Holder | None) -> LockHeld:
-    who = str(holder) if holder else "another process"
-    return LockHeld(f"the ledger {files.ledger} is held by {who}", help="wait for it to end; `engine stop` reaches a running apply at once")
+    return held_by(f"the ledger {files.ledger}", holder)
 
 
 def who_holds(files: LedgerFiles) -> Holder | None:

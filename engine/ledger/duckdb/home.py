@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -13,26 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from engine.failpoints import failpoint
+from engine.ledger.chain import Transaction
 from engine.ledger.duckdb.files import LedgerFiles, Witness
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
-
-
-@dataclass
-class Transaction:
-    """One transaction on its way. What it covers goes into the head hash; one that turns out to change nothing is abandoned."""
-
-    serial: int
-    digest: Any = field(default_factory=sha256)
-    abandoned: bool = False
-
-    def cover(self, *parts: object) -> None:
-        for part in parts:
-            self.digest.update(part if isinstance(part, bytes) else str(part).encode("utf-8"))
-            self.digest.update(b"\x1f")
-
-    def abandon(self) -> None:
-        self.abandoned = True
 
 
 class Home:
@@ -116,9 +99,12 @@ class Home:
             raise LedgerBroken(f"the witness {self.files.witness} could not be written", help="look at the disk; nothing more is sent") from error
 
     def _chain(self, transaction: Transaction, kind: str, now: datetime) -> str:
-        text = f"{self._head.head_hash}\n{transaction.serial}\n{kind}\n{now.isoformat()}\n{transaction.digest.hexdigest()}"
+        text = f"{self._head.head_hash}\n{transaction.serial}{transaction.tail(kind, now)}"
         head_hash = sha256(text.encode("utf-8")).hexdigest()
-        self.connection.execute("INSERT INTO transactions VALUES ($1, $2, $3, $4)", [transaction.serial, head_hash, kind, now])
+        self.connection.execute(
+            "INSERT INTO transactions (serial, head_hash, kind, done_at, covers) VALUES ($1, $2, $3, $4, $5)",
+            [transaction.serial, head_hash, kind, now, transaction.digest.hexdigest()],
+        )
         last_now = ", last_now = greatest(last_now, $4)" if kind == "plan" else ""
         values: list[Any] = [transaction.serial, head_hash, self._next_number]
         self.connection.execute(f"UPDATE ledger_meta SET serial = $1, head_hash = $2, next_number = $3{last_now}", values + ([now] if last_now else []))

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -17,25 +16,11 @@ from engine import __version__
 from engine.errors import EngineError, LedgerRefused, LockHeld
 from engine.ledger.duckdb.files import Hold, LedgerFiles, Witness, locked_by_another, refuse_network_disk, who_holds
 from engine.ledger.duckdb.statements import SCHEMA_VERSION, migrations
+from engine.ledger.identity import CREATE, Identity, Stamp, refuse_stranger, refuse_version
 from engine.ledger.ledger import LedgerBroken
-from engine.ledger.pseudonyms import Pseudonyms
+from engine.ledger.witness import RESTORE, compare_with_witness
 
-_CREATE = "engine state create"
-_RESTORE = "put back the newest backup of the ledger together with its witness; without one, ask what was sent before anything is sent again"
 _LEAST_SPACE = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose ledger it has to be. `pseudonyms` is the fingerprint of the key that its address keys were made with; None is not checked."""
-
-    project: str
-    environment: str
-    pseudonyms: str | None = None
-
-    @classmethod
-    def of(cls, project: str, environment: str, pseudonyms: Pseudonyms | None) -> Identity:
-        return cls(project, environment, pseudonyms.fingerprint if pseudonyms else None)
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -56,11 +41,11 @@ def create(path: Path, identity: Identity, now: datetime) -> str:
     files = LedgerFiles(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     refuse_network_disk(path.parent)
-    with Hold(files, _CREATE, now):
+    with Hold(files, CREATE, now):
         if path.exists():
             raise LedgerRefused(f"there is a ledger already: {path}", help="nothing to do; `engine status` shows it")
         if files.witness.exists():
-            raise LedgerRefused(f"{files.witness} says that there was a ledger here, and it is gone", help=_RESTORE)
+            raise LedgerRefused(f"{files.witness} says that there was a ledger here, and it is gone", help=RESTORE)
         # Made under another name: a kill on the way leaves no half-made ledger behind.
         making = path.with_suffix(".making")
         for left in (making, making.with_name(making.name + ".wal")):
@@ -155,8 +140,8 @@ def refuse_missing(files: LedgerFiles) -> None:
     if files.ledger.exists():
         return
     if files.witness.exists():
-        raise LedgerRefused(f"the ledger {files.ledger} is gone: {files.witness.name} says that there was one", help=_RESTORE)
-    raise LedgerRefused(f"there is no ledger at {files.ledger}", help=f"run `{_CREATE}`; it begins with an empty memory of what was sent")
+        raise LedgerRefused(f"the ledger {files.ledger} is gone: {files.witness.name} says that there was one", help=RESTORE)
+    raise LedgerRefused(f"there is no ledger at {files.ledger}", help=f"run `{CREATE}`; it begins with an empty memory of what was sent")
 
 
 def require_space(files: LedgerFiles) -> None:
@@ -184,12 +169,12 @@ def _connect_patiently(files: LedgerFiles) -> duckdb.DuckDBPyConnection:
 def _as_witness(connection: duckdb.DuckDBPyConnection) -> Witness:
     row = connection.execute("SELECT lineage::VARCHAR, serial, head_hash FROM ledger_meta").fetchone()
     if row is None:
-        raise LedgerRefused("the ledger has no head: it is damaged", help=_RESTORE)
+        raise LedgerRefused("the ledger has no head: it is damaged", help=RESTORE)
     return Witness(*row)
 
 
 def _damaged(files: LedgerFiles) -> LedgerRefused:
-    return LedgerRefused(f"{files.ledger} cannot be read as a ledger: it is damaged, or of another program", help=_RESTORE)
+    return LedgerRefused(f"{files.ledger} cannot be read as a ledger: it is damaged, or of another program", help=RESTORE)
 
 
 def check(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, identity: Identity, *, is_copy: bool = False) -> None:
@@ -200,27 +185,13 @@ def check(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, identity: I
         ).fetchone()
     except duckdb.Error as error:
         raise LedgerRefused(
-            f"{files.ledger} holds no ledger: copied while it was open, without its {files.wal.name}, or never one", help=_RESTORE
+            f"{files.ledger} holds no ledger: copied while it was open, without its {files.wal.name}, or never one", help=RESTORE
         ) from error
     if row is None:
         raise _damaged(files)
-    project, environment, version, min_engine, fingerprint = row
-    if version < SCHEMA_VERSION:
-        raise LedgerRefused(f"the ledger has schema {version}, this engine needs {SCHEMA_VERSION}", help="run `engine state migrate`")
-    if version > SCHEMA_VERSION:
-        raise LedgerRefused(
-            f"the ledger has schema {version}, this engine ({__version__}) knows {SCHEMA_VERSION}", help=f"use engine {min_engine} or later"
-        )
-    if (project, environment) != (identity.project, identity.environment):
-        raise LedgerRefused(
-            f"the ledger {files.ledger} belongs to project `{project}`, environment `{environment}`, not to `{identity.project}`, `{identity.environment}`",
-            help="name the right environment with --env, or the right file under `ledger:` in engine.yaml",
-        )
-    if identity.pseudonyms and fingerprint and identity.pseudonyms != fingerprint:
-        raise LedgerRefused(
-            "the pseudonym key is not the one that this ledger's addresses were hashed with: its suppressions would not be found",
-            help="set ENGINE_PSEUDONYM_KEY, or state/pseudonym.key, to the key that this ledger was begun with",
-        )
+    stamp = Stamp(*row)
+    refuse_version(stamp, SCHEMA_VERSION)
+    refuse_stranger(f"the ledger {files.ledger}", stamp, identity)
     if not is_copy:
         _compare_with_witness(connection, files)
 
@@ -230,17 +201,12 @@ def _compare_with_witness(connection: duckdb.DuckDBPyConnection, files: LedgerFi
     if witness is None:
         if ledger.serial == 0:
             return
-        raise LedgerRefused(f"the ledger's witness {files.witness} is missing, so nobody can tell whether the ledger is whole", help=_RESTORE)
-    if witness.lineage != ledger.lineage:
-        raise LedgerRefused(f"the ledger {files.ledger} is of another lineage than its witness: it was made anew or exchanged", help=_RESTORE)
-    if ledger.serial < witness.serial:
-        raise LedgerRefused(
-            f"the ledger stands at {ledger.serial}, its witness saw {witness.serial}: it was rolled back or lost its end, and would send again", help=_RESTORE
-        )
-    row = connection.execute("SELECT head_hash FROM transactions WHERE serial = $1", [witness.serial]).fetchone()
-    seen = row[0] if row else "0" * 64 if witness.serial == 0 else None
-    if seen != witness.head_hash or (ledger.serial == witness.serial and ledger.head_hash != witness.head_hash):
-        raise LedgerRefused(f"the ledger {files.ledger} tells another history than its witness saw", help=_RESTORE)
+        raise LedgerRefused(f"the ledger's witness {files.witness} is missing, so nobody can tell whether the ledger is whole", help=RESTORE)
+    def hash_at(serial: int) -> str | None:
+        row = connection.execute("SELECT head_hash FROM transactions WHERE serial = $1", [serial]).fetchone()
+        return str(row[0]) if row else None
+
+    compare_with_witness(f"the ledger {files.ledger}", witness, ledger, hash_at)
 
 
 def close(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, hold: Hold, *, copy: bool) -> None:

@@ -37,11 +37,11 @@ class Ordering(Home):
     def _carry_out(self, order_id: str, order: Order) -> int:
         match order.verb:
             case "stop" | "pause":
-                return self._hold(order_id, order)
+                return self._for_each(order_id, order) if order.scope == "enrollment" else self._hold(order_id, order)
             case "start" | "resume":
                 return self._lift(order)
             case "cancel":
-                return self._cancel(order_id, order)
+                return self._for_each(order_id, order)
             case "suppress":
                 return self._suppress(order_id, order)
             case "unsuppress":
@@ -81,10 +81,9 @@ class Ordering(Home):
             {key: values[key] for key in ("at", "by", "scope", "action", *_KEYS)},
         )
 
-    def _cancel(self, order_id: str, order: Order) -> int:
-        # Written out for what is on the way now, so that next year's occurrence is not cancelled by this year's order. Occurrences by
-        # hand that no plan has seen yet are about the contact, or name the record.
-        keys = {key: getattr(order, key) for key in _KEYS}
+    def _for_each(self, order_id: str, order: Order) -> int:
+        # Written out for what is on the way now, so that next year's occurrence is not paused or cancelled by this year's order.
+        # Occurrences by hand that no plan has seen yet are about the contact, or name the record.
         return self._count(
             f"""INSERT INTO controls
                 WITH meant AS (
@@ -97,14 +96,14 @@ class Ordering(Home):
                     AND ($occurrence IS NULL OR o.occurrence = $occurrence)
                     AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
                 )
-                SELECT $id, 'enrollment', 'cancelled', sequence, entity, record, occurrence, contact, NULL, $by, $at, $note, NULL, NULL
+                SELECT $id, $scope, $action, sequence, entity, record, occurrence, contact, $until, $by, $at, $note, NULL, NULL
                 FROM meant m
                 WHERE NOT EXISTS (
                   SELECT 1 FROM controls c
-                  WHERE c.lifted_at IS NULL AND c.action = 'cancelled' AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
+                  WHERE c.lifted_at IS NULL AND c.action = $action AND c.until IS NOT DISTINCT FROM $until AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
                     AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
                 )""",
-            {"id": order_id, "by": order.by, "at": order.at, "note": order.note, **keys},
+            self._control_values(order_id, order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from engine.errors import WrongUsage
+from engine.ledger.chain import known_for
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.ledger import OnUnknown
@@ -20,7 +21,6 @@ from engine.ledger.records import (
     MAX_ATTEMPTS,
     Claimed,
     Dispatch,
-    Frozen,
     Recovered,
     Settled,
     Settlement,
@@ -41,13 +41,6 @@ _PAYLOADS = pa.schema([
 ])  # fmt: skip
 
 
-def known_until(now: datetime, key_ttl_seconds: int) -> datetime | None:
-    """Until when a provider surely knows a key first used now: what it promises, less two minutes or a fifth (T8)."""
-    if key_ttl_seconds <= 0:
-        return None
-    return now + timedelta(seconds=key_ttl_seconds - max(120, key_ttl_seconds * 0.2))
-
-
 class Sending(Home):
     """The part of a ledger that workers use."""
 
@@ -64,7 +57,7 @@ class Sending(Home):
                    FROM staged g WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'planned'""",
                 {"worker": worker, "lease": now + lease, "now": now},
             )
-            claimed = [_claimed(row) for row in self._rows(statement("claimed"))]
+            claimed = [Claimed.of_row(row) for row in self._rows(statement("claimed"))]
             transaction.cover(*((c.send_key, c.token) for c in claimed))
         return claimed
 
@@ -98,7 +91,7 @@ class Sending(Home):
         with self._transaction("settle", now, inside="FP11", after="FP12") as transaction:
             became = self._settle(settlements, now, max_attempts)
             transaction.cover(*sorted(became.items()))
-        return _settled(became)
+        return Settled.of(became)
 
     def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
         return self.settle([Settlement(key, -1, "sent", phase=source) for key in dict.fromkeys(send_keys)], now)
@@ -173,7 +166,7 @@ class Sending(Home):
             for state in ("sent", "planned"):
                 self._resolve([key for key, to in became.items() if to == state], state, f"on_unknown_{state}", now)
             transaction.cover(*sorted(became.items()))
-        return _settled(became)
+        return Settled.of(became)
 
     def resolve(self, send_key: str, as_: Literal["sent", "failed", "resend"], *, by: str, note: str, now: datetime) -> None:
         with self._transaction("resolve", now) as transaction:
@@ -243,7 +236,7 @@ class Sending(Home):
     def _leaving(self, group: Sequence[Dispatch], now: datetime) -> pa.Table:
         numbers = self._find_numbers([dispatch.send_key for dispatch in group])
         rows = [
-            (place, d.send_key, numbers.get(d.send_key), d.token, d.frozen.payload_hash, d.frozen.message_id, d.transport, known_until(now, d.key_ttl_seconds))
+            (place, d.send_key, numbers.get(d.send_key), d.token, d.frozen.payload_hash, d.frozen.message_id, d.transport, _until(now, known_for(d.key_ttl_seconds)))
             for place, d in enumerate(group)
         ]
         return _table(rows, _LEAVING)
@@ -259,21 +252,9 @@ class Sending(Home):
             self._arriving(table, f"INSERT INTO payloads SELECT {_NUMBERED} FROM arriving ON CONFLICT DO NOTHING")
 
 
+def _until(now: datetime, span: timedelta | None) -> datetime | None:
+    return None if span is None else now + span
+
+
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)], schema=schema)
-
-
-def _claimed(row: tuple[Any, ...]) -> Claimed:
-    key, token, sequence, step, entity, record, occurrence, contact, template, locale, category, topic = row[:12]
-    address, name, variables, due_at, expires_at, attempts, address_key, payload_hash, message_id, sender, recipient, subject, payload = row[12:]
-    frozen = None
-    if payload_hash is not None and payload is not None:
-        frozen = Frozen(bytes(payload), payload_hash, sender, recipient, message_id, subject)
-    return Claimed(
-        key, token, sequence, step, entity, record, occurrence, contact, template, locale, category, topic,
-        address or "", name, variables or "{}", due_at, expires_at, attempts, address_key, frozen,
-    )  # fmt: skip
-
-
-def _settled(became: Mapping[str, str]) -> Settled:
-    return Settled(**{state: tuple(key for key, to in became.items() if to == state) for state in ("sent", "planned", "failed", "unknown", "stale")})

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
-
-import pyarrow as pa
 
 from engine.errors import LedgerRefused
 from engine.failpoints import failpoint
-from engine.ledger.duckdb.home import Home, Transaction
+from engine.ledger.chain import Transaction, digest_of, tzdata_version
+from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.records import CHANGES, Changes, Committed, Run
 
@@ -54,7 +51,7 @@ class Writing(Home):
             raise ValueError(f"a plan writes no {', '.join(sorted(unknown))}")
         for name, schema in CHANGES.items():
             table = changes.table(name).select(schema.names).cast(schema)
-            transaction.cover(name, table.num_rows, _digest(table))
+            transaction.cover(name, table.num_rows, digest_of(table))
             self._stage(f"new_{name}", table, _KEYED if "send_key" in schema.names else "*")
 
     def _write_run(self, transaction: Transaction, run: Run) -> None:
@@ -76,7 +73,7 @@ class Writing(Home):
                 "commit": run.commit,
                 "facts": run.facts_digest,
                 "plan": run.plan_digest,
-                "tzdata": _tzdata(),
+                "tzdata": tzdata_version(),
                 "host": run.host,
                 "pid": run.pid,
                 "overrides": json.dumps(run.overrides),
@@ -167,17 +164,3 @@ class Writing(Home):
             taken=wanted_sends - sum(acts.values()) + wanted_skips - new_skips - len(moved),
             refused=acts.get("refuse", 0) + acts.get("cancel", 0),
         )
-
-
-def _digest(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return sha256(sink.getvalue()).digest()
-
-
-def _tzdata() -> str | None:
-    try:
-        return importlib.metadata.version("tzdata")
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -16,8 +16,10 @@ CREATE TABLE ledger_meta (
     next_number BIGINT NOT NULL
 );
 
--- One row for each committed transaction; each head_hash covers the one before it.
-CREATE TABLE transactions (serial BIGINT PRIMARY KEY, head_hash VARCHAR NOT NULL, kind VARCHAR NOT NULL, done_at TIMESTAMP NOT NULL);
+-- One row for each committed transaction; each head_hash covers the one before it, and `covers`, the hash of what the transaction wrote.
+CREATE TABLE transactions (
+    serial BIGINT PRIMARY KEY, head_hash VARCHAR NOT NULL, kind VARCHAR NOT NULL, done_at TIMESTAMP NOT NULL, covers VARCHAR NOT NULL
+);
 
 CREATE TABLE definitions_applied (
     digest VARCHAR PRIMARY KEY,

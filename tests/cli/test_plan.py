@@ -1,0 +1,121 @@
+"""`plan`: calm for people, exact for machines, and silent about persons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from engine.plan.plan import COUNTERS
+from tests.cli.conftest import Project
+
+Golden = Callable[[str, str], None]
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_text_is_a_funnel(fresh: Project, golden: Golden, width: str) -> None:
+    """Who gets what, who does not and why not, what comes next: in 80 and in 120 columns."""
+    said = fresh.run("plan", COLUMNS=width)
+    assert (said.code, said.err) == (0, "")
+    # A command to copy is never broken, and ends with the path of this test's folder.
+    lines = [line for line in said.out.splitlines() if str(fresh.root) not in line]
+    assert max(map(len, lines)) <= int(width)
+    golden(f"plan-{width}.txt", fresh.calm(said.out))
+
+
+def test_json_is_as_interface_4_says(fresh: Project, golden: Golden) -> None:
+    """The keys of the page, in every plan."""
+    said = fresh.run("plan", "--format", "json")
+    plan = json.loads(said.out)
+    assert {"format_version", "kind", "engine_version", "env", "now", "timezone", "definitions", "facts", "ledger_head", "applyable", "has_changes", "summary", "sequences",
+            "decisions", "guards", "diagnostics"} <= set(plan)  # fmt: skip
+    assert (plan["format_version"], plan["kind"], plan["now"]) == ("1.0", "plan", "2026-11-23T09:00:00+07:00")
+    assert set(plan["summary"]) == set(COUNTERS)
+    decision = plan["decisions"][0]
+    assert {"send_key", "decision", "reason", "sequence", "step", "about", "occurrence", "contact", "due_at", "template", "locale", "variant", "source"} <= set(decision)
+    assert {row["decision"] for row in plan["decisions"]} == {"send", "hold", "skip", "unreached"}
+    keys = [(row["sequence"], row["due_at"]) for row in plan["decisions"]]
+    assert keys == sorted(keys)
+    golden("plan.json", fresh.calm(said.out))
+
+
+def test_1_1_the_same_inputs_give_the_same_bytes(fresh: Project) -> None:
+    """Two plans of one moment are one plan."""
+    assert fresh.run("plan", "--format", "json").out == fresh.run("plan", "--format", "json").out
+
+
+def test_6_18_every_enrollment_is_in_exactly_one_decision(fresh: Project) -> None:
+    """considered = send + wait + hold + exit + complete, for every sequence; waits are there with --all."""
+    plan = json.loads(fresh.run("plan", "--format", "json", "--all").out)
+    for sequence in plan["sequences"]:
+        assert sequence["considered"] == sum(sequence[name] for name in ("send", "wait", "hold", "exit", "complete"))
+    assert sum(row["decision"] == "wait" for row in plan["decisions"]) == plan["summary"]["wait"] > 0
+
+
+def test_a_pii_occurrence_is_a_pseudonym(fresh: Project) -> None:
+    """A date of birth is nobody's business; the end of a contract is shown."""
+    plan = json.loads(fresh.run("plan", "--format", "json").out)
+    shown = {row["sequence"]: row["occurrence"] for row in plan["decisions"]}
+    assert len(shown["birthday"]) == 16 and int(shown["birthday"], 16) >= 0
+    assert shown["renewal"].startswith("2026-")
+
+
+def test_show_pii_shows_keys_and_addresses(fresh: Project) -> None:
+    """The CRM's own keys, for whoever asks; said when it goes into a file."""
+    said = fresh.run("plan", "--format", "json", "--show-pii")
+    row = json.loads(said.out)["decisions"][0]
+    assert (row["contact"], row["address"], row["occurrence"]) == ("1", "canary.ann@example.com", "2026-11-23")
+    assert "personal data" in said.err
+
+
+def test_show_pii_is_refused_in_ci(fresh: Project) -> None:
+    """Logs of CI are kept."""
+    said = fresh.run("plan", "--show-pii", CI="true")
+    assert (said.code, said.out) == (64, "")
+
+
+def test_source_is_the_step(fresh: Project) -> None:
+    """File and line of the step that decided."""
+    row = next(row for row in json.loads(fresh.run("plan", "--format", "json").out)["decisions"] if row["step"] == "notice-7")
+    assert row["source"] == {"file": "definitions/sequences/renewal.yaml", "line": 11}
+
+
+def test_jsonl_is_one_value_a_line(fresh: Project) -> None:
+    """The head first, then the decisions."""
+    rows = [json.loads(line) for line in fresh.run("plan", "--format", "jsonl").out.splitlines()]
+    assert rows[0]["kind"] == "plan" and {row["kind"] for row in rows[1:]} == {"decision"}
+
+
+def test_markdown(fresh: Project, golden: Golden) -> None:
+    """For the comment of a merge request."""
+    golden("plan.md", fresh.calm(fresh.run("plan", "--format", "markdown").out))
+
+
+def test_detailed_exitcode(project: Project) -> None:
+    """2 when an apply would change something, 3 when a guard holds it back, 0 when nothing is to do."""
+    assert project.run("plan").code == 0
+    assert project.run("plan", "--detailed-exitcode").code == 2
+    (project.root / "engine.yaml").write_text((project.root / "engine.yaml").read_text().replace("per_run: 20", "per_run: 3"))
+    assert project.run("plan", "--detailed-exitcode").code == 3
+    (project.root / "state" / "STOP").touch()
+    assert project.run("plan").code == 0
+
+
+def test_10_3_the_message_has_the_exact_override(project: Project) -> None:
+    """What the plan tells to type is what lets the run pass."""
+    (project.root / "engine.yaml").write_text((project.root / "engine.yaml").read_text().replace("per_run: 20", "per_run: 3"))
+    said = project.run("plan")
+    assert "--allow max_sends.per_run=5 --reason" in said.out
+    blocked = project.run("apply")
+    assert blocked.code == 3 and "Nothing was sent" in blocked.out
+    assert project.run("apply", "--allow", "max_sends.per_run=5").code == 64
+    assert "2 mails sent" in project.run("apply", "--allow", "max_sends.per_run=5", "--reason", "looked at it").out
+
+
+def test_crm_text_moves_no_cursor(project: Project) -> None:
+    """A name with an escape sequence is shown, not obeyed."""
+    for words in (("plan", "--show-pii"), ("plan",), ("segment", "members", "readers", "--show-pii"), ("segment", "members", "readers", "--show-pii", "--format", "json")):
+        said = project.run(*words)
+        assert said.code == 0 and "\x1b" not in said.out + said.err
+    assert "\\x1b" in project.run("segment", "members", "readers", "--show-pii").out
