@@ -56,7 +56,8 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("sends", "sends:sends", "What went to whom, and when."),
         Entry("show", "show:show", "One send: its run, its commit, the mail as it was sent."),
         Entry("resolve", "resolve:resolve", "Settle a send whose outcome is unknown."),
-        Entry("state", "state:state", "The ledger's care: create."),
+        Entry("forget", "forget:forget", "Erase what is personal about a contact, or is old."),
+        Entry("state", "state:state", "The ledger's care: create, backup, verify, restore."),
     ),
 }
 
@@ -69,7 +70,6 @@ LATER: Mapping[str, str] = {
     "snapshot": "saved snapshots of the CRM",
     "ci": "CI files",
     "import": "taking over from another system",
-    "forget": "erasing a contact",
     "deliver": "delivering without planning",
     "studio": "pages to edit the files",
     "schedule": "the job for a scheduler",

@@ -75,6 +75,9 @@ def _say_failure(error: EngineError, door: Door) -> None:
         click.echo(f"  cause: {for_terminal(cause.strerror)}", err=True)
     elif cause is not None and type(cause).__name__ in _TOLD:
         click.echo(f"  cause: {door.mask(for_terminal(str(cause).splitlines()[0]))}", err=True)
+    elif cause is not None and not isinstance(cause, EngineError):
+        # Its words may hold a record's values; its kind does not.
+        click.echo(f"  cause: {type(cause).__name__}", err=True)
     if error.help:
         click.echo(f"  = help: {for_terminal(error.help)}", err=True)
 

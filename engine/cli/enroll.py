@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("sequence")
 @click.option("--contact", "contacts", multiple=True, metavar="KEY", help="A contact; may be said several times.")
 @click.option("--company", "companies", multiple=True, metavar="KEY", help="A company, for sequences about companies or their contacts.")
-@click.option("--record", "records", multiple=True, metavar="ENTITY:KEY", help="Any record that the sequence is about.")
+@click.option("--record", "records", multiple=True, metavar="KEY", help="A record that the sequence is about, by its key or as ENTITY:KEY.")
 @click.option("--segment", metavar="ID", help="The members of a segment, as they are now.")
 @click.option("--note", default="", help="Why; it stays with the enrollment.")
 @click.option("--again", is_flag=True, help="Also who has been on it before.")
@@ -57,7 +57,7 @@ def enroll(
     from engine.views.enrolled import as_json, as_text
     from engine.views.naming import Naming
 
-    named = [record_named(site.definitions, text) for text in records] + [("company", key) for key in companies]
+    named = [record_named(site.definitions, text) if ":" in text else (definition.about, text) for text in records] + [("company", key) for key in companies]
     named += [(site.definitions.crm.contact.entity, key) for key in contacts]
     with site.read_facts() as snapshot:
         keys, missing = chosen(site, snapshot, definition.about, named, segment)

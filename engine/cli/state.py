@@ -7,16 +7,17 @@ import click
 from engine.cli.catalog import LaterCommand
 from engine.cli.door import Door
 from engine.cli.options import now_option, pass_door
+from engine.cli.state_care import backup, restore, verify
 
 
 class _State(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return super().get_command(context, name) or (LaterCommand(name) if name in ("backup", "verify", "migrate", "rekey") else None)
+        return super().get_command(context, name) or (LaterCommand(name) if name in ("migrate", "rekey") else None)
 
 
 @click.group(cls=_State)
 def state() -> None:
-    """The ledger's care. backup, verify, migrate and rekey come with a later version."""
+    """The ledger's care. migrate and rekey come with a later version."""
 
 
 @state.command()
@@ -33,3 +34,7 @@ def create(door: Door) -> int:
     DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
     door.out(f"An empty ledger for `{site.environment.name}`: {site.ledger_path}")
     return 0
+
+
+for _command in (backup, verify, restore):
+    state.add_command(_command)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from engine.delivery.failures import SettingsFailure
@@ -85,6 +85,33 @@ class OutboxTransport:
             write_pages(self.folder)
         except OSError as error:
             raise _not_writable(error) from None
+
+
+def delivered_keys(folder: Path) -> tuple[str, ...]:
+    """The send keys of the mails that are in an outbox."""
+    return tuple(sorted(path.stem for path in folder.glob("*.eml") if _KEY.fullmatch(path.stem)))
+
+
+def remove_mails(folder: Path, keys: Iterable[str]) -> int:
+    """Take mails and their pages out of an outbox, durably; how many mails were there."""
+    removed = 0
+    try:
+        for key in keys:
+            for name in (f"{key}.eml", f"{key}.html", f".{key}.tmp"):
+                path = folder / name
+                if path.exists():
+                    path.unlink()
+                    removed += name.endswith(".eml")
+        if folder.is_dir():
+            write_pages(folder)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    except OSError as error:
+        raise _not_writable(error) from None
+    return removed
 
 
 def _not_writable(error: OSError) -> SettingsFailure:

@@ -221,7 +221,8 @@ class Claimed:
         frozen = None
         if payload_hash is not None and payload is not None:
             frozen = Frozen(bytes(payload), payload_hash, sender, recipient, message_id, subject)
-        return cls(*row[:12], row[12] or "", row[13], row[14] or "{}", *row[15:19], frozen)
+        fields: tuple[Any, ...] = (*row[:12], row[12] or "", row[13], row[14] or "{}", *row[15:19], frozen)
+        return cls(*fields)
 
 
 @dataclass(frozen=True, slots=True)

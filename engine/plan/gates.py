@@ -35,6 +35,7 @@ class Reason(StrEnum):
     LEFT_AUDIENCE = "left_audience"
     COMPLETE = "complete"
     BEFORE_INTRODUCTION = "before_introduction"
+    LEDGER_RESTORED = "ledger_restored"
     NOT_DUE = "not_due"
     SEND_WINDOW = "send_window"
     EXPIRED = "expired"
@@ -75,7 +76,7 @@ GATES: tuple[Gate, ...] = (
     Gate("6.3", Decided.EXIT, (Reason.TRIGGER_GONE, Reason.DATE_MOVED, Reason.TRIGGER_CHANGED, Reason.SEQUENCE_REMOVED), "the reason to be in the sequence still stands"),
     Gate("6.4", Decided.EXIT, (Reason.LEFT_AUDIENCE,), "the contact is in the audience"),
     Gate("6.5", Decided.COMPLETE, (Reason.COMPLETE,), "a step is left"),
-    Gate("6.6", Decided.SKIP, (Reason.BEFORE_INTRODUCTION,), "the step was due after it was introduced"),
+    Gate("6.6", Decided.SKIP, (Reason.BEFORE_INTRODUCTION, Reason.LEDGER_RESTORED), "the step was due after it was introduced, and the ledger knows its time"),
     Gate("6.7", Decided.WAIT, (Reason.NOT_DUE, Reason.SEND_WINDOW), "the step is due now"),
     Gate("6.8", Decided.SKIP, (Reason.EXPIRED,), "it is not too late"),
     Gate("6.9", Decided.SKIP, (Reason.STEP_INACTIVE, Reason.CONDITION_FALSE), "step and template are active and the condition holds"),

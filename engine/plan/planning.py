@@ -73,7 +73,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
     run(cursor, "timing")
     run(cursor, "tables")
     define_send_key(cursor)
-    cursor.execute("INSERT INTO clock VALUES ($1, 0)", [now])
+    cursor.execute("INSERT INTO clock VALUES ($1, 0, NULL)", [now])
     outline(cursor, definitions)
 
 
@@ -93,6 +93,8 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
     for name in VIEW:
         put(cursor, "known" if name == "enrollments" else name, view.tables[name])
+    # A start of the whole project is a restore: nothing that was due before it is sent.
+    cursor.execute("UPDATE clock SET known_from = (SELECT max(started) FROM starts WHERE sequence = '')")
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
     introduce(cursor, definitions, introductions, now)
     known_bases(cursor)

@@ -76,6 +76,12 @@ REASONS: Mapping[Reason, Words] = {
         "Switching on never floods: a step that was due before its sequence, or the step itself, started is not sent. "
         "A sequence starts at `active_from`, else on the day of its first apply; `backfill: 30d` moves the start back.",
     ),
+    Reason.LEDGER_RESTORED: Words(
+        "the ledger does not know that time",
+        "The ledger was restored from a backup, and what was sent after the backup could not be known in full. A step that was due before the restore may have been sent then, "
+        "so it is passed over. Sends that the backup had as planned are `unknown` with this reason.",
+        "`engine sends --state unknown` lists the doubts; `engine resolve` settles them",
+    ),
     Reason.NOT_DUE: Words("not due yet", "The step's moment lies in the future."),
     Reason.SEND_WINDOW: Words("outside the send window", "The step is due, and waits for the hours or days at which it may be sent."),
     Reason.EXPIRED: Words(
@@ -147,6 +153,7 @@ BESIDE: Mapping[str, Words] = {
 # Why a send of the ledger is what it is, beside the reasons of a plan: what happened on its way.
 ON_THE_WAY: Mapping[str, Words] = {
     "render_error": Words("the mail could not be made", "A value does not fit the template or a header of the mail. `engine show SEND` says which."),
+    "forgotten": Words("the address was erased", "Somebody erased what is personal about the contact with `engine forget`."),
     "process_died": Words("the run was killed while it was handed over", "Nobody can tell whether the server took it. `engine resolve` settles it."),
     "window_over": Words("too late to ask the provider again", "The time for which the provider knows a repeated key is over, so it is not sent again by itself."),
     "resolved_sent": Words("a person said that it was sent", "Settled with `engine resolve --as sent`."),

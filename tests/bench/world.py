@@ -74,16 +74,17 @@ variables:
 id: renewal
 type: renewal
 subject: {en: "Your contract {{ contract_number }}", th: "สัญญา {{ contract_number }}"}
-body:
-  en: {text: "Dear {{ contact_name }},\\n\\nthe contract of {{ company_name }} ends on {{ end_date }} ({{ monthly_value }})."}
-  th: {text: "เรียน {{ contact_name }}\\n\\nสัญญาของ {{ company_name }} สิ้นสุด {{ end_date }} ({{ monthly_value }})"}
+body: {en: {file: renewal.en.md}, th: {file: renewal.th.md}}
 """,
+    "definitions/templates/renewal.en.md": "Dear {{ contact_name }},\n\nthe contract of {{ company_name }} ends on {{ end_date }} ({{ monthly_value }}).\n",
+    "definitions/templates/renewal.th.md": "เรียน {{ contact_name }}\n\nสัญญาของ {{ company_name }} สิ้นสุด {{ end_date }} ({{ monthly_value }})\n",
     "definitions/templates/news.yaml": """\
 id: news
 type: news
 subject: {en: "News for {{ company_name }}"}
-body: {en: {text: "Dear {{ contact_name }},\\n\\nthere is news. [Unsubscribe]({{ unsubscribe_url }})"}}
+body: {en: {file: news.en.md}}
 """,
+    "definitions/templates/news.en.md": "Dear {{ contact_name }},\n\nthere is news for {{ company_name }}. [Unsubscribe]({{ unsubscribe_url }})\n",
     "definitions/sequences/renewal.yaml": """\
 id: renewal
 status: active
@@ -115,9 +116,9 @@ entity: contact
 rules:
   all:
     - company.industry: hotel
-    - company.country: {in: [Thailand, Singapore]}
-    - unsubscribed: {is_not: true}
-    - company.contracts: {exists: {monthly_value: {greater_than_or_equal: 5000}, status: active}}
+    - company.country: [Thailand, Singapore]
+    - not: {contact.unsubscribed: true}
+    - exists: {company.contracts: {monthly_value: {greater_than_or_equal: 5000}, status: active}}
 """,
 }
 _CRM = """
@@ -153,7 +154,7 @@ CREATE TEMP TABLE moves AS
     SELECT *, CASE step WHEN 'notice-30' THEN 30 WHEN 'notice-14' THEN 14 ELSE 7 END AS ahead
     FROM enrollments, (VALUES ('notice-30'), ('notice-14'), ('notice-7')) s(step) WHERE sequence = 'renewal';
 CREATE TEMP TABLE went AS
-    SELECT sequence, entity, record, occurrence, contact, step, base_date - ahead + INTERVAL 2 HOUR AS at
+    SELECT sequence, entity, record, occurrence, contact, step, base_date - ahead + INTERVAL 2 HOUR AS done_at
     FROM moves WHERE base_date - ahead < DATE '2026-11-23'
     UNION ALL
     SELECT sequence, entity, record, occurrence, contact, 'welcome', base_at FROM enrollments WHERE sequence = 'welcome' AND base_at < TIMESTAMP '2026-11-23'
@@ -162,10 +163,10 @@ CREATE TEMP TABLE went AS
     WHERE sequence = 'welcome' AND base_at + INTERVAL 3 DAY < TIMESTAMP '2026-11-23';
 INSERT INTO sends BY NAME
     SELECT send_key(sequence, step, entity, record, occurrence, contact) AS send_key, row_number() OVER () AS number, sequence, step, entity, record, occurrence,
-        contact, 'sent' AS state, at AS due_at, at + INTERVAL 7 DAY AS expires_at, at AS decided_at, at AS judged_at, 'past' AS run_id,
+        contact, 'sent' AS state, done_at AS due_at, done_at + INTERVAL 7 DAY AS expires_at, done_at AS decided_at, done_at AS judged_at, 'past' AS run_id,
         CASE sequence WHEN 'welcome' THEN 'news' ELSE 'renewal' END AS template, 'en' AS locale,
         CASE sequence WHEN 'welcome' THEN 'marketing' ELSE 'transactional' END AS category, sha256('person' || contact || '@example.com') AS address_key,
-        1 AS position, 1 AS token, 1 AS attempts, 'smtp' AS transport, at AS first_dispatch_at, at AS sent_at, at AS updated_at
+        1 AS position, 1 AS token, 1 AS attempts, 'smtp' AS transport, done_at AS first_dispatch_at, done_at AS sent_at, done_at AS updated_at
     FROM went;
 INSERT INTO suppressions SELECT 'past', sha256('person' || i || '@example.com'), 'bounce', NULL, TIMESTAMP '2026-11-01', 'bench', '', NULL, NULL
     FROM range(0, $contacts, 97) t(i);

@@ -66,7 +66,7 @@ def test_show_leads_to_the_run(applied: Applied) -> None:
 def test_explain_shows_every_gate(applied: Applied, golden: Golden) -> None:
     """Gate by gate, and what was sent before."""
     project, _ = applied
-    golden("explain.txt", project.calm(project.run("explain", "6", now="2026-11-24T09:00:00+07:00").out))
+    golden("explain.txt", project.calm(project.run("explain", "3", now="2026-11-24T09:00:00+07:00").out))
 
 
 def test_explain_codes() -> None:

@@ -9,8 +9,9 @@ from typing import Self
 
 import duckdb
 
-from engine.ledger.duckdb import opening
+from engine.ledger.duckdb import caring, opening
 from engine.ledger.duckdb.files import Hold, LedgerFiles
+from engine.ledger.duckdb.forgetting import Forgetting
 from engine.ledger.duckdb.ordering import Ordering
 from engine.ledger.duckdb.reading import Reading
 from engine.ledger.duckdb.sending import Sending
@@ -38,7 +39,7 @@ class DuckdbReading(Reading):
         self.close()
 
 
-class DuckdbLedger(Reading, Writing, Sending, Ordering):
+class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting):
     """A ledger that this process alone may write, until it is closed. Open it only for an apply or a short command."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, files: LedgerFiles, hold: Hold) -> None:
@@ -61,6 +62,10 @@ class DuckdbLedger(Reading, Writing, Sending, Ordering):
     def close(self) -> None:
         """Leave the copy for readers and give the lock back. A second close does nothing."""
         opening.close(self.connection, self.files, self._hold_of_files, copy=self._head.serial != self._opened_at)
+
+    def close_anew(self) -> None:
+        """Close, and write the file anew: nothing that was erased is left in it, in its log or in the readers' copy."""
+        caring.close_anew(self.connection, self.files, self._hold_of_files)
 
     def __enter__(self) -> Self:
         return self

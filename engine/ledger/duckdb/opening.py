@@ -77,7 +77,7 @@ def open_to_write(path: Path, identity: Identity, *, command: str, now: datetime
     hold = Hold(files, command, now)
     try:
         require_space(files)
-        connection = _connect_patiently(files)
+        connection = connect_patiently(files)
     except BaseException:
         hold.release()
         raise
@@ -153,7 +153,7 @@ def require_space(files: LedgerFiles) -> None:
         raise LedgerBroken(f"{free // 2**20} MiB are free beside the ledger, and {needed // 2**20} MiB are needed", help="free some space; nothing was sent")
 
 
-def _connect_patiently(files: LedgerFiles) -> duckdb.DuckDBPyConnection:
+def connect_patiently(files: LedgerFiles) -> duckdb.DuckDBPyConnection:
     """We are the only writer, but a reader may have the file open for a moment."""
     for _ in range(20):
         try:

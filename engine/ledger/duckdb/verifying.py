@@ -54,6 +54,8 @@ def verify(path: Path, witness: Witness | None) -> Verified:
         findings: list[Finding] = []
         head: Witness | None = None
         try:
+            if not connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger_meta'").fetchall()[0][0]:
+                return Verified(path, None, (Finding("the file", "", "holds no ledger: copied while it was open, without its log, or never one"),))
             head = head_of(connection)
             define_send_key(connection)
             for finding in _findings(connection, head, witness):
@@ -133,7 +135,9 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
         total += count
     for name, columns in keys:
         listed = ", ".join(f'"{column}"' for column in columns)
-        (scanned, distinct) = connection.execute(f"SELECT (SELECT count(*) FROM {name}), (SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {name}))").fetchall()[0]
+        (scanned, distinct) = connection.execute(
+            f"SELECT (SELECT count(*) FROM {name}), (SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {name}))"
+        ).fetchall()[0]
         if scanned != distinct:
             yield Finding(f"the keys of {name}", "", f"{scanned - distinct:,} occur twice")
         ask = f"SELECT count(*) FROM {name} WHERE " + " AND ".join(f'"{column}" = ${place}' for place, column in enumerate(columns, 1))

@@ -1,6 +1,7 @@
 -- What a plan works on: the definitions as rows, and the tables that its passes fill.
 
-CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER);
+-- `known_from` is when the ledger was restored without all that was sent before: what was due then may have left (NULL for nearly all).
+CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER, known_from TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,

@@ -1,0 +1,160 @@
+"""Orders of people, each carried out exactly once, and enrollments by hand (semantics 3.5, 9.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from engine.ledger.chain import Transaction
+from engine.ledger.orders import Order
+from engine.ledger.postgres.home import Home
+
+_ACTIONS = {"stop": "stopped", "start": "stopped", "pause": "paused", "resume": "paused", "cancel": "cancelled"}
+_KEYS = ("sequence", "entity", "record", "occurrence", "contact")
+_MATCHES = " AND ".join(f"(%({key})s::text IS NULL OR {{alias}}{key} = %({key})s)" for key in _KEYS)
+
+
+class Ordering(Home):
+    """The part of a ledger that obeys."""
+
+    def take_in(self, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
+        """Needs no lock of the plan: an order never waits for a run, only for a dispatch that is committing."""
+        if not orders:
+            return {}
+        return self._write("orders", now, lambda moving: self._take_in(moving, orders, now))
+
+    def _take_in(self, moving: Transaction, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
+        self._close_gate()
+        taken = {id for (id,) in self._rows(b"SELECT order_id FROM orders WHERE order_id = ANY(%(ids)s::text[])", {"ids": list(orders)})}
+        done: dict[str, int] = {}
+        for order_id, order in sorted(orders.items()):
+            if order_id in taken:
+                continue
+            written = order.to_json()
+            self._run(
+                b"INSERT INTO orders (order_id, taken_at, written) VALUES (%(id)s, %(now)s, %(written)s)", {"id": order_id, "now": now, "written": written}
+            )
+            moving.cover(order_id, written)
+            done[order_id] = self._carry_out(order_id, order)
+        if not done:
+            moving.abandon()
+        return done
+
+    def _carry_out(self, order_id: str, order: Order) -> int:
+        match order.verb:
+            case "stop" | "pause":
+                return self._for_each(order_id, order) if order.scope == "enrollment" else self._hold(order_id, order)
+            case "start" | "resume":
+                return self._lift(order)
+            case "cancel":
+                return self._for_each(order_id, order)
+            case "suppress":
+                return self._suppress(order_id, order)
+            case "unsuppress":
+                return self._unsuppress(order)
+
+    def _control_values(self, order_id: str, order: Order) -> dict[str, Any]:
+        return {
+            "id": order_id,
+            "scope": order.scope,
+            "action": _ACTIONS[order.verb],
+            **{key: getattr(order, key) for key in _KEYS},
+            "until": order.until,
+            "by": order.by,
+            "at": order.at,
+            "note": order.note,
+        }
+
+    def _hold(self, order_id: str, order: Order) -> int:
+        same = " AND ".join(f"c.{key} IS NOT DISTINCT FROM %({key})s::text" for key in _KEYS)
+        return self._run(
+            f"""INSERT INTO controls (order_id, scope, action, {", ".join(_KEYS)}, until, ordered_by, ordered_at, note)
+                SELECT %(id)s, %(scope)s, %(action)s, {", ".join(f"%({key})s::text" for key in _KEYS)}, %(until)s::timestamptz, %(by)s, %(at)s, %(note)s
+                WHERE NOT EXISTS (
+                  SELECT 1 FROM controls c
+                  WHERE c.lifted_at IS NULL AND c.scope = %(scope)s AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s::timestamptz AND {same}
+                )""".encode(),
+            self._control_values(order_id, order),
+        )
+
+    def _lift(self, order: Order) -> int:
+        # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
+        values = self._control_values("", order)
+        return self._run(
+            "UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND "
+            + _MATCHES.format(alias="")
+            {key: values[key] for key in ("at", "by", "scope", "action", *_KEYS)},
+        )
+
+    def _for_each(self, order_id: str, order: Order) -> int:
+        # Written out for what is on the way now, so that next year's occurrence is not paused or cancelled by this year's order.
+        # Occurrences by hand that no plan has seen yet are about the contact, or name the record.
+        return self._run(
+            f"""INSERT INTO controls
+                WITH meant AS (
+                  SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
+                  WHERE (e.exit_final IS NULL OR NOT e.exit_final) AND {_MATCHES.format(alias="e.")}
+                  UNION
+                  SELECT o.sequence, o.entity, o.record, o.occurrence, %(contact)s::text FROM occurrences o
+                  WHERE (%(record)s::text IS NOT NULL OR %(contact)s::text IS NOT NULL) AND (%(sequence)s::text IS NULL OR o.sequence = %(sequence)s::text)
+                    AND (%(entity)s::text IS NULL OR o.entity = %(entity)s::text) AND o.record = coalesce(%(record)s::text, %(contact)s::text)
+                    AND (%(occurrence)s::text IS NULL OR o.occurrence = %(occurrence)s::text)
+                    AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
+                )
+                SELECT %(id)s, %(scope)s, %(action)s, sequence, entity, record, occurrence, contact, %(until)s, %(by)s, %(at)s, %(note)s, NULL, NULL
+                FROM meant m
+                WHERE NOT EXISTS (
+                  SELECT 1 FROM controls c
+                  WHERE c.lifted_at IS NULL AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
+                    AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
+                )""",
+            self._control_values(order_id, order),
+        )
+
+    def _suppress(self, order_id: str, order: Order) -> int:
+        return self._run(
+            """INSERT INTO suppressions
+               SELECT %(id)s, %(address_key)s, %(reason)s::text, %(topic)s::text, %(at)s, %(by)s, %(note)s, NULL, NULL
+               WHERE NOT EXISTS (
+                 SELECT 1 FROM suppressions s
+                 WHERE s.lifted_at IS NULL AND s.address_key = %(address_key)s AND s.reason = %(reason)s::text AND s.topic IS NOT DISTINCT FROM %(topic)s::text
+               )""",
+            {
+                "id": order_id, "address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by,
+                "note": order.note,
+            },
+        )  # fmt: skip
+
+    def _unsuppress(self, order: Order) -> int:
+        return self._run(
+            """UPDATE suppressions SET lifted_at = %(at)s, lifted_by = %(by)s
+               WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s::text) AND (%(topic)s::text IS NULL OR topic = %(topic)s::text)""",
+            {"at": order.at, "by": order.by, "address_key": order.address_key, "reason": order.reason, "topic": order.topic},
+        )
+
+    def enroll_by_hand(
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+    ) -> dict[str, str]:
+        wanted = list(dict.fromkeys(records))
+        if not wanted:
+            return {}
+        values = {"sequence": sequence, "entity": entity, "records": wanted, "override": override, "note": note, "by": by, "now": now}
+
+        def work(moving: Transaction) -> dict[str, str]:
+            # The next number is asked for and taken behind the gate: two never take the same.
+            self._close_gate()
+            rows = self._rows(
+                b"""INSERT INTO occurrences (sequence, entity, record, occurrence, base_at, source, override, note, taken_by, taken_at)
+                    SELECT %(sequence)s, %(entity)s, w.record, (coalesce(max(o.occurrence::bigint), 0) + 1)::text, %(now)s, 'hand', %(override)s, %(note)s,
+                           %(by)s, %(now)s
+                    FROM unnest(%(records)s::text[]) AS w(record)
+                    LEFT JOIN occurrences o ON o.sequence = %(sequence)s AND o.entity = %(entity)s AND o.record = w.record AND o.occurrence ~ '^[0-9]{1,18}$'
+                    GROUP BY w.record
+                    RETURNING record, occurrence""",
+                values,
+            )
+            moving.cover(sequence, entity, *sorted(rows))
+            return dict(rows)
+
+        return self._write("enroll", now, work)

@@ -1,0 +1,8 @@
+-- Planned rows that pass no longer. One that may have been delivered is a doubt, and stays one.
+UPDATE sends
+SET state = CASE WHEN sends.ambiguous THEN 'unknown' ELSE 'cancelled' END,
+    reason = n.reason,
+    updated_at = %(now)s
+FROM new_cancels n
+WHERE sends.send_key = n.send_key AND sends.state = 'planned'
+RETURNING sends.state

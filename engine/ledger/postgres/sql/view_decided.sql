@@ -1,0 +1,9 @@
+SELECT s.sequence, s.entity, s.record, s.occurrence, s.contact, s.step, s.state, s.reason, s.decided_at, s.due_at,
+       CASE WHEN s.state <> 'skipped' THEN s.address_key END AS address_key
+FROM sends s
+WHERE s.state <> 'cancelled'
+  AND (s.sequence, s.entity, s.record, s.occurrence) IN (
+    SELECT sequence, entity, record, occurrence FROM candidate_occurrences
+    UNION
+    SELECT sequence, entity, record, occurrence FROM viewed_enrollments
+  )

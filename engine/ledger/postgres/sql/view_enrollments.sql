@@ -1,0 +1,5 @@
+SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact, e.base_date, e.base_at, e.began, e.exit_at, e.exit_reason, e.exit_final
+FROM enrollments e
+WHERE e.exit_final IS NOT TRUE
+   OR e.sequence IN (SELECT sequence FROM whole_sequences)
+   OR (e.sequence, e.entity, e.record, e.occurrence) IN (SELECT sequence, entity, record, occurrence FROM candidate_occurrences)

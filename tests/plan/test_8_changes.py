@@ -1,0 +1,136 @@
+"""§8: what an edit of the definitions does to people who are already on the way."""
+
+from __future__ import annotations
+
+from .base import contact, contract, template
+from .samples import DRIP, RENEWAL
+from .story import Story, Teller
+
+
+def on_the_way(tell: Teller) -> Story:
+    """A contract that ends on 1 April, whose contact got the 30-day notice on 2 March."""
+    story = tell(RENEWAL, contract(7, end_date="2026-04-01"))
+    assert story.apply("2026-03-02 09:00") == ["7>1 notice-30: send due, 2026-03-02 09:00"]
+    return story
+
+
+def drip_begun(tell: Teller) -> Story:
+    """A drip whose welcome went on 2 March at 10:00."""
+    story = tell(DRIP)
+    story.enroll("drip", 1, "2026-03-02 10:00")
+    assert story.apply("2026-03-02 10:00") == ["1 welcome: send due, 2026-03-02 10:00"]
+    return story
+
+
+def test_8_1_changed_text_sends_nothing_again(tell: Teller) -> None:
+    """8.1: a new text of the 30-day notice is for whoever has not been sent it; who has, goes on."""
+    story = on_the_way(tell)
+    story.file("templates/notice", template("notice", body="Another text about {{ number }}."))
+    story.now_has(contract(8, end_date="2026-04-02"))
+    assert story.plan("2026-03-03 09:00") == ["8>1 notice-30: send due, 2026-03-03 09:00", "7>1 notice-14: wait not_due, 2026-03-18 09:00"]
+
+
+def test_8_2_step_inserted_ahead_runs_when_it_is_reached(tell: Teller) -> None:
+    """8.2: a 20-day notice inserted on 5 March goes on 12 March; a drip's new step waits from the welcome's run."""
+    story = on_the_way(tell)
+    story.change("  - {id: notice-14", "  - {id: notice-20, before: 20d, template: reminder}\n      - {id: notice-14")
+    story.apply("2026-03-05 09:00")
+    assert story.goes_exactly_at("2026-03-12 09:00") == ["7>1 notice-20: send due, 2026-03-12 09:00"]
+    drip = drip_begun(tell)
+    drip.change("  - {id: tips", "  - {id: more, wait: 1d, template: tips}\n      - {id: tips")
+    assert drip.goes_exactly_at("2026-03-03 10:00") == ["1 more: send due, 2026-03-03 10:00"]
+
+
+def test_8_3_step_inserted_behind_never_runs(tell: Teller) -> None:
+    """8.3: a 25-day notice put before the 14-day one that has been sent is behind: it never runs for them."""
+    story = on_the_way(tell)
+    story.apply("2026-03-18 09:00")
+    story.change("  - {id: notice-14", "  - {id: notice-25, before: 25d, template: reminder, expires: 60d}\n      - {id: notice-14")
+    assert story.plan("2026-03-18 10:00") == ["7>1 notice-7: wait not_due, 2026-03-25 09:00"]
+
+
+def test_8_3_step_moved_behind_never_runs(tell: Teller) -> None:
+    """8.3: of a drip the welcome was sent; the tips moved before it are behind, so the path is at its end."""
+    story = drip_begun(tell)
+    story.write(DRIP.replace("      - {id: welcome, wait: 0d, template: hello}\n", "") + "      - {id: welcome, wait: 0h, template: hello}\n")
+    story.change("{id: welcome, wait: 0h", "{id: welcome, wait: 1h")
+    assert story.plan("2026-03-05 10:00") == ["1: complete complete"]
+
+
+def test_8_3_with_no_decided_step_left_the_path_stands_before_the_first(tell: Teller) -> None:
+    """8.3: the sent step was removed and another put first: it runs."""
+    story = drip_begun(tell)
+    story.change("{id: welcome, wait: 0d, template: hello}", "{id: second-try, wait: 1d, template: hello}")
+    assert story.goes_exactly_at("2026-03-03 10:00") == ["1 second-try: send due, 2026-03-03 10:00"]
+
+
+def test_8_4_step_appended_after_completion_is_not_for_them(tell: Teller) -> None:
+    """8.4: completed on 2 March, appended on the 3rd: nothing; with `backfill` the enrollment lives again while its occurrence is open."""
+    for backfill, expected in [("", []), ("    backfill: 30d\n", ["1 tips: send due, 2026-03-05 10:00"])]:
+        only_welcome = DRIP.replace("      - {id: tips, wait: 3d, template: tips}\n", "")
+        story = tell(only_welcome)
+        story.enroll("drip", 1, "2026-03-02 10:00")
+        story.apply("2026-03-02 10:00")
+        assert story.apply("2026-03-02 11:00") == ["1: complete complete"]
+        story.write(DRIP + backfill)
+        story.apply("2026-03-03 10:00")
+        assert story.sends("2026-03-05 10:00") == expected
+
+
+def test_8_5_whoever_waited_for_a_removed_step_goes_on_to_the_next(tell: Teller) -> None:
+    """8.5: the 14-day notice is removed on 20 March, held until then: the 7-day one is waited for."""
+    story = on_the_way(tell)
+    story.change("  - {id: notice-14, before: 14d, template: reminder}\n", "")
+    assert story.plan("2026-03-20 09:00") == ["7>1 notice-7: wait not_due, 2026-03-25 09:00"]
+
+
+def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:
+    """8.7: the 30-day notice gets another id with `renamed_from`: nobody gets it a second time, and the path goes on behind it."""
+    story = on_the_way(tell)
+    story.change("{id: notice-30, before: 30d, template: notice}", "{id: first-notice, before: 30d, template: notice, renamed_from: notice-30}")
+    assert story.plan("2026-03-03 09:00") == ["7>1 notice-14: wait not_due, 2026-03-18 09:00"]
+
+
+def test_8_13_archived_sequence_sends_nothing_and_comes_back(tell: Teller) -> None:
+    """8.13: archived or removed, live enrollments exit as sequence_removed and nothing is sent; brought back, they live again."""
+    story = on_the_way(tell)
+    story.change("status: active", "status: archived")
+    assert story.apply("2026-03-03 09:00") == ["7>1: exit sequence_removed"]
+    story.change("status: archived", "status: active")
+    assert story.apply("2026-03-18 09:00") == ["7>1 notice-14: send due, 2026-03-18 09:00"]
+    story.remove("sequences/renewal")
+    assert story.plan("2026-03-25 09:00") == ["7>1: exit sequence_removed"]
+
+
+def test_8_14_paused_then_active_is_never_a_burst(tell: Teller) -> None:
+    """8.14: a sequence paused in its file over two notices: held, then only the last that has not expired goes."""
+    story = on_the_way(tell)
+    story.change("status: active", "status: paused")
+    assert story.apply("2026-03-18 09:00") == ["7>1 notice-14: hold paused_sequence, 2026-03-18 09:00"]
+    story.change("status: paused", "status: active")
+    assert story.plan("2026-03-26 09:00") == ["7>1 notice-14: skip expired, 2026-03-18 09:00", "7>1 notice-7: send due, 2026-03-25 09:00"]
+
+
+def test_8_15_draft_enrolls_nobody_and_holds_who_lives(tell: Teller) -> None:
+    """8.15: a draft has not started; made a draft again, live enrollments hold as paused_sequence and nobody enters."""
+    story = tell(RENEWAL.replace("status: active", "status: draft"), contract(7, end_date="2026-04-01"))
+    assert story.apply("2026-03-02 09:00") == []
+    assert story.funnel("2026-03-02 09:00").named == {"draft": 1}
+    story.change("status: draft", "status: active")
+    assert story.apply("2026-03-02 10:00") == ["7>1 notice-30: send due, 2026-03-02 09:00"]
+    story.change("status: active", "status: draft")
+    story.now_has(contract(8, end_date="2026-04-02"), contact(1))
+    assert story.plan("2026-03-18 09:00") == ["7>1 notice-14: hold paused_sequence, 2026-03-18 09:00"]
+
+
+def test_8_15_draft_starts_on_the_day_when_it_is_switched_on(tell: Teller) -> None:
+    """8.15, 3.7: without `active_from` a draft of months starts with the first apply that has it as active."""
+    text = RENEWAL.replace("    active_from: 2026-01-01\n", "")
+    story = tell(text.replace("status: active", "status: draft"), contract(7, end_date="2026-04-01"))
+    story.apply("2026-02-01 09:00")
+    story.change("status: draft", "status: active")
+    assert story.plan("2026-03-20 09:00") == [
+        "7>1 notice-30: skip before_introduction, 2026-03-02 09:00",
+        "7>1 notice-14: skip before_introduction, 2026-03-18 09:00",
+        "7>1 notice-7: wait not_due, 2026-03-25 09:00",
+    ]
