@@ -19,9 +19,9 @@ from engine.cli.options import format_option, later_option, now_option, pass_doo
 def diff(door: Door, base: str, head: str | None, format_: str, show_pii: bool) -> int:
     """Both revisions over the same facts, the same ledger and the same moment: which mails only one of them would send."""
     door.refuse_pii(show_pii)
+    from engine.ledger.pseudonyms import read_pseudonyms
     from engine.runs.opening import STATE
     from engine.runs.rehearsing import difference
-    from engine.ledger.pseudonyms import read_pseudonyms
     from engine.views import difference as view
     from engine.views.naming import Naming
 

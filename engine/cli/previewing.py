@@ -49,7 +49,7 @@ def cases_of_record(site: Site, template: str, contact: str | None, record: tupl
 def _a_contact(definitions: Definitions, snapshot: Snapshot, about: str, key: str) -> str | None:
     """Some contact of the record, where one relation leads there: a preview needs a reader, not the right one."""
     person = definitions.crm.entities[definitions.crm.contact.entity]
-    for name, relation in definitions.crm.entities[about].relations.items():
+    for relation in definitions.crm.entities[about].relations.values():
         back = next((other.via for other in person.relations.values() if other.one == relation.one), None)
         if relation.one and back:
             rows = snapshot.connection.execute(

@@ -3,7 +3,7 @@
     python -m engine.library.demo --at 2026-11-23T09:00:00+07:00 state/demo
 
 The first time it makes a project with a made-up CRM, sends what is due into a folder, and asks again: nothing is due.
-Run again, it goes on with the project that is there. `--fresh` throws that project away and begins anew.
+Run again, it goes on with the project that is there. `--fresh`, or another version of the engine, begins anew.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import click
 
-# A folder without this file was not made here, and is left alone.
+# A folder without this file was not made here, and is left alone. It says by which engine it was made.
 MARK = ".made-by-demo"
 # In the made-up CRM a contract that ends soon, of a company where nobody can be mailed.
 UNREACHED = "contract:207"
@@ -46,6 +47,15 @@ class Demo:
         return () if words[0] == "init" else ("-C", str(self.folder))
 
 
+def engine_digest() -> str:
+    """Of everything that the engine is made of: a ledger of another version may be one that this one refuses."""
+    root = Path(__file__).parents[1]
+    digest = sha256()
+    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sql", ".yaml", ".md", ".html")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def tell(text: str) -> None:
     click.echo(f"\n# {text}")
     sys.stdout.flush()
@@ -56,7 +66,7 @@ def begin(demo: Demo) -> None:
     tell("A company that sells music to hotels writes reminders to its customers. First a project, with a made-up CRM.")
     demo.folder.parent.mkdir(parents=True, exist_ok=True)
     demo.show("init", str(demo.folder))
-    (demo.folder / MARK).touch()
+    (demo.folder / MARK).write_text(engine_digest(), encoding="utf-8")
     tell("The plan: who would get what, and for everyone else the reason. Nothing is sent by looking.")
     demo.show("plan")
     tell("Now send it. The mails become files in a folder; nothing leaves this machine.")
@@ -103,7 +113,7 @@ def main(at: str, fresh: bool, folder: Path) -> None:
         raise click.ClickException(f"{folder} is there already and was not made by a demo; name another folder")
     started = time.monotonic()
     demo = Demo(folder, at)
-    if made_here and fresh:
+    if made_here and (fresh or (folder / MARK).read_text(encoding="utf-8") != engine_digest()):
         shutil.rmtree(folder)
         made_here = False
     if made_here:

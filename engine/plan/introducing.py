@@ -62,6 +62,11 @@ def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView,
     return Introduction(start, recorded or (today if new else None), new, starts, {**records, **dict.fromkeys(sorted(taken_out), RETIRED)})
 
 
+def restored_at(view: LedgerView) -> datetime | None:
+    """When the ledger was restored without all that was sent before: a start of the whole project. None for nearly all ledgers."""
+    return _recorded(view, "")
+
+
 def active_from(said: date | datetime | None, zone: str) -> datetime | None:
     """`active_from` as naive UTC: a date is the start of that local day, a time without an offset is local."""
     if said is None:

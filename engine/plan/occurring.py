@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +12,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Path
 from engine.definitions.sequences import DateTrigger, EnrollmentFile, ManualTrigger, Sequence
 from engine.ledger.records import LedgerView
+from engine.plan.introducing import restored_at
 from engine.plan.statements import append, run
 from engine.relations.binding import Binder, sql
 from engine.relations.joins import facts, key
@@ -90,6 +91,9 @@ def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view:
     """Fill taken: occurrences made by hand (3.5), from the ledger and, fresh, from the enrollment files."""
     manual = {s.id: s for s in definitions.sequences.values() if isinstance(s.trigger, ManualTrigger)}
     recorded = view.tables["occurrences"].to_pylist()
+    restored = restored_at(view)
+    # The first plan after a restore cannot tell a new file from one whose people had their mails: it began before.
+    base = restored - timedelta(seconds=1) if restored is not None and (view.last_now is None or view.last_now < restored) else now
     rows = [{**row, "fresh": False, "note": ""} for row in recorded if row["source"] != "file" and row["sequence"] in manual]
     by_file: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
     for row in recorded:
@@ -109,14 +113,14 @@ def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view:
         rows += [{**before[record], "fresh": False, "note": file.note} for record in wanted if record in before and record]
         # The base is the first apply that sees the file, also one that comes before the sequence starts (3.5, 3.7).
         marker = [""] if file.contacts is None and "" not in before else []
-        rows += [_fresh(sequence, file, record, now) for record in (*marker, *dict.fromkeys(fresh))]
+        rows += [_fresh(sequence, file, record, base) for record in (*marker, *dict.fromkeys(fresh))]
     if rows:
         append(cursor, "taken", pa.Table.from_pylist(rows))
 
 
-def _fresh(sequence: Sequence, file: EnrollmentFile, record: str, now: datetime) -> dict[str, object]:
+def _fresh(sequence: Sequence, file: EnrollmentFile, record: str, base: datetime) -> dict[str, object]:
     return {
-        "sequence": sequence.id, "entity": sequence.about, "record": record, "occurrence": file.id, "base_at": now,
+        "sequence": sequence.id, "entity": sequence.about, "record": record, "occurrence": file.id, "base_at": base,
         "source": "file", "override": False, "fresh": True, "note": file.note,
     }  # fmt: skip
 

@@ -13,7 +13,7 @@ from engine.facts.snapshot import Snapshot
 from engine.ledger.keys import define_send_key
 from engine.ledger.records import VIEW, Candidates, LedgerView
 from engine.plan.guards import first_runs, project_guards
-from engine.plan.introducing import Introduction, introduction
+from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
@@ -94,7 +94,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
     for name in VIEW:
         put(cursor, "known" if name == "enrollments" else name, view.tables[name])
     # A start of the whole project is a restore: nothing that was due before it is sent.
-    cursor.execute("UPDATE clock SET known_from = (SELECT max(started) FROM starts WHERE sequence = '')")
+    cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
     introduce(cursor, definitions, introductions, now)
     known_bases(cursor)

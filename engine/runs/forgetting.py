@@ -47,7 +47,7 @@ def _forget(site: Site, *, contact: str | None, address_key: str | None, age: ti
         # Outside the ledger first: a kill on the way leaves a ledger that still names the files, for the next try.
         folder = outbox_folder(site)
         mails = remove_mails(folder, keys) if folder is not None else 0
-        cleaned, unreadable = _clean_backups(site, keys) if keys else ((), ())
+        cleaned, unreadable = _clean_backups(site, keys, contact, address_key) if keys else ((), ())
         # Also when nothing was found: an earlier try may have been killed before it wrote the file anew.
         ledger.close_anew()
     except BaseException:
@@ -56,7 +56,7 @@ def _forget(site: Site, *, contact: str | None, address_key: str | None, age: ti
     return Erased(forgotten, mails, cleaned, unreadable)
 
 
-def _clean_backups(site: Site, keys: tuple[str, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+def _clean_backups(site: Site, keys: tuple[str, ...], contact: str | None, address_key: str | None) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     files = (*sorted(backups(site).glob("*.duckdb")), *sorted(site.ledger_path.parent.glob(f"{REPLACED}*.duckdb")))
-    done = {path: forget_in_file(path, keys) for path in files}
+    done = {path: forget_in_file(path, keys, contact, address_key) for path in files}
     return tuple(path for path, well in done.items() if well), tuple(path for path, well in done.items() if not well)

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from engine.ledger.history import SendRow
+from engine.plan.gates import GATES
 from engine.views.escaping import one_line, to_json
 from engine.views.history import send_row
 from engine.views.ink import PLAIN, Ink
@@ -25,7 +26,7 @@ _NOTES = {
     "not_reachable_for_category": "may get no mail of this sequence (unsubscribed, no consent)",
     "lower_group": "a group before theirs has somebody",
 }
-_DECIDED = {"send": "a mail goes now", "wait": "waits", "hold": "is held", "skip": "is passed over", "exit": "the way ends", "complete": "all is done", "unreached": "reaches nobody"}
+_DECIDED = {"send": "a mail goes now", "wait": "waits", "hold": "is held", "skip": "is passed over", "exit": "the way ends", "complete": "done", "unreached": "reaches nobody"}
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,9 @@ def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> It
         word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {short(sheet.reason)}" if sheet.decision != "send" else _DECIDED["send"]
         yield from wrapped(one_line(f"{sheet.step or 'no step'}{due}: {word}"), width, first="  ", rest="    ")
     for gate in sheets[-1].gates:
+        # The last one only sums the others up: where one of them decided it says nothing more.
+        if gate.number == GATES[-1].number and not gate.passed:
+            continue
         yield from _gate(gate, width, ink)
 
 

@@ -85,7 +85,7 @@ REASONS: Mapping[Reason, Words] = {
     Reason.NOT_DUE: Words("not due yet", "The step's moment lies in the future."),
     Reason.SEND_WINDOW: Words("outside the send window", "The step is due, and waits for the hours or days at which it may be sent."),
     Reason.EXPIRED: Words(
-        "too late: it expired",
+        "too late: expired",
         "The step was due longer ago than it `expires` (7 days if not said), or a later step of the sequence is due already. So a job that was down for a week does not send old news.",
     ),
     Reason.STEP_INACTIVE: Words("the step or its template is switched off", "The step says `active: false`, or its template `status: inactive`. The path goes on with the next step."),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -131,7 +132,8 @@ CREATE TABLE contracts AS SELECT i::INTEGER AS id, 'C-' || i AS contract_number,
     DATE '2026-11-23' - 60 + (i * 7919 % 120)::INTEGER AS end_date, (100 + i * 37 % 9000)::DECIMAL(12, 2) AS monthly_value, 'THB' AS currency,
     CASE WHEN i % 20 = 13 THEN 'renewed' ELSE 'active' END AS status, hash(i)::VARCHAR AS note FROM range($contracts) t(i);
 """
-# The days between now and the end of a contract whose notices are on their way.
+# Renewals that are on their way and what was sent of them, as a run each day would have left them; the same for a letter in three
+# parts; and renewals of earlier years, with three sends each. `due.days` is how long until the contract ends.
 _LEDGER = """
 INSERT INTO starts VALUES ('renewal', 1, TIMESTAMP '2025-12-31 17:00:00'), ('welcome', 1, TIMESTAMP '2026-01-01 00:00:00');
 CREATE TEMP TABLE due AS SELECT id, end_date, end_date - DATE '2026-11-23' AS days FROM crm.contracts WHERE status = 'active' AND id % 50 <> 7;
@@ -185,12 +187,16 @@ class World:
     sends: int
 
 
-def make_world(root: Path, scale: float) -> World:
-    """The project with its CRM and ledger at `scale` times the full size."""
-    for name, text in _FILES.items():
+def project_files(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def make_world(root: Path, scale: float) -> World:
+    """The project with its CRM and ledger at `scale` times the full size."""
+    project_files(root, _FILES)
     (root / "state").mkdir()
     make_pseudonym_key(root / "state")
     sizes = {"contacts": int(CONTACTS * scale), "contracts": int(CONTRACTS * scale), "welcomed": int(WELCOMED * scale), "past": int(PAST * scale)}

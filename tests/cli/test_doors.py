@@ -163,8 +163,8 @@ def test_init_makes_a_project_that_works(tmp_path: Path) -> None:
 def test_preview_and_variables(fresh: Project, tmp_path: Path) -> None:
     """Samples without a database; a real record with one; hard cases; and only testers get mail."""
     assert "Subject:" in fresh.run("preview", "renewal-30").out
-    assert "C-11" in fresh.run("preview", "renewal-30", "--record", "contract:11").out
-    assert fresh.run("preview", "renewal-30", "--record", "contract:11", CI="true").code == 64
+    assert "C-12" in fresh.run("preview", "renewal-30", "--record", "contract:12").out
+    assert fresh.run("preview", "renewal-30", "--record", "contract:12", CI="true").code == 64
     assert fresh.run("preview", "renewal-30", "--hard-cases").out.count("Subject:") >= 4
     assert fresh.run("preview", "renewal-30", "--out", str(tmp_path / "mail.html")).code == 0
     assert "<html" in (tmp_path / "mail.html").read_text()

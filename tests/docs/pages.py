@@ -102,3 +102,12 @@ def matches(expected: str, printed: str) -> bool:
         pattern.append(r"(?:.*\n)*?" if line.strip() == "…" else "".join(".*" if part == "…" else re.escape(part) for part in re.split("(…)", line.rstrip())) + "\n")
     lines = "".join(line.rstrip() + "\n" for line in printed.strip().splitlines())
     return re.fullmatch("".join(pattern), lines) is not None
+
+
+def first_lost(expected: str, printed: str) -> str:
+    """The first line of the page that the output does not have; for the message of a test."""
+    lines = [line.rstrip() for line in printed.splitlines()]
+    for line in expected.splitlines():
+        if line.strip() != "…" and not any(matches(line, shown) for shown in lines if shown) and line.strip():
+            return line
+    return "(every line is there, in another order or with others between)"

@@ -10,7 +10,7 @@ import pytest
 
 from engine.cli import cli
 from engine.cli.ending import ended_calmly
-from tests.docs.pages import NOW, ROOT, RuleShown, Run, Write, blocks, matches, pages
+from tests.docs.pages import NOW, ROOT, RuleShown, Run, Write, blocks, first_lost, matches, pages
 from tests.docs.reader import Reader
 
 _PAGES = [page for page in pages() if any(True for _ in blocks(page))]
@@ -54,7 +54,7 @@ def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(page: Path, req
             if code != shown.code:
                 wrong.append(f"{place}: `{shown.command}` ended with {code}:\n{printed}")
             if shown.expected is not None and not matches(shown.expected, printed):
-                wrong.append(f"{place}: `{shown.command}` printed\n{printed}")
+                wrong.append(f"{place}: `{shown.command}` does not print: {first_lost(shown.expected, printed)}\n\n{printed}")
     if wrong:
         pytest.fail("\n\n".join(wrong), pytrace=False)
 

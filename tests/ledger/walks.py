@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.ledger.transitions import State
 from tests.ledger.stories import MONDAY, changes, dispatch, key, run, said, send, skip
 
 
-def walk(ledger: Ledger, seed: int, *, steps: int) -> Iterator[tuple[State | None, State]]:
+def walk(ledger: Ledger, seed: int, *, steps: int, lapse: Callable[[Ledger], None] = lambda ledger: None) -> Iterator[tuple[State | None, State]]:
     """Do `steps` random things to five sends of one contract each; each change of a row's state."""
     dice = random.Random(seed)
     records = [f"{seed}-{place}" for place in range(5)]
@@ -23,7 +23,7 @@ def walk(ledger: Ledger, seed: int, *, steps: int) -> Iterator[tuple[State | Non
     before = _states(ledger)
     for step in range(steps):
         now += timedelta(seconds=dice.choice([1, 60, 600]))
-        _one(ledger, dice, records, held, now, f"{seed}-{step}")
+        _one(ledger, dice, records, held, now, f"{seed}-{step}", lapse)
         after = _states(ledger)
         for send_key, state in after.items():
             if before.get(send_key) != state:
@@ -35,7 +35,7 @@ def _states(ledger: Ledger) -> dict[str, Any]:
     return {row.send_key: row.state for row in ledger.sends(limit=1000).rows}
 
 
-def _one(ledger: Ledger, dice: random.Random, records: list[str], held: list[Claimed], now: datetime, name: str) -> None:
+def _one(ledger: Ledger, dice: random.Random, records: list[str], held: list[Claimed], now: datetime, name: str, lapse: Callable[[Ledger], None]) -> None:
     record = dice.choice(records)
     old = dice.choice(held) if held else None
     match dice.choice(["plan", "plan", "claim", "claim", "dispatch", "dispatch", "settle", "settle", "other", "recover"]):
@@ -52,6 +52,8 @@ def _one(ledger: Ledger, dice: random.Random, records: list[str], held: list[Cla
         case "settle" if old:
             ledger.settle([said(old, dice.choice(["sent", "failed", "retry", "unknown"]))], now, max_attempts=2)
         case "recover":
+            if dice.random() < 0.8:
+                lapse(ledger)
             ledger.recover(now)
         case "other" if old:
             shown = ledger.show(old.send_key)

@@ -100,7 +100,8 @@ def base_files(zone: str = "Asia/Bangkok", more: str = "") -> dict[str, str]:
 
 def template(id: str, *, status: str = "active", body: str = "") -> str:
     """The file of one template."""
-    text = body or _USES.get(id, f"This is {id}.")
+    marketing = "marketing" in TEMPLATES[id][1]
+    text = body or _USES.get(id, f"This is {id}." + (" [No more of this]({{ unsubscribe_url }})" if marketing else ""))
     thai = ', th: "สวัสดี"' if id == "hello" else ""
     return f'id: {id}\ntype: {id}\nstatus: {status}\nsubject: {{en: "{id}"{thai}}}\nbody: {{en: "{text}"{thai}}}\n'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .base import contact, contract
+from .base import contact, contract, template
 from .samples import DRIP, ONE_LETTER, ONE_NOTICE, RENEWAL
 from .story import Story, Teller
 
@@ -70,7 +70,7 @@ def test_5_1_wait_counts_from_the_last_decided_step_also_when_it_was_removed(tel
     assert story.goes_exactly_at("2026-03-07 12:00") == ["1 tips: send due, 2026-03-07 12:00"]
 
 
-@pytest.mark.parametrize(("what", "said"), [("wait: 5m", "5min"), ("wait: -1d", "negative"), ("wait: 1.5d", "duration"), ("wait: 2bd", "not in this version")])
+@pytest.mark.parametrize(("what", "said"), [("wait: 5m", "minutes or months"), ("wait: -1d", "negative"), ("wait: 1.5d", "duration"), ("wait: 2bd", "not in this version")])
 def test_5_1_durations_that_are_errors(tell: Teller, what: str, said: str) -> None:
     """5.1: one whole number and one unit; a bare `m` is an error that asks which."""
     with pytest.raises(AssertionError, match=said):
@@ -203,9 +203,7 @@ def test_5_7_inactive_wait_step_takes_no_time(tell: Teller) -> None:
     """5.7: the welcome is switched off: passed over at once, without a due moment, and the tips count from that run."""
     story = tell(DRIP.replace("template: hello", "template: hello, active: false"))
     story.enroll("drip", 1, "2026-03-02 10:00")
-    assert story.apply("2026-03-02 10:00") == ["1 welcome: skip step_inactive", "1 tips: wait not_due, 2026-03-05 10:00"] or story.lines(
-        story.planned("2026-03-02 10:00")
-    ) == ["1 tips: wait not_due, 2026-03-05 10:00"]
+    assert sorted(story.apply("2026-03-02 10:00")) == ["1 tips: wait not_due, 2026-03-05 10:00", "1 welcome: skip step_inactive"]
     assert story.state_of(1, "welcome") == "skipped"
 
 
@@ -219,8 +217,6 @@ def test_5_7_inactive_dated_step_is_passed_over_when_it_is_due(tell: Teller) -> 
 
 def test_5_7_inactive_template_is_as_an_inactive_step(tell: Teller) -> None:
     """5.7: a `wait` step whose template is inactive takes no time either."""
-    from .base import template
-
     story = tell(DRIP)
     story.file("templates/hello", template("hello", status="inactive"))
     story.enroll("drip", 1, "2026-03-02 10:00")

@@ -33,11 +33,11 @@ def test_8_1_changed_text_sends_nothing_again(tell: Teller) -> None:
 def test_8_2_step_inserted_ahead_runs_when_it_is_reached(tell: Teller) -> None:
     """8.2: a 20-day notice inserted on 5 March goes on 12 March; a drip's new step waits from the welcome's run."""
     story = on_the_way(tell)
-    story.change("  - {id: notice-14", "  - {id: notice-20, before: 20d, template: reminder}\n      - {id: notice-14")
+    story.change("  - {id: notice-14", "  - {id: notice-20, before: 20d, template: reminder}\n  - {id: notice-14")
     story.apply("2026-03-05 09:00")
     assert story.goes_exactly_at("2026-03-12 09:00") == ["7>1 notice-20: send due, 2026-03-12 09:00"]
     drip = drip_begun(tell)
-    drip.change("  - {id: tips", "  - {id: more, wait: 1d, template: tips}\n      - {id: tips")
+    drip.change("  - {id: tips", "  - {id: more, wait: 1d, template: tips}\n  - {id: tips")
     assert drip.goes_exactly_at("2026-03-03 10:00") == ["1 more: send due, 2026-03-03 10:00"]
 
 
@@ -45,15 +45,14 @@ def test_8_3_step_inserted_behind_never_runs(tell: Teller) -> None:
     """8.3: a 25-day notice put before the 14-day one that has been sent is behind: it never runs for them."""
     story = on_the_way(tell)
     story.apply("2026-03-18 09:00")
-    story.change("  - {id: notice-14", "  - {id: notice-25, before: 25d, template: reminder, expires: 60d}\n      - {id: notice-14")
+    story.change("  - {id: notice-14", "  - {id: notice-25, before: 25d, template: reminder, expires: 60d}\n  - {id: notice-14")
     assert story.plan("2026-03-18 10:00") == ["7>1 notice-7: wait not_due, 2026-03-25 09:00"]
 
 
 def test_8_3_step_moved_behind_never_runs(tell: Teller) -> None:
     """8.3: of a drip the welcome was sent; the tips moved before it are behind, so the path is at its end."""
     story = drip_begun(tell)
-    story.write(DRIP.replace("      - {id: welcome, wait: 0d, template: hello}\n", "") + "      - {id: welcome, wait: 0h, template: hello}\n")
-    story.change("{id: welcome, wait: 0h", "{id: welcome, wait: 1h")
+    story.write(DRIP.replace("      - {id: welcome, wait: 0d, template: hello}\n", "") + "      - {id: welcome, wait: 1h, template: hello}\n")
     assert story.plan("2026-03-05 10:00") == ["1: complete complete"]
 
 
@@ -94,9 +93,9 @@ def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:
 def test_8_13_archived_sequence_sends_nothing_and_comes_back(tell: Teller) -> None:
     """8.13: archived or removed, live enrollments exit as sequence_removed and nothing is sent; brought back, they live again."""
     story = on_the_way(tell)
-    story.change("status: active", "status: archived")
+    story.change("\nstatus: active", "\nstatus: archived")
     assert story.apply("2026-03-03 09:00") == ["7>1: exit sequence_removed"]
-    story.change("status: archived", "status: active")
+    story.change("\nstatus: archived", "\nstatus: active")
     assert story.apply("2026-03-18 09:00") == ["7>1 notice-14: send due, 2026-03-18 09:00"]
     story.remove("sequences/renewal")
     assert story.plan("2026-03-25 09:00") == ["7>1: exit sequence_removed"]
@@ -105,20 +104,20 @@ def test_8_13_archived_sequence_sends_nothing_and_comes_back(tell: Teller) -> No
 def test_8_14_paused_then_active_is_never_a_burst(tell: Teller) -> None:
     """8.14: a sequence paused in its file over two notices: held, then only the last that has not expired goes."""
     story = on_the_way(tell)
-    story.change("status: active", "status: paused")
+    story.change("\nstatus: active", "\nstatus: paused")
     assert story.apply("2026-03-18 09:00") == ["7>1 notice-14: hold paused_sequence, 2026-03-18 09:00"]
-    story.change("status: paused", "status: active")
+    story.change("\nstatus: paused", "\nstatus: active")
     assert story.plan("2026-03-26 09:00") == ["7>1 notice-14: skip expired, 2026-03-18 09:00", "7>1 notice-7: send due, 2026-03-25 09:00"]
 
 
 def test_8_15_draft_enrolls_nobody_and_holds_who_lives(tell: Teller) -> None:
     """8.15: a draft has not started; made a draft again, live enrollments hold as paused_sequence and nobody enters."""
-    story = tell(RENEWAL.replace("status: active", "status: draft"), contract(7, end_date="2026-04-01"))
+    story = tell(RENEWAL.replace("    status: active", "    status: draft"), contract(7, end_date="2026-04-01"))
     assert story.apply("2026-03-02 09:00") == []
     assert story.funnel("2026-03-02 09:00").named == {"draft": 1}
-    story.change("status: draft", "status: active")
+    story.change("\nstatus: draft", "\nstatus: active")
     assert story.apply("2026-03-02 10:00") == ["7>1 notice-30: send due, 2026-03-02 09:00"]
-    story.change("status: active", "status: draft")
+    story.change("\nstatus: active", "\nstatus: draft")
     story.now_has(contract(8, end_date="2026-04-02"), contact(1))
     assert story.plan("2026-03-18 09:00") == ["7>1 notice-14: hold paused_sequence, 2026-03-18 09:00"]
 
@@ -126,9 +125,9 @@ def test_8_15_draft_enrolls_nobody_and_holds_who_lives(tell: Teller) -> None:
 def test_8_15_draft_starts_on_the_day_when_it_is_switched_on(tell: Teller) -> None:
     """8.15, 3.7: without `active_from` a draft of months starts with the first apply that has it as active."""
     text = RENEWAL.replace("    active_from: 2026-01-01\n", "")
-    story = tell(text.replace("status: active", "status: draft"), contract(7, end_date="2026-04-01"))
+    story = tell(text.replace("    status: active", "    status: draft"), contract(7, end_date="2026-04-01"))
     story.apply("2026-02-01 09:00")
-    story.change("status: draft", "status: active")
+    story.change("\nstatus: draft", "\nstatus: active")
     assert story.plan("2026-03-20 09:00") == [
         "7>1 notice-30: skip before_introduction, 2026-03-02 09:00",
         "7>1 notice-14: skip before_introduction, 2026-03-18 09:00",

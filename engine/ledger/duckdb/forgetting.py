@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -10,18 +9,18 @@ from pathlib import Path
 import duckdb
 
 from engine.ledger.care import FORGOTTEN, Forgotten
+from engine.ledger.duckdb.files import LedgerFiles
 from engine.ledger.duckdb.home import Home
-from engine.ledger.duckdb.rebuilding import put_in_place, without, workshop
+from engine.ledger.duckdb.rebuilding import put_in_place, workshop, write_without
 from engine.ledger.orders import NotAnOrder, Order
 
 _THESE = "send_key IN (SELECT unnest($keys::UUID[]))"
-# By table; each with the send keys that are forgotten.
-SCRUB: Mapping[str, str] = {
-    "pii": f"DELETE FROM pii WHERE {_THESE}",
-    "payloads": f"DELETE FROM payloads WHERE {_THESE}",
-    "texts": f"UPDATE outcomes SET text = '' WHERE text <> '' AND {_THESE}",
-    "details": f"UPDATE sends SET detail = NULL WHERE detail IS NOT NULL AND {_THESE}",
-}
+SCRUB = (
+    f"DELETE FROM pii WHERE {_THESE}",
+    f"DELETE FROM payloads WHERE {_THESE}",
+    f"UPDATE outcomes SET text = '' WHERE text <> '' AND {_THESE}",
+    f"UPDATE sends SET detail = NULL WHERE detail IS NOT NULL AND {_THESE}",
+)
 
 
 class Forgetting(Home):
@@ -51,9 +50,7 @@ class Forgetting(Home):
             payloads = self._count(f"SELECT count(*) FROM payloads WHERE {_THESE}", these)
             texts = self._count(f"SELECT count(*) FROM outcomes WHERE text <> '' AND {_THESE}", these)
             cancelled = self._cancel_planned(keys, now)
-            for sql in SCRUB.values():
-                self._rows(sql, these)
-            notes = 0 if before is not None else self._drop_notes(contact, keys, address_key)
+            notes = self.erase(keys, contact, address_key)
             if not (rows or payloads or texts or cancelled or notes):
                 transaction.abandon()
             transaction.cover("forget", *keys)
@@ -72,6 +69,12 @@ class Forgetting(Home):
             values,
         )
         return planned
+
+    def erase(self, keys: tuple[str, ...], contact: str | None, address_key: str | None) -> int:
+        """Take out what is personal of these sends, and what people noted about the contact: how many notes."""
+        for sql in SCRUB:
+            self._rows(sql, {"keys": list(keys)})
+        return self._drop_notes(contact, keys, address_key) if contact is not None else 0
 
     def _drop_notes(self, contact: str | None, keys: tuple[str, ...], address_key: str | None) -> int:
         """What people wrote about the contact: notes of pauses, cancellations, enrollments by hand and suppressions."""
@@ -107,12 +110,16 @@ class Forgetting(Home):
         return int(self._row(sql, values)[0])
 
 
-def forget_in_file(path: Path, keys: tuple[str, ...]) -> bool:
+def forget_in_file(path: Path, keys: tuple[str, ...], contact: str | None = None, address_key: str | None = None) -> bool:
     """Erase the same from another file, a backup or a ledger that was replaced. False when it cannot be read as a ledger."""
+
+    def erase(connection: duckdb.DuckDBPyConnection) -> None:
+        Forgetting(connection, LedgerFiles(path)).erase(keys, contact, address_key)
+
     with workshop(path) as folder:
         made = folder / "ledger.duckdb"
         try:
-            without(path, made, list(keys), SCRUB)
+            write_without(path, made, erase)
         except duckdb.Error:
             return False
         put_in_place(made, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,18 +67,17 @@ def write_anew(source: Path, target: Path) -> None:
         connection.close()
 
 
-def without(source: Path, target: Path, keys: list[str], scrub: Mapping[str, str]) -> None:
-    """The file anew, and nothing personal of these sends in it. `scrub` is the SQL for it, by name, with `$keys`."""
-    with_deleted = target.with_name("deleting.duckdb")
-    write_anew(source, with_deleted)
-    connection = connect(with_deleted, read_only=False)
+def write_without(source: Path, target: Path, erase: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+    """The file anew, and nothing in it of what `erase` takes out."""
+    erasing = target.with_name("erasing.duckdb")
+    write_anew(source, erasing)
+    connection = connect(erasing, read_only=False)
     try:
-        for sql in scrub.values():
-            connection.execute(sql, {"keys": keys})
+        erase(connection)
         connection.execute("CHECKPOINT")
     finally:
         connection.close()
-    write_anew(with_deleted, target)
+    write_anew(erasing, target)
 
 
 def fold_in(path: Path) -> None:

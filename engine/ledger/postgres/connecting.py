@@ -17,7 +17,7 @@ from engine.ledger.postgres.texts import adapt
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # A link that is gone is noticed within half a minute, on both sides; a process that was stopped in a transaction lets go after two.
-_LINK = {"connect_timeout": 10, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+_LINK: dict[str, Any] = {"connect_timeout": 10, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 _SETTINGS = (
     "SET LOCAL TimeZone = 'UTC'",
     "SET LOCAL DateStyle = 'ISO, YMD'",

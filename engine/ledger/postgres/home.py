@@ -39,7 +39,7 @@ WITH head AS (
       head_hash = encode(sha256(convert_to(concat(head_hash, E'\\n', serial + %(step)s, %(tail)s::text), 'UTF8')), 'hex')
   RETURNING serial, head_hash, lineage
 ), linked AS (
-  INSERT INTO transactions (serial, head_hash, kind, done_at) SELECT serial, head_hash, %(kind)s, %(now)s FROM head
+  INSERT INTO transactions (serial, head_hash, kind, done_at, covers) SELECT serial, head_hash, %(kind)s, %(now)s, %(covers)s FROM head
 )
 SELECT serial, head_hash, lineage::text FROM head
 """
@@ -122,6 +122,7 @@ class Home:
                 self.connection.execute("ROLLBACK")
                 return done
             values = {"step": 0 if moving.serial else 1, "plan": kind == "plan", "kind": kind, "now": now, "tail": moving.tail(kind, now)}
+            values["covers"] = moving.digest.hexdigest()
             serial, head_hash, lineage = self._row(_LINK, values)
         except BaseException:
             with suppress(psycopg.Error):

@@ -80,58 +80,58 @@ class Ordering(Home):
 
     def _lift(self, order: Order) -> int:
         # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
-        values = self._control_values("", order)
         return self._run(
-            "UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND "
-            + _MATCHES.format(alias="")
-            {key: values[key] for key in ("at", "by", "scope", "action", *_KEYS)},
+            f"""UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s
+                WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
+            self._control_values("", order),
         )
 
     def _for_each(self, order_id: str, order: Order) -> int:
         # Written out for what is on the way now, so that next year's occurrence is not paused or cancelled by this year's order.
         # Occurrences by hand that no plan has seen yet are about the contact, or name the record.
         return self._run(
-            f"""INSERT INTO controls
+            f"""INSERT INTO controls (order_id, scope, action, {", ".join(_KEYS)}, until, ordered_by, ordered_at, note)
                 WITH meant AS (
                   SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
-                  WHERE (e.exit_final IS NULL OR NOT e.exit_final) AND {_MATCHES.format(alias="e.")}
+                  WHERE e.exit_final IS NOT TRUE AND {_MATCHES.format(alias="e.")}
                   UNION
                   SELECT o.sequence, o.entity, o.record, o.occurrence, %(contact)s::text FROM occurrences o
-                  WHERE (%(record)s::text IS NOT NULL OR %(contact)s::text IS NOT NULL) AND (%(sequence)s::text IS NULL OR o.sequence = %(sequence)s::text)
-                    AND (%(entity)s::text IS NULL OR o.entity = %(entity)s::text) AND o.record = coalesce(%(record)s::text, %(contact)s::text)
-                    AND (%(occurrence)s::text IS NULL OR o.occurrence = %(occurrence)s::text)
+                  WHERE (%(record)s::text IS NOT NULL OR %(contact)s::text IS NOT NULL) AND (%(sequence)s::text IS NULL OR o.sequence = %(sequence)s)
+                    AND (%(entity)s::text IS NULL OR o.entity = %(entity)s) AND o.record = coalesce(%(record)s::text, %(contact)s::text)
+                    AND (%(occurrence)s::text IS NULL OR o.occurrence = %(occurrence)s)
                     AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
                 )
-                SELECT %(id)s, %(scope)s, %(action)s, sequence, entity, record, occurrence, contact, %(until)s, %(by)s, %(at)s, %(note)s, NULL, NULL
+                SELECT %(id)s, %(scope)s, %(action)s, m.sequence, m.entity, m.record, m.occurrence, m.contact, %(until)s::timestamptz, %(by)s, %(at)s, %(note)s
                 FROM meant m
                 WHERE NOT EXISTS (
                   SELECT 1 FROM controls c
-                  WHERE c.lifted_at IS NULL AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
-                    AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
-                )""",
+                  WHERE c.lifted_at IS NULL AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s::timestamptz AND c.sequence = m.sequence
+                    AND c.entity = m.entity AND c.record = m.record AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
+                )""".encode(),
             self._control_values(order_id, order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:
         return self._run(
-            """INSERT INTO suppressions
-               SELECT %(id)s, %(address_key)s, %(reason)s::text, %(topic)s::text, %(at)s, %(by)s, %(note)s, NULL, NULL
-               WHERE NOT EXISTS (
-                 SELECT 1 FROM suppressions s
-                 WHERE s.lifted_at IS NULL AND s.address_key = %(address_key)s AND s.reason = %(reason)s::text AND s.topic IS NOT DISTINCT FROM %(topic)s::text
-               )""",
-            {
-                "id": order_id, "address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by,
-                "note": order.note,
-            },
-        )  # fmt: skip
+            b"""INSERT INTO suppressions (order_id, address_key, reason, topic, since, ordered_by, note)
+                SELECT %(id)s, %(address_key)s, %(reason)s, %(topic)s::text, %(at)s, %(by)s, %(note)s
+                WHERE NOT EXISTS (
+                  SELECT 1 FROM suppressions s
+                  WHERE s.lifted_at IS NULL AND s.address_key = %(address_key)s AND s.reason = %(reason)s AND s.topic IS NOT DISTINCT FROM %(topic)s::text
+                )""",
+            {**self._suppression_values(order), "id": order_id, "note": order.note},
+        )
 
     def _unsuppress(self, order: Order) -> int:
         return self._run(
-            """UPDATE suppressions SET lifted_at = %(at)s, lifted_by = %(by)s
-               WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s::text) AND (%(topic)s::text IS NULL OR topic = %(topic)s::text)""",
-            {"at": order.at, "by": order.by, "address_key": order.address_key, "reason": order.reason, "topic": order.topic},
+            b"""UPDATE suppressions SET lifted_at = %(at)s, lifted_by = %(by)s
+                WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+                  AND (%(topic)s::text IS NULL OR topic = %(topic)s)""",
+            self._suppression_values(order),
         )
+
+    def _suppression_values(self, order: Order) -> dict[str, Any]:
+        return {"address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by}
 
     def enroll_by_hand(
         self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False

@@ -40,7 +40,7 @@ def in_schema(name: str, schema: str) -> bytes:
 def quoted(name: str) -> str:
     """The name as an identifier.
 
-    >>> quoted('my "engine"')
-    '"my ""engine"""'
+    >>> print(quoted('my "x" engine'))
+    "my ""x"" engine"
     """
     return sql.Identifier(name).as_string()

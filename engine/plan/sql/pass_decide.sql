@@ -62,6 +62,6 @@ SELECT sequence, 'no_recipient_yet', count(*) FROM outcome WHERE is_record AND d
 
 UPDATE walk SET
     pos = CASE WHEN o.decision = 'skip' THEN walk.pos + 1 ELSE walk.pos END,
-    prev_at = CASE WHEN o.decision <> 'skip' THEN prev_at WHEN o.reason = 'expired' THEN o.due ELSE (SELECT now FROM clock) END,
+    prev_at = CASE WHEN o.decision <> 'skip' THEN prev_at WHEN o.reason IN ('expired', 'ledger_restored') THEN o.due ELSE (SELECT now FROM clock) END,
     done = o.decision <> 'skip'
 FROM outcome o WHERE o.id = walk.id;

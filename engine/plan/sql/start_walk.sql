@@ -6,8 +6,8 @@ WITH ordered AS (
     WHERE d.state <> 'planned'
 )
 SELECT sequence, record, occurrence, contact, max(pos) AS furthest,
-    -- `wait` counts from the now of the run that decided the previous step; after an expired one from that step's due moment.
-    arg_max(CASE WHEN state = 'skipped' AND reason = 'expired' THEN coalesce(due_at, decided_at) ELSE decided_at END,
+    -- `wait` counts from the now of the run that decided the previous step; after one that came too late from that step's due moment.
+    arg_max(CASE WHEN state = 'skipped' AND reason IN ('expired', 'ledger_restored') THEN coalesce(due_at, decided_at) ELSE decided_at END,
         (decided_at, state <> 'skipped', coalesce(pos, -1), coalesce(due_at, decided_at))) AS prev_at,
     arg_max(decided_at, (decided_at, state <> 'skipped', coalesce(pos, -1))) AS last_decided
 FROM ordered GROUP BY ALL;

@@ -1,6 +1,8 @@
 -- Hand-made occurrences of records that are there, with their end (3.6) and whether they began before the sequence did (3.7).
 CREATE OR REPLACE TEMP TABLE taken_now AS
-SELECT t.*, s.may_enter, t.base_at < s.start AS early,
+SELECT t.*, s.may_enter,
+    t.base_at < s.start OR (coalesce(t.base_at < c.known_from, false)
+        AND NOT EXISTS (FROM known k WHERE k.sequence = t.sequence AND k.record = t.record AND k.occurrence = t.occurrence)) AS early,
     CASE WHEN EXISTS (FROM known k WHERE k.sequence = t.sequence AND k.record = t.record AND k.occurrence = t.occurrence)
         THEN w.last_expired ELSE w.first_expired END <= c.now AS closed
 FROM taken t CROSS JOIN clock c

@@ -15,12 +15,14 @@ CREATE TABLE ledger_meta (
     last_now timestamptz
 );
 
--- One row for each committed transaction; each head_hash covers the one before it. done_at is the caller's, committed_at the server's.
+-- One row for each committed transaction; each head_hash covers the one before it, and `covers`, the hash of what the transaction
+-- wrote. done_at is the caller's, committed_at the server's.
 CREATE TABLE transactions (
     serial bigint PRIMARY KEY,
     head_hash text NOT NULL,
     kind text NOT NULL,
     done_at timestamptz NOT NULL,
+    covers text NOT NULL,
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

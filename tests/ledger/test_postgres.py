@@ -1,0 +1,16 @@
+"""The ledger in a schema of Postgres: everything that every home does (the stories are in conformance.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ledger.conformance import LedgerConformance
+from tests.ledger.postgres_homes import PostgresHome
+
+
+class TestPostgres(LedgerConformance):
+    """The common stories."""
+
+    @pytest.fixture
+    def home(self, home_on_postgres: PostgresHome) -> PostgresHome:
+        return home_on_postgres

@@ -1,0 +1,60 @@
+"""`explain`: every gate, in the order of the page, and why somebody has no enrollment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import WrongUsage
+from engine.plan.gates import GATES
+from engine.runs.explaining import Sheet, explain
+from tests.plan.base import contact, contract
+from tests.plan.samples import RENEWAL, TRIAL
+
+from .ground import Ground
+
+AT = "2026-03-02T09:00:00+07:00"
+
+
+def first_not_passed(sheet: Sheet) -> str | None:
+    return next((gate.number for gate in sheet.gates if gate.passed is False), None)
+
+
+def test_6_gates_are_shown_in_their_order_and_the_first_not_passed_decides(tmp_path: Path) -> None:
+    """6.1 to 6.16: for a send, a wait, a hold, a skip, an exit and a complete alike, the first gate not passed is the decision's."""
+    rows = [
+        contact(1, trial_end="2026-03-02"),  # sends
+        contact(2, trial_end="2026-03-02", email=None),  # 6.10
+        contact(3, trial_end="2026-02-24", unsubscribed=True),  # 6.11, and complete
+        contact(4, trial_end="2026-03-02", kind="staff"),  # 6.2
+        contact(5, trial_end="2026-03-02", kind="guest"),  # 6.9
+    ]
+    text = TRIAL.replace("template: hello", "template: news, if: {not: {contact.kind: guest}}") + "    exit_when: {contact.kind: staff}\n"
+    ground = Ground.make(tmp_path, text, *rows)
+    expected = {"1": [("send", None)], "2": [("hold", "6.10")], "3": [("skip", "6.11"), ("complete", "6.5")], "4": [("exit", "6.2")], "5": [("skip", "6.9"), ("complete", "6.5")]}
+    owner = {reason: gate.number for gate in GATES for reason in gate.reasons}
+    for key, decided in expected.items():
+        sheets = explain(ground.site(AT), contact=key).sheets
+        assert [(sheet.decision, first_not_passed(sheet)) for sheet in sheets] == decided, key
+        for sheet in sheets:
+            assert [gate.number for gate in sheet.gates] == [gate.number for gate in GATES]
+            assert first_not_passed(sheet) in (None, owner[sheet.reason])
+
+
+def test_4_2_explain_names_people_who_are_not_in_the_audience(tmp_path: Path) -> None:
+    """4.2, 4.4: of a contract's people, the one without an address and the one over `max` are listed with the reason."""
+    text = RENEWAL + "    audience: {max: 1}\n"
+    ground = Ground.make(tmp_path, text, contract(7, end_date="2026-04-01"), contact(1), contact(2, email=None), contact(3))
+    found = explain(ground.site(AT), record=("contract", "7"))
+    assert [(sheet.contact, sheet.decision) for sheet in found.sheets] == [("1", "send")]
+    assert sorted((note.contact, note.reason) for note in found.notes) == [("2", "no_address"), ("3", "over_max")]
+
+
+def test_explain_of_nobody_says_that_nobody_is_there(tmp_path: Path) -> None:
+    """interface.md §2: a contact that the CRM does not have; an unknown sequence is wrong usage, exit 64."""
+    ground = Ground.make(tmp_path, TRIAL, contact(1))
+    assert not explain(ground.site(AT), contact="99").exists
+    with pytest.raises(WrongUsage) as wrong:
+        explain(ground.site(AT), contact="1", sequence="none")
+    assert wrong.value.exit_code == 64

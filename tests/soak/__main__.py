@@ -1,0 +1,147 @@
+"""`python -m tests.soak --minutes 20`: as much of the full counts as the time allows, and a report in docs/evidence/.
+
+What was finished is remembered in state/soak.json for this commit: the next soak goes on where this one ended, and the
+report tells both. `--fresh` forgets it. Exit 1 when anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.bench.reporting import ROOT, commit, evidence, machine
+from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run
+
+RECORD = ROOT / "state" / "soak.json"
+# Shares of the time that each part has for itself before what is left over is given to whoever is not done.
+SHARES = (("laws", 0.25), ("kills", 0.4), ("oracle", 0.35))
+# A slice that has begun may end a little behind the deadline.
+GRACE = 60.0
+
+
+@dataclass
+class Record:
+    """What was finished on this commit, over all soaks of it."""
+
+    commit: str
+    seed: int
+    begun: str
+    seconds: float = 0.0
+    finished: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path, fresh: bool) -> Record:
+        now = datetime.now(UTC)
+        new = cls(commit(), int(now.timestamp()), now.strftime("%Y-%m-%d %H:%M"))
+        if fresh or not path.exists():
+            return new
+        old = cls(**json.loads(path.read_text(encoding="utf-8")))
+        return old if old.commit == new.commit else new
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        os.replace(temporary, path)
+
+    def note(self, one: Slice, found: Found) -> None:
+        if found.finished:
+            self.finished[one.name] = {"part": one.part, "cases": one.cases, **asdict(found)}
+
+
+def soak(parts: dict[str, list[Slice]], record: Record, minutes: float, workers: int) -> None:
+    """Run slices until the time is over, each part in its share first."""
+    begun = time.monotonic()
+    end = begun + minutes * 60
+    share_end = begun
+    with ThreadPoolExecutor(workers) as pool:
+        for part, share in SHARES:
+            share_end += share * minutes * 60
+            _run(pool, workers, _left(parts[part], record), record, share_end, end)
+        for part, _ in SHARES:
+            _run(pool, workers, _left(parts[part], record), record, end, end)
+    record.seconds += time.monotonic() - begun
+
+
+def _left(slices: Sequence[Slice], record: Record) -> list[Slice]:
+    return [one for one in slices if one.name not in record.finished]
+
+
+def _run(pool: ThreadPoolExecutor, workers: int, slices: list[Slice], record: Record, until: float, end: float) -> None:
+    running: dict[Future[Found], Slice] = {}
+    waiting = iter(slices)
+    while True:
+        while len(running) < workers and time.monotonic() < until and (one := next(waiting, None)) is not None:
+            running[pool.submit(run, one, end + GRACE - time.monotonic())] = one
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            one, found = running.pop(future), future.result()
+            record.note(one, found)
+            record.write(RECORD)
+            said = "the time was over" if not found.finished else "FOUND SOMETHING" if found.faults else "good"
+            print(f"{datetime.now(UTC):%H:%M:%S} {one.part}: {one.name}: {said}", flush=True)
+
+
+def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
+    finished = record.finished
+    done = {part: [finished[one.name] for one in slices if one.name in finished] for part, slices in parts.items()}
+    worlds = sum(row["cases"] for row in done["oracle"])
+    faults = {part: sum(len(row["faults"]) for row in rows) for part, rows in done.items()}
+
+    def of(part: str) -> str:
+        skipped = sum(row["skipped"] for row in done[part])
+        return f"{len(done[part])} of {len(parts[part])} tests" + (f", of which {skipped} cases skipped" if skipped else "")
+
+    lines = [
+        machine(),
+        f"Begun {record.begun} UTC; {record.seconds / 60:.0f} minutes in all; hypothesis seed {record.seed}. Only what was finished is counted.",
+        "",
+        "| part | asked | done | found |",
+        "| --- | --- | --- | --- |",
+        f"| engine against oracle, random worlds (seeds from 0 up) | {ORACLE_CASES:,} worlds | {worlds:,} | {faults['oracle']} |",
+        f"| kill -9 at failpoints and at random moments | {KILLS} random kills a test, all failpoints | {of('kills')} | {faults['kills']} |",
+        f"| laws over random values, and all that is marked soak | {EXAMPLES:,} cases each | {of('laws')} | {faults['laws']} |",
+        "",
+    ]
+    for part, slices in parts.items():
+        left = [one.name for one in slices if one.name not in finished]
+        if left and part != "oracle":
+            lines += [f"Not finished of {part}: {', '.join(left[:20])}{f', and {len(left) - 20} more' if len(left) > 20 else ''}.", ""]
+    told = [(one.name, line) for one in parts["kills"] if one.name in finished for line in finished[one.name]["told"]]
+    if told:
+        lines += ["## What the kills did", "", *(f"- {name.rpartition('::')[2]}: {line}" for name, line in told), ""]
+    for rows in done.values():
+        for row in rows:
+            for what, text in row["faults"].items():
+                lines += [f"## Found: {what}", "", "```", text.rstrip(), "```", ""]
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[2].strip())
+    parser.add_argument("--minutes", type=float, default=60, help="how long (60)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes at once (the number of cores)")
+    parser.add_argument("--fresh", action="store_true", help="begin anew, also on the same commit")
+    options = parser.parse_args()
+    record = Record.read(RECORD, options.fresh)
+    makers: dict[str, Callable[[], list[Slice]]] = {"oracle": oracle, "kills": kills, "laws": lambda: laws(record.seed)}
+    parts = {name: make() for name, make in makers.items()}
+    soak(parts, record, options.minutes, options.workers)
+    record.write(RECORD)
+    print(f"written to {evidence('soak', 'The full counts', report(parts, record))}")
+    return 1 if any(row["faults"] for row in record.finished.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What a soak consists of: slices, each a process of its own that ends with what it found."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
+SLICE = 25
+# A slice's own words about what it counted, of the tests that print them.
+_COUNTED = re.compile(r"^(seed \d+: )?\d+ kills, .*$", re.MULTILINE)
+_ENDED = re.compile(r"\b(\d+) (passed|failed|skipped|error|errors|xfailed|deselected)\b")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One thing to run. `name` is what the record of finished slices remembers; `cases` is what it adds to its part's count."""
+
+    part: str
+    name: str
+    command: tuple[str, ...]
+    cases: int
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a slice: `faults` says what was wrong, by what to run it again with; `told` are its own counts."""
+
+    finished: bool
+    faults: dict[str, str]
+    told: tuple[str, ...] = ()
+    skipped: int = 0
+
+
+def oracle() -> list[Slice]:
+    """Worlds 0 to 4999, 25 a slice."""
+    python = (sys.executable, "-m", "tests.soak.oracle")
+    starts = range(0, ORACLE_CASES, SLICE)
+    return [Slice("oracle", f"worlds {first} to {first + SLICE - 1}", (*python, str(first), str(first + SLICE)), SLICE) for first in starts]
+
+
+def kills() -> list[Slice]:
+    """Every test of tests/crash, those of `make soak` too, with 200 random kills where it says how many."""
+    environ = {"SOAK": str(KILLS)}
+    return [_test("kills", node, environ) for node in _collected(["tests/crash"], environ)]
+
+
+def laws(seed: int) -> list[Slice]:
+    """Every test with random values but the oracle's own, with 2,000 cases each, and whatever else is marked for `make soak`."""
+    environ = {"HYPOTHESIS_EXAMPLES": str(EXAMPLES)}
+    files = sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "from hypothesis" in path.read_text(encoding="utf-8") and path.name != "test_engine_agrees.py"
+    )
+    marked = [node for node in _collected(["tests", "-m", "soak"], environ) if not node.startswith("tests/crash/")]
+    nodes = dict.fromkeys([*_collected(files, environ), *marked])
+    # A law's parametrized cases go together: most take less than the start of a process.
+    names = dict.fromkeys(node.partition("[")[0] for node in nodes)
+    return [_test("laws", name, environ, f"--hypothesis-seed={seed}") for name in names]
+
+
+def _collected(where: list[str], environ: dict[str, str]) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *where]
+    said = subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
+    if said.returncode not in (0, 5):
+        raise SystemExit(f"the tests could not be collected:\n{said.stdout[-3000:]}{said.stderr[-1000:]}")
+    return [line for line in said.stdout.splitlines() if "::" in line and line.startswith("tests/")]
+
+
+def _test(part: str, node: str, environ: dict[str, str], *more: str) -> Slice:
+    command = (sys.executable, "-m", "pytest", "-q", "-s", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", *more, node)
+    return Slice(part, node, command, 1, environ)
+
+
+def run(one: Slice, seconds: float) -> Found:
+    """Run the slice, and end it when its time is over: it then counts for nothing, and a later soak takes it again."""
+    process = subprocess.Popen(
+        one.command, cwd=ROOT, env=os.environ | one.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except BaseException as error:
+        # Its own children too: applies and servers that it had started.
+        os.killpg(process.pid, 9)
+        process.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        return Found(False, {})
+    return _worlds(said, process.returncode) if one.part == "oracle" else _tests(one, said, process.returncode)
+
+
+def _worlds(said: str, code: int) -> Found:
+    if code:
+        return Found(True, {"the slice itself": said[-1500:]})
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return Found(True, {f"world_from_seed({seed})": text for seed, text in found.items()})
+
+
+def _tests(one: Slice, said: str, code: int) -> Found:
+    told = tuple(match[0] for match in _COUNTED.finditer(said))
+    counts = {word: int(number) for number, word in _ENDED.findall(said.splitlines()[-1] if said else "")}
+    return Found(True, {} if code == 0 else {one.name: said[-3000:]}, told, counts.get("skipped", 0))
