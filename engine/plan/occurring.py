@@ -80,11 +80,12 @@ def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: 
 
 def known_bases(cursor: duckdb.DuckDBPyConnection) -> None:
     """Enrollments keep their base when the value has moved away: their occurrences get due moments too."""
-    cursor.execute(
+    added = cursor.execute(
         "INSERT INTO bases SELECT DISTINCT k.sequence, k.occurrence, NULL::TIMESTAMP, k.base_date, k.base_at, 0 FROM known k JOIN seqs s USING (sequence) "
         "WHERE s.kind = 'date' AND NOT EXISTS (FROM bases b WHERE b.sequence = k.sequence AND b.occurrence = k.occurrence)"
-    )
-    run(cursor, "life")
+    ).fetchone()
+    if added and added[0]:
+        run(cursor, "life")
 
 
 def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> None:
@@ -138,7 +139,8 @@ def manual_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitio
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind = 'manual'"
     )
-    for position in range(longest):
+    taken = cursor.execute("SELECT count(*) FROM chain").fetchone()
+    for position in range(longest if taken and taken[0] else 0):
         cursor.execute("UPDATE clock SET pass = $1", [position])
         run(cursor, "wait_life")
     run(cursor, "wait_closes")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.docs.pages import NOW, ROOT
@@ -17,12 +17,18 @@ def _demo(folder: Path) -> str:
     return done.stdout
 
 
+def _worked() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_the_demo_shows_every_kind_of_decision_and_a_second_one_sends_nothing(tmp_path: Path) -> None:
     """Sends, waits, skips, unreached; the mails are where it says; run again, nothing is due."""
     folder = tmp_path / "demo"
-    started = time.monotonic()
+    before = _worked()
     first = _demo(folder)
-    assert time.monotonic() - started < 60
+    # The machine may be shared: what is counted is the work, and not the waiting for others.
+    assert _worked() - before < 60
     for shown in ("get a mail now", "wait", "steps passed over", "reach nobody", "mails sent.", "No mail was sent."):
         assert shown in first, shown
     assert "nobody can be told" in first

@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
-SLICE = 25
+SLICE = 10
 # A slice's own words about what it counted, of the tests that print them.
 _COUNTED = re.compile(r"^(seed \d+: )?\d+ kills, .*$", re.MULTILINE)
 _ENDED = re.compile(r"\b(\d+) (passed|failed|skipped|error|errors|xfailed|deselected)\b")
@@ -41,7 +41,7 @@ class Found:
 
 
 def oracle() -> list[Slice]:
-    """Worlds 0 to 4999, 25 a slice."""
+    """Worlds 0 to 4999, 10 a slice."""
     python = (sys.executable, "-m", "tests.soak.oracle")
     starts = range(0, ORACLE_CASES, SLICE)
     return [Slice("oracle", f"worlds {first} to {first + SLICE - 1}", (*python, str(first), str(first + SLICE)), SLICE) for first in starts]
@@ -55,7 +55,7 @@ def kills() -> list[Slice]:
 
 def laws(seed: int) -> list[Slice]:
     """Every test with random values but the oracle's own, with 2,000 cases each, and whatever else is marked for `make soak`."""
-    environ = {"HYPOTHESIS_EXAMPLES": str(EXAMPLES)}
+    environ = {"HYPOTHESIS_EXAMPLES": str(EXAMPLES), "ENGINE_SOAK": "1"}
     files = sorted(
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")
@@ -69,7 +69,7 @@ def laws(seed: int) -> list[Slice]:
 
 
 def _collected(where: list[str], environ: dict[str, str]) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *where]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", *where]
     said = subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
     if said.returncode not in (0, 5):
         raise SystemExit(f"the tests could not be collected:\n{said.stdout[-3000:]}{said.stderr[-1000:]}")
@@ -77,7 +77,7 @@ def _collected(where: list[str], environ: dict[str, str]) -> list[str]:
 
 
 def _test(part: str, node: str, environ: dict[str, str], *more: str) -> Slice:
-    command = (sys.executable, "-m", "pytest", "-q", "-s", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", *more, node)
+    command = (sys.executable, "-m", "pytest", "-s", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", *more, node)
     return Slice(part, node, command, 1, environ)
 
 
