@@ -128,15 +128,16 @@ _GUARDS = {
 }  # fmt: skip
 
 _DELIVERY = {
-    "E601": ("the connection cannot be made private", "STARTTLS is not offered, TLS fails its check, or a password would cross a plain connection. Nothing was sent, and nothing is ever sent in plain instead. "
-             "If the server is right, set `tls:` and `ca_file:` in engine.yaml."),
-    "E602": ("the mail server does not let us in", "It does not accept the user name and password, or wants some and none are given. No message is at fault: all stay planned. Check `username:` and the environment variable that `password:` names."),
-    "E603": ("the mail server is down", "It could not be reached, or broke off, several times in a row. The run stopped; what was not sent stays planned and leaves with the next run."),
-    "E604": ("the transport's settings cannot work", "They are not complete, or not possible: no host, a port that is no number, or an outbox that cannot be written."),
+    "E601": ("the transport's settings do not work", "Nothing can be sent as this environment is set up: STARTTLS is not offered or fails its check, the server wants another user name or password, a host is missing, "
+             "or the outbox cannot be written. No message is at fault: all stay planned. Nothing is ever sent in plain instead. Look at `transport:` in engine.yaml and at the variables that it names."),
+    "E602": ("the mail server does not take mail for now", "It could not be reached, broke off several times in a row, or said to come back later. What was not sent stays planned and leaves with a later run, until it expires."),
+    "E603": ("the mail server refuses the message for good", "It answered with a 5xx code to the sender, the recipient or the text. That send has failed; its path goes on. `engine show SEND` has the answer."),
+    "E604": ("nobody knows whether the message was accepted", "The connection was lost after the last byte, or the answer made no sense. It is not repeated by itself. `engine sends --state unknown` lists such sends; "
+             "`engine resolve SEND --as sent` or `--as failed` settles one, and so does `on_unknown:` of the sequence."),
     "E605": ("this environment may not write there", "`allow_recipients:` does not list the address. The send stays planned, and is sent when the list allows it or expires. Only an environment with `allow_recipients: [\"*\"]` writes to everybody; "
              "one without the key writes to nobody through a real transport; `redirect_to:` sends all to one box."),
-    "E606": ("the message cannot be handed over", "It has a bare CR or LF, a line over 998 bytes, bytes beyond ASCII, an address that is not one, or more bytes than the server takes."),
-    "E607": ("the message could not be made", "Its template failed on this contact's values. Only this send failed; the others went on."),
+    "E606": ("the message cannot be made or handed over", "Its template failed on this contact's values, or it has a bare CR or LF, a line over 998 bytes, an address that is not one, or more bytes than the server takes. "
+             "Only this send failed; the others went on."),
 }  # fmt: skip
 
 # code: (title, what it means at length)

@@ -174,7 +174,6 @@ class SequenceGuards(Model):
     """The guards that a sequence may raise for itself (10.4)."""
 
     first_run_max: Count | None = None
-    max_sends: MaxSends | None = None
 
 
 class Sequence(Model):

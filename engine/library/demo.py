@@ -48,10 +48,12 @@ class Demo:
 
 
 def engine_digest() -> str:
-    """Of everything that the engine is made of: a ledger of another version may be one that this one refuses."""
+    """Of what a project is made from, the library and the shape of the ledger: one that was made from others may be refused."""
     root = Path(__file__).parents[1]
     digest = sha256()
-    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sql", ".yaml", ".md", ".html")):
+    for path in sorted([*root.glob("ledger/**/*.sql"), *root.glob("library/**/*.*")]):
+        if path.suffix == ".pyc" or not path.is_file():
+            continue
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -47,7 +47,7 @@ def table(measures: list[Measure]) -> str:
 
 
 def main() -> None:
-    before = machine()
+    before = machine("before the run")
     text = table(list(measured()))
     print("\n" + text)
     if SCALE == 1 and len(ONLY) == 3:

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence"
 
 
-def machine() -> str:
-    """One sentence about where this ran, and how busy it was when it began."""
+def machine(when: str) -> str:
+    """One sentence about where this ran, and how busy it is now."""
     busy = os.getloadavg()[0]
     names = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "jinja2", "pyarrow"))
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {names}; load before the run {busy:.1f} (the machine is shared)."
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {names}; load {when} {busy:.1f} (the machine is shared)."
 
 
 def commit() -> str:

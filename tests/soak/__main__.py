@@ -104,20 +104,20 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
         return f"{len(done[part])} of {len(parts[part])} tests" + (f", of which {skipped} cases skipped" if skipped else "")
 
     lines = [
-        machine(),
+        machine("at the end"),
         f"Begun {record.begun} UTC; {record.seconds / 60:.0f} minutes in all; hypothesis seed {record.seed}. Only what was finished is counted.",
         "",
         "| part | asked | done | found |",
         "| --- | --- | --- | --- |",
         f"| engine against oracle, random worlds (seeds from 0 up) | {ORACLE_CASES:,} worlds | {worlds:,} | {faults['oracle']} |",
         f"| kill -9 at failpoints and at random moments | {KILLS} random kills a test, all failpoints | {of('kills')} | {faults['kills']} |",
-        f"| laws over random values, and all that is marked soak | {EXAMPLES:,} cases each | {of('laws')} | {faults['laws']} |",
+        f"| laws over random values, and all that is left to `make soak` | {EXAMPLES:,} cases each, where a test has no number of its own | {of('laws')} | {faults['laws']} |",
         "",
     ]
     for part, slices in parts.items():
-        left = [one.name for one in slices if one.name not in finished]
+        left = sorted({one.name.partition("[")[0].rpartition("::")[2] for one in slices if one.name not in finished})
         if left and part != "oracle":
-            lines += [f"Not finished of {part}: {', '.join(left[:20])}{f', and {len(left) - 20} more' if len(left) > 20 else ''}.", ""]
+            lines += [f"Not finished of {part}: {', '.join(left)}.", ""]
     told = [(one.name, line) for one in parts["kills"] if one.name in finished for line in finished[one.name]["told"]]
     if told:
         lines += ["## What the kills did", "", *(f"- {name.rpartition('::')[2]}: {line}" for name, line in told), ""]

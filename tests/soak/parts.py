@@ -14,6 +14,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
 SLICE = 10
+# What the other parts run.
+ELSEWHERE = ("tests/crash/", "tests/oracle/test_engine_agrees.py")
 # A slice's own words about what it counted, of the tests that print them.
 _COUNTED = re.compile(r"^(seed \d+: )?\d+ kills, .*$", re.MULTILINE)
 _ENDED = re.compile(r"\b(\d+) (passed|failed|skipped|error|errors|xfailed|deselected)\b")
@@ -50,26 +52,22 @@ def oracle() -> list[Slice]:
 def kills() -> list[Slice]:
     """Every test of tests/crash, those of `make soak` too, with 200 random kills where it says how many."""
     environ = {"SOAK": str(KILLS)}
-    return [_test("kills", node, environ) for node in _collected(["tests/crash"], environ)]
+    nodes = _collected(["tests/crash"], environ)
+    # The random moments first: the failpoints are in `make test` too.
+    return [_test("kills", node, environ) for node in sorted(nodes, key=lambda node: "random" not in node)]
 
 
 def laws(seed: int) -> list[Slice]:
-    """Every test with random values but the oracle's own, with 2,000 cases each, and whatever else is marked for `make soak`."""
+    """Every test with random values but the oracle's own, with 2,000 cases each where it has no number of its own, and whatever else is left to `make soak`."""
     environ = {"HYPOTHESIS_EXAMPLES": str(EXAMPLES), "ENGINE_SOAK": "1"}
-    files = sorted(
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "tests").rglob("test_*.py")
-        if "from hypothesis" in path.read_text(encoding="utf-8") and path.name != "test_engine_agrees.py"
-    )
-    marked = [node for node in _collected(["tests", "-m", "soak"], environ) if not node.startswith("tests/crash/")]
-    nodes = dict.fromkeys([*_collected(files, environ), *marked])
+    nodes = [node for node in _collected(["tests", "-p", "tests.soak.only_laws"], environ) if not node.startswith(ELSEWHERE)]
     # A law's parametrized cases go together: most take less than the start of a process.
     names = dict.fromkeys(node.partition("[")[0] for node in nodes)
     return [_test("laws", name, environ, f"--hypothesis-seed={seed}") for name in names]
 
 
 def _collected(where: list[str], environ: dict[str, str]) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", *where]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-m", "not browser", "-p", "no:cacheprovider", *where]
     said = subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
     if said.returncode not in (0, 5):
         raise SystemExit(f"the tests could not be collected:\n{said.stdout[-3000:]}{said.stderr[-1000:]}")

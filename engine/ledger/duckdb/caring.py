@@ -17,6 +17,7 @@ from engine.ledger.duckdb.files import Hold, LedgerFiles
 from engine.ledger.duckdb.rebuilding import fold_in, put_in_place, workshop, write_anew
 from engine.ledger.duckdb.verifying import verify
 from engine.ledger.identity import Identity
+from engine.ledger.ledger import LedgerBroken
 from engine.ledger.witness import Witness, read_witness, write_witness
 
 # A ledger that a restore replaced is kept under this name, with the moment of the restore.
@@ -107,7 +108,7 @@ def verify_ledger(files: LedgerFiles, *, now: datetime) -> tuple[Verified, datet
             if not files.copy.exists():
                 raise
             return verify(files.copy, None), datetime.fromtimestamp(files.copy.stat().st_mtime, UTC).replace(tzinfo=None)
-        except OSError:
+        except LedgerBroken:
             # A folder that cannot be written has no writer either.
             pass
         return verify(files.ledger, files.read_witness()), None

@@ -16,6 +16,7 @@ from typing import Self
 
 from engine.errors import LedgerRefused, LockHeld
 from engine.ledger.identity import Holder, held_by
+from engine.ledger.ledger import LedgerBroken
 from engine.ledger.witness import Witness, read_witness, write_durably, write_witness
 
 __all__ = ["Hold", "Holder", "LedgerFiles", "Witness", "locked_by_another", "refuse_network_disk", "who_holds", "write_durably"]
@@ -69,7 +70,10 @@ class Hold:
         holder = Holder(os.getpid(), socket.gethostname(), since.isoformat(timespec="seconds") + "Z", command)
         if self.path in _held:
             raise _lock_held(files, _held[self.path])
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LedgerBroken(f"the lock {self.path} cannot be written, and so neither can the ledger", help="look at the folder's rights and the disk; nothing was sent") from error
         try:
             fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -155,6 +155,8 @@ def require_space(files: LedgerFiles) -> None:
 
 def connect_patiently(files: LedgerFiles) -> duckdb.DuckDBPyConnection:
     """We are the only writer, but a reader may have the file open for a moment."""
+    if not os.access(files.ledger, os.W_OK):
+        raise LedgerBroken(f"the ledger {files.ledger} cannot be written by this user", help="look at the file's rights and the disk; nothing was sent")
     for _ in range(20):
         try:
             return connect(files.ledger, read_only=False)

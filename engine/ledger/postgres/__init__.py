@@ -70,9 +70,7 @@ class PostgresLedger(Reading, Writing, Sending, Ordering):
         self._heartbeat = Heartbeat(place, self._beat, min(lock_lease, CLAIM_LEASE) / 4)
 
     @staticmethod
-    def create(
-        url: str, project: str, environment: str, *, schema: str = SCHEMA, pseudonyms: Pseudonyms | None = None, witness: Path | None = None
-    ) -> str:
+    def create(url: str, project: str, environment: str, *, schema: str = SCHEMA, pseudonyms: Pseudonyms | None = None, witness: Path | None = None) -> str:
         """Make an empty ledger; its lineage."""
         return opening.create(Place(url, schema), Identity.of(project, environment, pseudonyms), witness)
 

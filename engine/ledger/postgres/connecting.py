@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +17,20 @@ from engine.ledger.postgres.texts import adapt
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # A link that is gone is noticed within half a minute, on both sides; a process that was stopped in a transaction lets go after two.
-_LINK: dict[str, Any] = {"connect_timeout": 10, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+_LINK: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _SETTINGS = (
-    "SET LOCAL TimeZone = 'UTC'",
-    "SET LOCAL DateStyle = 'ISO, YMD'",
-    "SET LOCAL lock_timeout = '30s'",
-    "SET LOCAL idle_in_transaction_session_timeout = '2min'",
-    "SET LOCAL jit = off",
+    "TimeZone = 'UTC'",
+    "DateStyle = 'ISO, YMD'",
+    "lock_timeout = '30s'",
+    "idle_in_transaction_session_timeout = '2min'",
+    "jit = off",
 )
 
 
@@ -55,9 +62,10 @@ class Place:
         adapt(connection)
         return connection
 
-    def begin(self, kind: str) -> bytes:
+    def begin(self, kind: str, settings: Sequence[str] = ()) -> bytes:
         """The statements that begin a transaction: `READ WRITE`, or `ISOLATION LEVEL REPEATABLE READ` and so on."""
-        return "; ".join((f"BEGIN {kind}", f"SET LOCAL search_path = {quoted(self.schema)}, pg_temp", *_SETTINGS)).encode()
+        every = (f"search_path = {quoted(self.schema)}, pg_temp", *_SETTINGS, *settings)
+        return "; ".join((f"BEGIN {kind}", *(f"SET LOCAL {setting}" for setting in every))).encode()
 
     def _masked(self, text: str) -> str:
         line = next(iter(text.strip().splitlines()), "")
@@ -96,7 +104,10 @@ def refuse_server(connection: Connection, place: Place) -> None:
         raise LedgerRefused(f"{place} is on a standby, which may be behind", help="name the primary in the URL (target_session_attrs=read-write finds it)")
     for name, value in (("synchronous_commit", synchronous), ("fsync", fsync), ("full_page_writes", full_pages)):
         if value == "off":
-            raise LedgerRefused(f"{place} is on a server with {name} = off: after a crash it would have forgotten what was sent", help=f"set {name} = on for this role and database")
+            raise LedgerRefused(
+                f"{place} is on a server with {name} = off: after a crash it would have forgotten what was sent",
+                help=f"set {name} = on for this role and database",
+            )
     if encoding != "UTF8":
         raise LedgerRefused(f"{place} is in a database with the encoding {encoding}", help="make the database with ENCODING 'UTF8'")
     if version < 130_000:
@@ -105,9 +116,7 @@ def refuse_server(connection: Connection, place: Place) -> None:
 
 def warnings_of(connection: Connection) -> tuple[str, ...]:
     """What an operator should know and nothing refuses: a standby that may lack the last commits when it takes over."""
-    row = connection.execute(
-        "SELECT current_setting('synchronous_standby_names') = '' AND EXISTS (SELECT FROM pg_stat_get_wal_senders())"
-    ).fetchone()
+    row = connection.execute("SELECT current_setting('synchronous_standby_names') = '' AND EXISTS (SELECT FROM pg_stat_get_wal_senders())").fetchone()
     if row and row[0]:
         return ("the ledger's standby is asynchronous: after a failover to it, what was sent last may be missing; the witness finds that out",)
     return ()

@@ -10,7 +10,7 @@ its own now (due, expires, judged, put off, paused until, what is written as hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,9 @@ _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, 
 _TRIES = 5
 # The first four letters of the engine's gate, so that it meets no advisory lock of another program; the migration has the same.
 _GATE = 1701736292
+# What a worker asks is found by a key or in the order of an index. Told so, the planner does not need to know how large a table has
+# grown since it was last analyzed: right after a plan it takes `sends` for small, and would sort all that is planned for each claim.
+_BY_INDEX = tuple(f"enable_{way} = off" for way in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"))
 _LINK = b"""
 WITH head AS (
   UPDATE ledger_meta
@@ -95,13 +98,13 @@ class Home:
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    def _write(self, kind: str, now: datetime, work: Callable[[Transaction], Done], *, inside: str = "", after: str = "") -> Done:
+    def _write(self, kind: str, now: datetime, work: Callable[[Transaction], Done], *, inside: str = "", after: str = "", by_index: bool = True) -> Done:
         """One committed transaction, or none. Any failure to write ends this ledger for the process."""
         if self._broken:
             raise LedgerBroken("the ledger failed to write before; nothing more is recorded", help="look at the server, then run again")
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._write_once(kind, now, work, inside, after)
+                return self._write_once(kind, now, work, inside, after, _BY_INDEX if by_index else ())
             except _AGAIN as error:
                 if attempt == _TRIES:
                     raise self._failed(kind) from error
@@ -113,9 +116,9 @@ class Home:
         self._broken = True
         return LedgerBroken(f"{self.place} could not be written ({kind})", help="see the cause below; nothing more is sent")
 
-    def _write_once(self, kind: str, now: datetime, work: Callable[[Transaction], Done], inside: str, after: str) -> Done:
+    def _write_once(self, kind: str, now: datetime, work: Callable[[Transaction], Done], inside: str, after: str, settings: Sequence[str]) -> Done:
         moving = Transaction(0)
-        self.connection.execute(self.place.begin("ISOLATION LEVEL READ COMMITTED READ WRITE"))
+        self.connection.execute(self.place.begin("ISOLATION LEVEL READ COMMITTED READ WRITE", settings))
         try:
             done = work(moving)
             if moving.abandoned:

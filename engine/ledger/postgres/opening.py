@@ -41,7 +41,9 @@ def create(place: Place, identity: Identity, witness: Path | None) -> str:
                     },
                 )  # fmt: skip
         except (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation) as error:
-            raise LedgerRefused(f"there is something already where {place} would be", help="nothing to do if it is a ledger: `engine status` shows it") from error
+            raise LedgerRefused(
+                f"there is something already where {place} would be", help="nothing to do if it is a ledger: `engine status` shows it"
+            ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise LedgerRefused(f"{place} cannot be made by this role", help=_RIGHTS) from error
         except psycopg.Error as error:

@@ -20,9 +20,7 @@ def stage(connection: Connection, name: str, table: pa.Table) -> None:
     columns = ", ".join(f"{quoted(field.name)} {'uuid' if field.name == 'send_key' else _TYPES[field.type]}" for field in table.schema)
     connection.execute(f"CREATE TEMPORARY TABLE {quoted(name)} ({columns}) ON COMMIT DROP".encode())
     if table.num_rows:
-        texts = pa.table(
-            [kept_column(column) if pa.types.is_string(column.type) else column for column in table.columns], names=table.schema.names
-        )
+        texts = pa.table([kept_column(column) if pa.types.is_string(column.type) else column for column in table.columns], names=table.schema.names)
         written = io.BytesIO()
         # Texts are quoted and NULL is not: an empty text and no text stay two things.
         csv.write_csv(texts, written, csv.WriteOptions(include_header=False))

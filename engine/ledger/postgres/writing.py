@@ -30,7 +30,7 @@ class Writing(Home):
         unknown = set(changes.tables) - set(CHANGES)
         if unknown:
             raise ValueError(f"a plan writes no {', '.join(sorted(unknown))}")
-        return self._write("plan", run.now, lambda moving: self._commit(moving, run, changes), inside="FP2", after="FP3")
+        return self._write("plan", run.now, lambda moving: self._commit(moving, run, changes), inside="FP2", after="FP3", by_index=False)
 
     def _commit(self, moving: Transaction, run: Run, changes: Changes) -> Committed:
         if not has_lock(self.connection, self.lock_token or 0):

@@ -27,7 +27,7 @@ SELECT r.*,
         WHEN r.suppressed IS NOT NULL THEN 'unsubscribed'
         WHEN r.category = 'marketing' THEN m.fault
     END AS consent_fault,
-    EXISTS (FROM decided d WHERE d.state NOT IN ('skipped', 'planned') AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
+    EXISTS (FROM decided d WHERE d.state <> 'skipped' AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
         AND d.occurrence = r.occurrence AND d.address_key = r.address_key AND d.contact <> r.contact) AS taken_in_ledger,
     EXISTS (FROM gap_sends g WHERE g.sequence = r.sequence AND g.step = r.step AND g.record = r.record AND g.contact = r.contact
         AND g.occurrence <> r.occurrence AND g.free_at > (SELECT now FROM clock)) AS too_soon
