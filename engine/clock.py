@@ -63,7 +63,7 @@ def parse_time_of_day(text: str) -> time:
     """Read `09:00` or `9:30`. Raises ValueError with a sentence for the author of the file."""
     match = re.match(r"^(\d{1,2}):(\d{2})$", text) if isinstance(text, str) else None
     if match is None or int(match[1]) > 23 or int(match[2]) > 59:
-        raise ValueError(f"`{text}` is not a time of day; write hours and minutes, such as \"09:00\"")
+        raise ValueError(f'`{text}` is not a time of day; write hours and minutes, such as "09:00"')
     return time(int(match[1]), int(match[2]))
 
 

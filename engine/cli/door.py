@@ -43,7 +43,10 @@ class Door:
         if not self.directory.is_dir():
             raise EngineError(f"there is no folder {self.directory}", help="`-C DIR` names the project's folder")
         if not (self.directory / PROJECT_FILE).is_file():
-            raise EngineError(f"there is no {PROJECT_FILE} in {self.directory.resolve()}", help="go to your project's folder, name it with `-C DIR`, or make one with `engine init`")
+            raise EngineError(
+                f"there is no {PROJECT_FILE} in {self.directory.resolve()}",
+                help="go to your project's folder, name it with `-C DIR`, or make one with `engine init`",
+            )
         return self.directory.resolve()
 
     @cached_property
@@ -117,7 +120,10 @@ class Door:
         if not show_pii:
             return
         if self.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"):
-            raise WrongUsage("personal data is not shown where CI is set: its logs are kept, and read by many", help="leave out --show-pii (and the record of a preview); records are then shown as pseudonyms")
+            raise WrongUsage(
+                "personal data is not shown where CI is set: its logs are kept, and read by many",
+                help="leave out --show-pii (and the record of a preview); records are then shown as pseudonyms",
+            )
         if not _is_terminal(sys.stdout):
             self.say("warning: the output has personal data; delete it when it is not needed any more")
 

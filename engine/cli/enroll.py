@@ -50,7 +50,9 @@ def enroll(
     if definition.trigger.kind != "manual":
         raise WrongUsage(f"`{sequence}` begins by itself, by its trigger", help="only sequences with `trigger: manual` take enrollments by hand")
     if definition.status in ("draft", "archived"):
-        raise WrongUsage(f"`{sequence}` is {'a draft' if definition.status == 'draft' else 'archived'}; nobody enters it", help="write `status: active` in its file first")
+        raise WrongUsage(
+            f"`{sequence}` is {'a draft' if definition.status == 'draft' else 'archived'}; nobody enters it", help="write `status: active` in its file first"
+        )
     if not (contacts or companies or records or segment):
         raise WrongUsage("enroll whom?", help="name --contact, --company, --record or --segment")
     from engine.cli.enrolling import already_in, chosen, outcome

@@ -88,7 +88,16 @@ def outcome(site: Site, sequence: str, made: dict[str, str], refused: dict[str, 
     reasons = dict(refused)
     for record in made:
         if record not in found:
-            reasons[record] = barred.get(record, "not_started" if not any(s.id == sequence and s.counts["considered"] for s in plan.sequences) else "no_recipient_yet")
+            reasons[record] = barred.get(
+                record, "not_started" if not any(s.id == sequence and s.counts["considered"] for s in plan.sequences) else "no_recipient_yet"
+            )
         elif all(decision == "unreached" for decision, _, _ in found[record]):
             reasons[record] = "no_recipient"
-    return EnrolledPage(sequence, {record: rows for record, rows in found.items() if record not in reasons}, reasons, missing, naming, site.definitions.sequences[sequence].about)
+    return EnrolledPage(
+        sequence,
+        {record: rows for record, rows in found.items() if record not in reasons},
+        reasons,
+        missing,
+        naming,
+        site.definitions.sequences[sequence].about,
+    )

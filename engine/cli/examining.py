@@ -89,7 +89,9 @@ def _ledger(site: Site) -> Finding:
         return Finding("ledger", "bad", error.message, error.help)
     holder = who_holds(LedgerFiles(site.ledger_path))
     if states.get("unknown"):
-        return Finding("ledger", "note", f"{counted(states['unknown'], 'send')} whose outcome nobody knows", "`engine sends --state unknown`, then `engine resolve`")
+        return Finding(
+            "ledger", "note", f"{counted(states['unknown'], 'send')} whose outcome nobody knows", "`engine sends --state unknown`, then `engine resolve`"
+        )
     return Finding("ledger", "good", f"at {head.serial:,}" + (f"; held by {holder}" if holder else ", free"))
 
 
@@ -122,7 +124,9 @@ def _transport(environment: ResolvedEnvironment) -> Iterator[Finding]:
         elif environment.allow_recipients:
             yield Finding("transport", "note", f"{where}; it may write only to {', '.join(environment.allow_recipients)}")
         else:
-            yield Finding("transport", "bad", f"{where}, and it may write to nobody", 'write `allow_recipients: ["*"]`, or those it may write to, in engine.yaml')
+            yield Finding(
+                "transport", "bad", f"{where}, and it may write to nobody", 'write `allow_recipients: ["*"]`, or those it may write to, in engine.yaml'
+            )
         if smtp.tls == "none" and str(smtp.host) not in ("localhost", "127.0.0.1", "::1"):
             yield Finding("transport", "note", "the connection is not encrypted", "tls: starttls, or tls")
     elif isinstance(transport, OutboxTransport):
@@ -138,7 +142,9 @@ def _links(site: Site) -> Iterator[Finding]:
 
     marketing = [id for id in site.definitions.templates if category_of(site.definitions, id) == "marketing"]
     if marketing and site.definitions.project.links.unsubscribe is None:
-        yield Finding("unsubscribe", "bad", f"{counted(len(marketing), 'marketing template')}, and no link to unsubscribe", "set links.unsubscribe in engine.yaml")
+        yield Finding(
+            "unsubscribe", "bad", f"{counted(len(marketing), 'marketing template')}, and no link to unsubscribe", "set links.unsubscribe in engine.yaml"
+        )
 
 
 def _inbox(site: Site) -> Iterator[Finding]:

@@ -48,10 +48,19 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
     door.say_age(found.ledger_as_of, site.definitions.project.timezone)
     if not found.exists and not found.sheets:
         entity, key = found.subject
-        raise WrongUsage(f"there is no {entity} with the key `{key}` in the CRM", help="keys are the CRM's own; a record is written ENTITY:KEY, a code as E201 or unsubscribed")
+        raise WrongUsage(
+            f"there is no {entity} with the key `{key}` in the CRM",
+            help="keys are the CRM's own; a record is written ENTITY:KEY, a code as E201 or unsubscribed",
+        )
     with site.read_ledger() as ledger:
         sends = ledger.sends(contact=None if record else what, record=record[1] if record else None, sequence=sequence, limit=_SENDS).rows
-    page = view.ExplanationPage(found, [row for row in sends if record is None or row.entity == record[0]], site.now, site.definitions.project.timezone, Naming(site.definitions, site.pseudonyms, show_pii))
+    page = view.ExplanationPage(
+        found,
+        [row for row in sends if record is None or row.entity == record[0]],
+        site.now,
+        site.definitions.project.timezone,
+        Naming(site.definitions, site.pseudonyms, show_pii),
+    )
     door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink))
     return 0
 

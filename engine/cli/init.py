@@ -88,7 +88,9 @@ def _fill(door: Door) -> dict[str, int]:
     write_schemas(site.root)
     DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
     orders = {
-        f"init-{number:03}": Order("suppress", site.now, "engine init", note="bounced before", address_key=site.pseudonyms.address_key(address), reason="bounce")
+        f"init-{number:03}": Order(
+            "suppress", site.now, "engine init", note="bounced before", address_key=site.pseudonyms.address_key(address), reason="bounce"
+        )
         for number, address in enumerate(crm.bounced)
     }
     with site.open_ledger("init") as ledger:
@@ -110,5 +112,12 @@ def _say(door: Door, root: Path, folder: Path | None, counts: dict[str, int]) ->
     lines = [f"{door.ink.good('A new project')} in {root.resolve()}", ""]
     for name, text in parts.items():
         lines += wrapped(text, door.width, first=f"  {name:<13} ")
-    lines += ["", "Next", f"  {here.command('plan')}", f"  {here.command('apply')}", "", f"The mails go into {(root / STATE / 'outbox').as_posix()}; nothing leaves this machine."]
+    lines += [
+        "",
+        "Next",
+        f"  {here.command('plan')}",
+        f"  {here.command('apply')}",
+        "",
+        f"The mails go into {(root / STATE / 'outbox').as_posix()}; nothing leaves this machine.",
+    ]
     door.out("\n".join(lines))

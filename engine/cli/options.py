@@ -22,7 +22,11 @@ def now_option(function: Wrapped) -> Wrapped:
             context.ensure_object(Door).now_said = value
 
     return click.option(
-        "--now", metavar="ISO8601", expose_value=False, callback=remember, help="Answer for this moment, such as 2026-01-05T09:00:00+07:00; the present if not said."
+        "--now",
+        metavar="ISO8601",
+        expose_value=False,
+        callback=remember,
+        help="Answer for this moment, such as 2026-01-05T09:00:00+07:00; the present if not said.",
     )(function)
 
 

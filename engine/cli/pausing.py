@@ -67,7 +67,10 @@ def resume(door: Door, sequence: str | None, contact: str | None, record: str | 
 def cancel(door: Door, sequence: str | None, contact: str | None, record: str | None, note: str) -> int:
     """End the ways of a contact or a record, on one SEQUENCE or on all: for good."""
     if not contact and not record:
-        raise WrongUsage("cancel is for people on their way: name --contact or --record", help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`")
+        raise WrongUsage(
+            "cancel is for people on their way: name --contact or --record",
+            help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`",
+        )
     order, what = _order(door, "cancel", sequence, contact, record, note, False, None)
     return give(door, order, "cancel", {"carried_out": f"Cancelled: {what}; {{rows}} on the way.", "nothing": f"Nobody is on the way: {what}."})
 

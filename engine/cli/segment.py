@@ -62,7 +62,11 @@ def show(door: Door, id_: str, format_: str) -> int:
     with site.read_facts() as snapshot:
         count = SegmentTable(snapshot.connection, site.definitions, id_, site.now).count()
     source = _source(door, site, id_)
-    door.out(view.show_json(site.definitions, id_, count) if format_ == "json" else view.show_text(site.definitions, id_, count, source, width=door.width, ink=door.ink))
+    door.out(
+        view.show_json(site.definitions, id_, count)
+        if format_ == "json"
+        else view.show_text(site.definitions, id_, count, source, width=door.width, ink=door.ink)
+    )
     return 0
 
 
@@ -112,7 +116,9 @@ def members(door: Door, id_: str, fields: str, limit: int, offset: int, format_:
         raise WrongUsage(f"`{private[0]}` is personal data", help="add --show-pii, or leave the field out")
     with site.read_facts() as snapshot:
         table = SegmentTable(snapshot.connection, site.definitions, id_, site.now)
-        page = view.MembersPage(id_, site.definitions.segments[id_].entity, tuple(wanted), table.page(wanted, limit=limit, offset=offset), table.count(), offset)
+        page = view.MembersPage(
+            id_, site.definitions.segments[id_].entity, tuple(wanted), table.page(wanted, limit=limit, offset=offset), table.count(), offset
+        )
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     door.out(view.members_json(page, naming) if format_ == "json" else view.members_text(page, naming, width=door.width, ink=door.ink))
     return 0

@@ -59,5 +59,7 @@ def the_send(found: tuple[str, ...], prefix: str) -> str:
     if not found:
         raise WrongUsage(f"there is no send that begins with {prefix!r}", help="`engine sends` lists them")
     if len(found) > 1:
-        raise WrongUsage(f"several sends begin with {prefix!r}: {', '.join(key[:13] for key in found[:5])}{', …' if len(found) > 5 else ''}", help="write more digits")
+        raise WrongUsage(
+            f"several sends begin with {prefix!r}: {', '.join(key[:13] for key in found[:5])}{', …' if len(found) > 5 else ''}", help="write more digits"
+        )
     return found[0]

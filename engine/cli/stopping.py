@@ -39,7 +39,12 @@ def start(door: Door, sequence: str | None, note: str) -> int:
 
     order = Order("start", door.now, by(), note=note, sequence=_known(door, sequence))
     what = f"`{sequence}`" if sequence else "The project"
-    code = give(door, order, "start", {"carried_out": f"{what} may send again. `{door.command('plan')}` shows what is due.", "nothing": f"{what} was not stopped; nothing was changed."})
+    code = give(
+        door,
+        order,
+        "start",
+        {"carried_out": f"{what} may send again. `{door.command('plan')}` shows what is due.", "nothing": f"{what} was not stopped; nothing was changed."},
+    )
     if (door.root / "state" / "STOP").exists() or door.environ.get("ENGINE_STOP"):
         door.say("note: the kill switch (state/STOP, or ENGINE_STOP) still holds everything; lift it where it was set")
     return code

@@ -26,7 +26,9 @@ def suppress(door: Door, address: str, reason: str, topic: str | None, note: str
     from engine.ledger.orders import Order, SuppressionReason
 
     _check(door, address, topic, reason)
-    order = Order("suppress", door.now, by(), note=note, address_key=door.site().pseudonyms.address_key(address), reason=cast(SuppressionReason, reason), topic=topic)
+    order = Order(
+        "suppress", door.now, by(), note=note, address_key=door.site().pseudonyms.address_key(address), reason=cast(SuppressionReason, reason), topic=topic
+    )
     what = f"marketing{f' about {topic}' if topic else ''}" if reason == "unsubscribed" else "nothing"
     told = f"The address gets {'no ' + what if reason == 'unsubscribed' else what} any more. `engine unsuppress` lifts it."
     return give(door, order, "suppress", {"carried_out": told, "nothing": "The address was suppressed for this already; nothing was changed."})
@@ -45,7 +47,13 @@ def unsuppress(door: Door, address: str, reason: str | None, topic: str | None, 
 
     _check(door, address, topic, "unsubscribed")
     order = Order(
-        "unsuppress", door.now, by(), note=note, address_key=door.site().pseudonyms.address_key(address), reason=cast(SuppressionReason | None, reason), topic=topic
+        "unsuppress",
+        door.now,
+        by(),
+        note=note,
+        address_key=door.site().pseudonyms.address_key(address),
+        reason=cast(SuppressionReason | None, reason),
+        topic=topic,
     )
     done = {"carried_out": "The address may be written to again.", "nothing": "The address was not suppressed; nothing was changed."}
     return give(door, order, "unsuppress", done)

@@ -26,9 +26,16 @@ def entities(draft: Draft) -> Iterator[Problem]:
         for field_name, field in entity.fields.items():
             loc = ("entities", name, "fields", field_name)
             if field.choices is not None and field.type != "text":
-                yield Problem("E257", f"`choices` belong to text, and `{field_name}` is {field.type}", places.key(*loc, "choices"), "take them out, or say `type: text`")
+                yield Problem(
+                    "E257", f"`choices` belong to text, and `{field_name}` is {field.type}", places.key(*loc, "choices"), "take them out, or say `type: text`"
+                )
             if field.timezone is not None and field.type != "timestamp":
-                yield Problem("E257", f"`timezone` belongs to timestamps, and `{field_name}` is {field.type}", places.key(*loc, "timezone"), "take it out, or say `type: timestamp`")
+                yield Problem(
+                    "E257",
+                    f"`timezone` belongs to timestamps, and `{field_name}` is {field.type}",
+                    places.key(*loc, "timezone"),
+                    "take it out, or say `type: timestamp`",
+                )
             if field_name in entity.relations:
                 yield Problem(
                     "E257", f"`{field_name}` is a field and a relation of `{name}`", places.key("entities", name, "relations", field_name), "rename one; `column:` keeps the column's name",
@@ -54,7 +61,9 @@ def _relation(draft: Draft, crm: Crm, places: Places, name: str, entity: Entity,
     head, _, tail = relation.via.partition(".")
     other = crm.entities[relation.entity]
     if not tail or head != relation.entity:
-        yield Problem("E238", f"`via: {relation.via}` is not a field of `{relation.entity}`", via, f"write `via: {relation.entity}.{(tail or head).rpartition('.')[2]}`")
+        yield Problem(
+            "E238", f"`via: {relation.via}` is not a field of `{relation.entity}`", via, f"write `via: {relation.entity}.{(tail or head).rpartition('.')[2]}`"
+        )
     elif tail not in other.fields:
         yield Problem(
             "E238", f"`{head}` has no field `{tail}`", references.part_of(via, (head, tail), 1), did_you_mean(tail, other.fields, f"the fields of {head} are"),
@@ -82,6 +91,12 @@ def contact_map(draft: Draft) -> Iterator[Problem]:
             yield Problem("E238", f"`{contact.entity}` has no field `{field_name}`", place, help, ((declared, f"the fields of `{contact.entity}`"),))
         elif fields[field_name].type not in types:
             at = places.key("entities", contact.entity, "fields", field_name)
-            yield Problem("E256", f"`{loc[-1]}` must be {types[0]}, and `{field_name}` is {fields[field_name].type}", place, "name another field", ((at, "declared here"),))
+            yield Problem(
+                "E256",
+                f"`{loc[-1]}` must be {types[0]}, and `{field_name}` is {fields[field_name].type}",
+                place,
+                "name another field",
+                ((at, "declared here"),),
+            )
     for topic in contact.consent:
         yield from references.topic(draft, topic, places.key("contact", "consent", topic))

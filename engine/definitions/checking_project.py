@@ -32,7 +32,12 @@ def locales(draft: Draft) -> Iterator[Problem]:
     places = draft.where("project", "project")
     for index, locale in enumerate(draft.project.locales):
         if not _LOCALE.match(locale):
-            yield Problem("E253", f"`{locale}` is not a locale", places.value("locales", index), "write a language such as `en` or `th`, or a language and a country such as `pt-BR`")
+            yield Problem(
+                "E253",
+                f"`{locale}` is not a locale",
+                places.value("locales", index),
+                "write a language such as `en` or `th`, or a language and a country such as `pt-BR`",
+            )
     for id, topic in draft.project.topics.items():
         for locale in topic.name:
             if locale not in draft.project.locales:
@@ -56,13 +61,22 @@ def addresses(draft: Draft) -> Iterator[Problem]:
         places = draft.where("project", "project")
         for loc, text in plain:
             if not is_address(text) and not (_VARIABLE.search(text) and loc[0] != "environments"):
-                yield Problem("E120", f"`{text}` is not an address", places.value(*loc), "write it bare, such as `hello@example.com`; the name stands in `name:`")
+                yield Problem(
+                    "E120", f"`{text}` is not an address", places.value(*loc), "write it bare, such as `hello@example.com`; the name stands in `name:`"
+                )
         for loc, text in patterns:
             if text != "*" and not _VARIABLE.search(text) and not is_address(text.replace("*", "x") if text.startswith("*@") else text):
-                yield Problem("E120", f"`{text}` is neither an address nor a pattern", places.value(*loc), 'write `ann@example.com`, `"*@example.com"`, or `"*"` for everybody')
+                yield Problem(
+                    "E120",
+                    f"`{text}` is neither an address nor a pattern",
+                    places.value(*loc),
+                    'write `ann@example.com`, `"*@example.com"`, or `"*"` for everybody',
+                )
     for id, sequence in draft.sequences.items():
         if sequence.reply_to is not None and not is_address(sequence.reply_to):
-            yield Problem("E120", f"`{sequence.reply_to}` is not an address", draft.where("sequence", id).value("reply_to"), "write it bare, such as `hello@example.com`")
+            yield Problem(
+                "E120", f"`{sequence.reply_to}` is not an address", draft.where("sequence", id).value("reply_to"), "write it bare, such as `hello@example.com`"
+            )
 
 
 def environments(draft: Draft) -> Iterator[Problem]:
@@ -73,10 +87,14 @@ def environments(draft: Draft) -> Iterator[Problem]:
     data = draft.data[("project", "project")]
     for loc, text in _texts({key: value for key, value in data.items() if key != "environments"}):
         if _VARIABLE.search(text):
-            yield Problem("E126", "`${…}` is read only below `environments:`", places.value(*loc), "write the value itself; what is secret belongs to an environment")
+            yield Problem(
+                "E126", "`${…}` is read only below `environments:`", places.value(*loc), "write the value itself; what is secret belongs to an environment"
+            )
     for loc, text in _texts({"environments": data["environments"]}):
         if _VARIABLE.search(_WELL_FORMED.sub("", text)):
-            yield Problem("E126", "this `${` is no variable", places.value(*loc), "write `${NAME}` or `${NAME:-default}`; a name has letters, digits and underscores")
+            yield Problem(
+                "E126", "this `${` is no variable", places.value(*loc), "write `${NAME}` or `${NAME:-default}`; a name has letters, digits and underscores"
+            )
     for name in draft.project.guards.min_facts or {}:
         yield from entity(draft, name, places.key("guards", "min_facts", name))
 

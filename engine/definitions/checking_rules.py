@@ -77,7 +77,10 @@ def several_keys(rule: Rule | None, name: str, context: Context) -> Iterator[Pro
         keys = [str(child.at[0]) for child in rule.rules]
         listed = ", ".join(f"{{{key}: …}}" for key in keys)
         yield Problem(
-            "E307", f"`{name}` has {len(keys)} keys: must all of them hold, or one?", context.key(*rule.rules[1].at[:1]), f"write `{name}: {{all: [{listed}]}}` or `{{any: […]}}`"
+            "E307",
+            f"`{name}` has {len(keys)} keys: must all of them hold, or one?",
+            context.key(*rule.rules[1].at[:1]),
+            f"write `{name}: {{all: [{listed}]}}` or `{{any: […]}}`",
         )
 
 
@@ -101,7 +104,9 @@ def _compare(rule: Compare, context: Context) -> Iterator[Problem]:
         yield to_a_record(context.draft, rule.dotted, path, context.key(*loc))
     else:
         declared = ("entities", path.end, "fields", str(path.field_name))
-        wrong = misfit(rule, path.field, rule.dotted, lambda: Compared(context.key(*rule.at), context.value(*rule.at), context.draft.where("crm", "crm").key(*declared)))
+        wrong = misfit(
+            rule, path.field, rule.dotted, lambda: Compared(context.key(*rule.at), context.value(*rule.at), context.draft.where("crm", "crm").key(*declared))
+        )
         if wrong is not None:
             yield wrong
 
@@ -113,7 +118,10 @@ def _bare_many(rule: Compare, path: Path, place: Origin) -> Problem:
     many, rest = ".".join(rule.path[:cut]), ".".join(rule.path[cut:])
     condition = f"{{{rest}: …}}" if rest else "{…}"
     return Problem(
-        "E306", f"`{many}` leads to many records: which of them?", place, f"write `exists: {{{many}: {condition}}}`, `none: {{{many}: {condition}}}` or `count:`"
+        "E306",
+        f"`{many}` leads to many records: which of them?",
+        place,
+        f"write `exists: {{{many}: {condition}}}`, `none: {{{many}: {condition}}}` or `count:`",
     )
 
 

@@ -41,7 +41,10 @@ def cycles(draft: Draft) -> Iterator[Problem]:
             if there in on_the_way:
                 round_ = [*on_the_way[on_the_way.index(there) :], there]
                 yield Problem(
-                    "E241", f"the segment `{there}` needs itself: {' → '.join(round_)}", draft.where("segment", here).value("rules", *at), "take out the `segment:` that closes the circle"
+                    "E241",
+                    f"the segment `{there}` needs itself: {' → '.join(round_)}",
+                    draft.where("segment", here).value("rules", *at),
+                    "take out the `segment:` that closes the circle",
                 )
             elif there not in done:
                 trail.append((there, 0))

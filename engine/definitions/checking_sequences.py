@@ -102,7 +102,12 @@ def _from(draft: Draft, sequence: Sequence) -> Iterator[Problem]:
                 ((draft.where("crm", "crm").key("entities", sequence.about), f"`{sequence.about}` is declared here"),),
             )  # fmt: skip
         elif len(found) > 1:
-            yield Problem("E318", f"several ways lead from `{sequence.about}` to contacts", place, "say which: " + " or ".join(f"`audience: {{from: {path}}}`" for path in found))
+            yield Problem(
+                "E318",
+                f"several ways lead from `{sequence.about}` to contacts",
+                place,
+                "say which: " + " or ".join(f"`audience: {{from: {path}}}`" for path in found),
+            )
         return
     place, text = places.value("audience", "from"), sequence.audience.from_
     parts = tuple(text.split("."))
@@ -121,7 +126,9 @@ def _groups(draft: Draft, sequence: Sequence, audience: Audience) -> Iterator[Pr
     yield from check_rule(audience.where, Context(draft, places, ("audience", "where"), scope, sequence.owner, resolve_in_audience))
     groups = audience.first_of
     if groups == ():
-        yield Problem("E320", "`first_of` is empty: nobody would get the mail", places.value("audience", "first_of"), "name at least one group, or the word `all`")
+        yield Problem(
+            "E320", "`first_of` is empty: nobody would get the mail", places.value("audience", "first_of"), "name at least one group, or the word `all`"
+        )
     for index, group in enumerate(groups or ()):
         if group == "all" and groups is not None and index < len(groups) - 1:
             yield Problem("E320", "no group after `all` is ever asked", places.value("audience", "first_of", index + 1), "put `all` last")

@@ -28,7 +28,13 @@ def steps(draft: Draft) -> Iterator[Problem]:
         for index, step in enumerate(sequence.steps):
             if step.id in first:
                 place = places.value("steps", index, "id")
-                yield Problem("E315", f"two steps have the id `{step.id}`", place, "rename one; what was sent is remembered by this id", ((places.value("steps", first[step.id], "id"), "the first"),))
+                yield Problem(
+                    "E315",
+                    f"two steps have the id `{step.id}`",
+                    place,
+                    "rename one; what was sent is remembered by this id",
+                    ((places.value("steps", first[step.id], "id"), "the first"),),
+                )
             first.setdefault(step.id, index)
         for index, step in enumerate(sequence.steps):
             if step.renamed_from in first:
@@ -61,7 +67,12 @@ def step_times(draft: Draft) -> Iterator[Problem]:
             if step.at is not None and step.duration.exact:
                 at = places.key("steps", index, "at")
                 days = f"{step.duration.count // 24}d" if step.duration.unit == "h" and step.duration.count % 24 == 0 and step.duration.count else "2d"
-                yield Problem("E314", f"`at` beside `{step.kind}: {step.duration}`: hours and minutes are exact", at, f"take `at` out, or count in days, such as `{step.kind}: {days}`")
+                yield Problem(
+                    "E314",
+                    f"`at` beside `{step.kind}: {step.duration}`: hours and minutes are exact",
+                    at,
+                    f"take `at` out, or count in days, such as `{step.kind}: {days}`",
+                )
 
 
 def order_of_steps(draft: Draft) -> Iterator[Problem]:
@@ -133,7 +144,12 @@ def templates_of_steps(draft: Draft) -> Iterator[Problem]:
             for position, choice in enumerate(step.template):
                 last = position == len(step.template) - 1
                 if last and choice.if_ is not None:
-                    yield Problem("E320", "the last choice has an `if`: for whom it fails there would be no mail", places.key(*loc, position, "if"), "end the list with `{use: TEMPLATE}`")
+                    yield Problem(
+                        "E320",
+                        "the last choice has an `if`: for whom it fails there would be no mail",
+                        places.key(*loc, position, "if"),
+                        "end the list with `{use: TEMPLATE}`",
+                    )
                 elif not last and choice.if_ is None:
                     yield Problem("E320", "no choice after one without an `if` is ever used", places.key(*loc, position + 1), "put it last, or give it an `if`")
                 yield from _template(draft, sequence, choice.use, (*loc, position, "use"))

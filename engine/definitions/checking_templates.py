@@ -44,11 +44,21 @@ def marketing(draft: Draft) -> Iterator[Problem]:
     places = draft.where("project", "project")
     because = ((draft.where("type", first).value("category"), "the first type of marketing"),)
     if not (project.sender.postal_address or "").strip():
-        yield Problem("E252", "marketing needs the sender's postal address", places.key("sender"), "write `postal_address: 1 Sukhumvit Road, Bangkok` under `sender:`", because)
+        yield Problem(
+            "E252",
+            "marketing needs the sender's postal address",
+            places.key("sender"),
+            "write `postal_address: 1 Sukhumvit Road, Bangkok` under `sender:`",
+            because,
+        )
     link = project.links.unsubscribe
     if link is None:
         help = 'write `links: {unsubscribe: "https://mail.example.com/u/{token}"}`'
-        yield Problem("E252", "marketing needs a link to unsubscribe", places.key("links") if "links" in project.model_fields_set else places.value(), help, because)
+        yield Problem(
+            "E252", "marketing needs a link to unsubscribe", places.key("links") if "links" in project.model_fields_set else places.value(), help, because
+        )
     elif "{token}" not in link or not link.startswith(("https://", "http://")):
         lacks = "`{token}`: it could not tell who asks" if "{token}" not in link else "https://"
-        yield Problem("E252", f"the link to unsubscribe has no {lacks}", places.value("links", "unsubscribe"), "write `https://mail.example.com/u/{token}`", because)
+        yield Problem(
+            "E252", f"the link to unsubscribe has no {lacks}", places.value("links", "unsubscribe"), "write `https://mail.example.com/u/{token}`", because
+        )

@@ -44,10 +44,17 @@ def types(draft: Draft) -> Iterator[Problem]:
         if category is None and complete and not type_.abstract:
             yield Problem("E259", f"the type `{id}` has no category", places.value(), "write `category: transactional`, or `category: marketing` and `topic:`")
         if category == "marketing" and topic is None and complete and not type_.abstract:
-            yield Problem("E252", "marketing needs a topic that people can unsubscribe from", places.value("category"), "write `topic: product-news`, one of `topics:` in engine.yaml")
+            yield Problem(
+                "E252",
+                "marketing needs a topic that people can unsubscribe from",
+                places.value("category"),
+                "write `topic: product-news`, one of `topics:` in engine.yaml",
+            )
         if type_.topic is not None:
             if category == "transactional":
-                yield Problem("E252", "a topic belongs to marketing, and this type is transactional", places.key("topic"), "take it out, or write `category: marketing`")
+                yield Problem(
+                    "E252", "a topic belongs to marketing, and this type is transactional", places.key("topic"), "take it out, or write `category: marketing`"
+                )
             else:
                 yield from references.topic(draft, type_.topic, places.value("topic"))
 
@@ -79,7 +86,9 @@ def variables(draft: Draft) -> Iterator[Problem]:
         for name, variable in type_.variables.items():
             yield from _declared_twice(draft, type_, name, variable)
             if variable.sample is None:
-                yield Problem("E104", f"`{name}` has no sample", places.value("variables", name, "sample"), "write what a value looks like; previews and checks use it")
+                yield Problem(
+                    "E104", f"`{name}` has no sample", places.value("variables", name, "sample"), "write what a value looks like; previews and checks use it"
+                )
             for scope in _scopes(draft, type_):
                 found = list(_variable(draft, places, ("variables", name), variable, scope))
                 if found:
@@ -108,7 +117,13 @@ def _declared_twice(draft: Draft, type_: TemplateType, name: str, variable: Vari
     for other in above:
         if name in other.variables and _meaning(other.variables[name]) != _meaning(variable):
             at = draft.where("type", other.id).key("variables", name)
-            yield Problem("E249", f"`{name}` is declared differently in `{other.id}`", places.key("variables", name), "give one of the two another name", ((at, "declared here"),))
+            yield Problem(
+                "E249",
+                f"`{name}` is declared differently in `{other.id}`",
+                places.key("variables", name),
+                "give one of the two another name",
+                ((at, "declared here"),),
+            )
             return
 
 
@@ -150,7 +165,12 @@ def _variable(draft: Draft, places: Places, loc: Loc, variable: Variable, scope:
 
 def _over_many(draft: Draft, function: str, text: str, path: Path, place: Origin) -> Problem | None:
     if not path.many:
-        return Problem("E250", f"`{function}:` is over many records, and `{text}` leads to one", place, "name a to-many relation, such as `company.invoices`; for one value write `value:`")
+        return Problem(
+            "E250",
+            f"`{function}:` is over many records, and `{text}` leads to one",
+            place,
+            "name a to-many relation, such as `company.invoices`; for one value write `value:`",
+        )
     if function == "sum":
         if path.field is None:
             return Problem("E250", f"`sum:` adds up a field, and `{text}` names none", place, f"write `sum: {text}.FIELD`")
@@ -189,9 +209,22 @@ def _formats(draft: Draft, places: Places, loc: Loc, variable: Variable, path: P
     at = places.value(*loc, "format")
     fitting = {"date": _DATES, "long_date": _DATES, "datetime": ("timestamp",), "money": _NUMBERS, "number": _NUMBERS}.get(variable.format or "")
     if fitting is not None and gives not in fitting:
-        what = {"list": "a list", "text": "text", "boolean": "true or false", "integer": "a number", "decimal": "a number", "date": "a date", "timestamp": "a timestamp"}[gives]
+        what = {
+            "list": "a list",
+            "text": "text",
+            "boolean": "true or false",
+            "integer": "a number",
+            "decimal": "a number",
+            "date": "a date",
+            "timestamp": "a timestamp",
+        }[gives]
         shows = "numbers" if fitting == _NUMBERS else "dates and timestamps" if fitting == _DATES else "timestamps"
-        yield Problem("E255", f"`format: {variable.format}` shows {shows}, and this is {what}", at, "take it out, or choose one that fits: date, long_date, datetime, money, number, text")
+        yield Problem(
+            "E255",
+            f"`format: {variable.format}` shows {shows}, and this is {what}",
+            at,
+            "take it out, or choose one that fits: date, long_date, datetime, money, number, text",
+        )
         return
     if variable.format == "money" and variable.currency is None:
         yield Problem("E255", "money needs a currency", at, "write `currency: contract.currency`, or a code such as `currency: THB`")

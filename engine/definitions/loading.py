@@ -95,7 +95,11 @@ class _Reading:
         self.paths = list(self.tree.paths())
         for path, kind in ((PROJECT_FILE, "project"), (CRM_FILE, "crm")):
             if path not in self.paths:
-                what = "a project begins with this file; `engine init` makes one" if kind == "project" else "make it: it maps the CRM's entities, their fields and relations, and the contact"
+                what = (
+                    "a project begins with this file; `engine init` makes one"
+                    if kind == "project"
+                    else "make it: it maps the CRM's entities, their fields and relations, and the contact"
+                )
                 self.problems.append(Problem("E125", f"`{path}` is missing", Origin(path), what))
         for path in self.paths:
             if path == PROJECT_FILE:
@@ -117,7 +121,9 @@ class _Reading:
             self.problems.append(Problem("E109", "campaign tests are not in this version yet", Origin(path), LATER_HELP))
         elif parts[1] not in FOLDERS:
             meant = closest(parts[1], FOLDERS)
-            self._misplaced(path, f"nothing is read from the folder `{parts[1]}`", (f"did you mean `{meant}`? " if meant else "") + f"The folders are {', '.join(FOLDERS)}")
+            self._misplaced(
+                path, f"nothing is read from the folder `{parts[1]}`", (f"did you mean `{meant}`? " if meant else "") + f"The folders are {', '.join(FOLDERS)}"
+            )
         elif parts[1] == "partials":
             self._partial(path)
         elif parts[1] == "layouts":
@@ -136,13 +142,17 @@ class _Reading:
         try:
             return self.tree.read(path)
         except OutsideTree:
-            self.problems.append(Problem("E122", f"{what} leads out of the project", place, "keep it inside; symbolic links, `..` and absolute paths may not lead out"))
+            self.problems.append(
+                Problem("E122", f"{what} leads out of the project", place, "keep it inside; symbolic links, `..` and absolute paths may not lead out")
+            )
         except FileNotFoundError:
             self.unsettled = True
             folder = posixpath.dirname(path)
             there = [other for other in self.paths if posixpath.dirname(other) == folder and not other.endswith(".yaml")]
             close = get_close_matches(posixpath.basename(path), [posixpath.basename(other) for other in there], 1)
-            self.problems.append(Problem("E248", f"there is no file `{path}`", place, f"did you mean `{close[0]}`?" if close else "make it, or correct the name"))
+            self.problems.append(
+                Problem("E248", f"there is no file `{path}`", place, f"did you mean `{close[0]}`?" if close else "make it, or correct the name")
+            )
         except OSError as error:
             self.problems.append(Problem("E102", f"{what} cannot be read: {error.strerror or 'no reason given'}", place, "check its rights"))
         return None
@@ -170,7 +180,12 @@ class _Reading:
                 empty = document.data is None
                 example = "id: " + stem if stem else "format: 1" if kind == "project" else "entities:"
                 self.problems.append(
-                    Problem("E105", "the file is empty" if empty else "the file is not a mapping", document.places.value(), f"it is a mapping of keys, beginning with `{example}`")
+                    Problem(
+                        "E105",
+                        "the file is empty" if empty else "the file is not a mapping",
+                        document.places.value(),
+                        f"it is a mapping of keys, beginning with `{example}`",
+                    )
                 )
             self.draft.broken.add((kind, id))
             return
@@ -184,7 +199,8 @@ class _Reading:
             self.draft.broken.update({(kind, id), (kind, str(data.get("id", id)))})
             return
         self.problems.extend(
-            Problem("E105", f"`{loc[-1]}` has no value", document.places.key(*loc), "write one, or take the key out: nothing is left empty by accident") for loc in _empty(data)
+            Problem("E105", f"`{loc[-1]}` has no value", document.places.key(*loc), "write one, or take the key out: nothing is left empty by accident")
+            for loc in _empty(data)
         )
         if self._named(kind, stem, model, path, document.places.value("id")):
             self._keep(kind, id, model)
@@ -197,7 +213,9 @@ class _Reading:
             return True
         said = str(getattr(model, "id", ""))
         if said != stem:
-            self.problems.append(Problem("E112", f"`id: {said}` in a file named `{stem}.yaml`", place, f"write `id: {stem}`, or rename the file to `{said}.yaml`"))
+            self.problems.append(
+                Problem("E112", f"`id: {said}` in a file named `{stem}.yaml`", place, f"write `id: {stem}`, or rename the file to `{said}.yaml`")
+            )
             self.draft.broken.update({(kind, stem), (kind, said)})
             return False
         return self._only(kind, stem, place)
@@ -206,7 +224,13 @@ class _Reading:
         other = self.draft.places.get((kind, id))
         if other is not None:
             self.problems.append(
-                Problem("E114", f"two files have the id `{id}`", place, "rename one of them; subfolders do not make ids different", ((other.value("id"), "the other one"),))
+                Problem(
+                    "E114",
+                    f"two files have the id `{id}`",
+                    place,
+                    "rename one of them; subfolders do not make ids different",
+                    ((other.value("id"), "the other one"),),
+                )
             )
         return other is None
 
@@ -267,7 +291,9 @@ class _Reading:
                 raise OutsideTree(name)
         except OutsideTree:
             self.unsettled = True
-            self.problems.append(Problem("E122", f"`{name}` leads out of the project", place, "name a file beside this one, such as `NAME.en.md`, with forward slashes"))
+            self.problems.append(
+                Problem("E122", f"`{name}` leads out of the project", place, "name a file beside this one, such as `NAME.en.md`, with forward slashes")
+            )
             return None
         self.used.add(path)
         return path
@@ -278,7 +304,11 @@ class _Reading:
             return
         if not path.endswith(endings):
             self.unsettled = True
-            self.problems.append(Problem("E124", f"`{name}` ends in neither {' nor '.join(endings)}", place, "the ending says how the file is read: Markdown, HTML or plain text"))
+            self.problems.append(
+                Problem(
+                    "E124", f"`{name}` ends in neither {' nor '.join(endings)}", place, "the ending says how the file is read: Markdown, HTML or plain text"
+                )
+            )
             return
         text = self._text(path, place)
         if text is not None:
@@ -297,7 +327,13 @@ class _Reading:
         if not rows or "key" not in rows[0]:
             found = ", ".join(rows[0]) if rows else "nothing"
             self.problems.append(
-                Problem("E254", f"`{path}` has no column `key`", place, f"name the column with the keys `key`; it has {found[:100]}", ((Origin(path), "its first line"),))
+                Problem(
+                    "E254",
+                    f"`{path}` has no column `key`",
+                    place,
+                    f"name the column with the keys `key`; it has {found[:100]}",
+                    ((Origin(path), "its first line"),),
+                )
             )
             return ()
         column = rows[0].index("key")
@@ -374,7 +410,9 @@ def _with_bodies(draft: Draft, id: str, data: dict[str, Any]) -> dict[str, Any]:
     for part in ("body", "text"):
         if part in data:
             full[part] = {
-                locale: {"ending": posixpath.splitext(body["file"])[1], "text": draft.bodies[inside(posixpath.join(folder, body["file"]))]} if isinstance(body, dict) else body
+                locale: {"ending": posixpath.splitext(body["file"])[1], "text": draft.bodies[inside(posixpath.join(folder, body["file"]))]}
+                if isinstance(body, dict)
+                else body
                 for locale, body in data[part].items()
             }
     return full

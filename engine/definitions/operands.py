@@ -75,7 +75,9 @@ def misfit(rule: Compare, field: Field, name: str, places: Callable[[], Compared
     if rule.operator not in known:
         why = " (text has no order)" if field.type == "text" and rule.operator in ORDER_OPERATORS else ""
         message = f"`{rule.operator}` does not fit `{name}`, which is {_named(field.type)}{why}"
-        return Problem("E302", message, places().operator, f"fitting here: {', '.join(known)}", ((places().declared, f"`{name}` is declared as {field.type} here"),))
+        return Problem(
+            "E302", message, places().operator, f"fitting here: {', '.join(known)}", ((places().declared, f"`{name}` is declared as {field.type} here"),)
+        )
     if rule.operator in (*_EMPTY, "within_last", "within_next"):
         return None
     operands = rule.operand if isinstance(rule.operand, tuple) else (rule.operand,)

@@ -59,7 +59,9 @@ class PathError(Exception):
     `entity` is the one at which it fails. `broken_map` where the path is right and the map itself names an entity that is not there; `choices` where it is ambiguous.
     """
 
-    def __init__(self, message: str, position: int, known: tuple[str, ...] = (), *, broken_map: bool = False, choices: tuple[str, ...] = (), entity: str = "") -> None:
+    def __init__(
+        self, message: str, position: int, known: tuple[str, ...] = (), *, broken_map: bool = False, choices: tuple[str, ...] = (), entity: str = ""
+    ) -> None:
         super().__init__(message)
         self.message, self.position, self.known = message, position, known
         self.broken_map, self.choices, self.entity = broken_map, choices, entity

@@ -57,7 +57,11 @@ def use_segment(draft: Draft, id: str, place: Origin, user: str | None) -> Itera
     places = draft.where("segment", id)
     if segment.status == "archived":
         yield Problem(
-            "E244", f"the segment `{id}` is archived", place, "use another one, or make it active again: `status: active`", ((places.value("status"), "archived here"),)
+            "E244",
+            f"the segment `{id}` is archived",
+            place,
+            "use another one, or make it active again: `status: active`",
+            ((places.value("status"), "archived here"),),
         )
     if segment.visibility == "private" and (segment.owner is None or segment.owner != user):
         whose = f"private to `{segment.owner}`" if segment.owner else "private, and has no owner"
@@ -100,7 +104,12 @@ def _meant_start(crm: Crm, scope: Scope, parts: tuple[str, ...]) -> str | None:
     """A bare name where the entity is said, or the entity's name where bare names are meant."""
     if scope.bare:
         rest = parts[1:]
-        known = scope.record is not None and parts[0] == scope.record and rest and rest[0] in (*crm.entities[scope.record].fields, *crm.entities[scope.record].relations)
+        known = (
+            scope.record is not None
+            and parts[0] == scope.record
+            and rest
+            and rest[0] in (*crm.entities[scope.record].fields, *crm.entities[scope.record].relations)
+        )
         return ".".join(rest) if known else None
     for entity in (scope.record, crm.contact.entity if scope.contact else None):
         if entity is not None and parts[0] in crm.entities[entity].fields and len(parts) == 1:

@@ -176,7 +176,9 @@ def _related(kind: Literal["exists", "none", "count"] | str, value: Any, at: Loc
         raise RuleFormError(here, "`count:` needs a bound; write `{where: …, at_least: 3}` or `{at_most: 3}`")
     unknown = set(inner) - {"where", "at_least", "at_most"}
     if unknown:
-        raise RuleFormError((*here, sorted(map(str, unknown))[0]), f"`{sorted(map(str, unknown))[0]}` is not known here; `count:` knows where, at_least, at_most")
+        raise RuleFormError(
+            (*here, sorted(map(str, unknown))[0]), f"`{sorted(map(str, unknown))[0]}` is not known here; `count:` knows where, at_least, at_most"
+        )
     bounds = {name: inner.get(name) for name in ("at_least", "at_most")}
     for name, bound in bounds.items():
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 0):
@@ -221,7 +223,9 @@ def _operator(path: tuple[str, ...], operator: Any, operand: Any, at: Loc) -> Co
         raise RuleFormError(at, f"`{operator}` has no value; to ask for no value write `{{is_empty: true}}`")
     if operator in ("in_list", "between"):
         if not isinstance(operand, list) or not operand:
-            raise RuleFormError(at, f"`{operator}` takes a list of values" + (", and it is empty; name at least one" if operand == [] else "; write it in brackets: [a, b]"))
+            raise RuleFormError(
+                at, f"`{operator}` takes a list of values" + (", and it is empty; name at least one" if operand == [] else "; write it in brackets: [a, b]")
+            )
         if operator == "between" and len(operand) != 2:
             raise RuleFormError(at, "`between` takes two values; write the smaller first: [1, 5]")
         if any(isinstance(item, dict | list) or item is None for item in operand):

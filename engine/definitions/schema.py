@@ -115,7 +115,12 @@ def _point_to_rules(part: Any) -> bool:
 
 def _rule_language() -> dict[str, Any]:
     rule, rules = {"$ref": "#/$defs/Rule"}, {"type": "array", "items": {"$ref": "#/$defs/Rule"}, "minItems": 1}
-    related = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"anyOf": [rule, {"type": "null"}, {"type": "object", "maxProperties": 0}]}}
+    related = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": {"anyOf": [rule, {"type": "null"}, {"type": "object", "maxProperties": 0}]},
+    }
     counted = {
         "type": "object",
         "properties": {"where": rule, "at_least": {"type": "integer", "minimum": 0}, "at_most": {"type": "integer", "minimum": 0}},

@@ -100,7 +100,9 @@ def _trigger(value: Any) -> str:
     return "<date>" if isinstance(value, DateTrigger) or (isinstance(value, dict) and value) else "<manual>"
 
 
-Trigger = Annotated[Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>"), WithJsonSchema({"const": "manual"})], Discriminator(_trigger)]
+Trigger = Annotated[
+    Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>"), WithJsonSchema({"const": "manual"})], Discriminator(_trigger)
+]
 
 
 def rule_or_word(value: Any) -> str:
@@ -113,9 +115,9 @@ class Audience(Model):
 
     from_: Text | None = Field(default=None, alias="from")
     where: RuleField | None = None
-    first_of: (
-        tuple[Annotated[Annotated[Literal["all"], Tag("<scalar>")] | Annotated[RuleField, Tag("<mapping>")], Discriminator(rule_or_word)], ...] | None
-    ) = None
+    first_of: tuple[Annotated[Annotated[Literal["all"], Tag("<scalar>")] | Annotated[RuleField, Tag("<mapping>")], Discriminator(rule_or_word)], ...] | None = (
+        None
+    )
     max: Positive | None = None
     order_by: Text | None = None
 
@@ -153,7 +155,10 @@ class Guards(Model):
     max_per_contact: MaxPerContact | None = None
     first_run_max: Count | None = None
     min_facts: dict[FieldName, Count] | None = None
-    max_shrink: Annotated[float, BeforeValidator(lambda value: _share(value)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})] | None = None
+    max_shrink: (
+        Annotated[float, BeforeValidator(lambda value: _share(value)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})]
+        | None
+    ) = None
 
 
 def _share(value: Any) -> Any:

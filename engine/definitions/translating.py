@@ -29,7 +29,17 @@ EXAMPLES = {
     "via": "via: company_id", "unsubscribe": 'unsubscribe: "https://mail.example.com/u/{token}"',
 }  # fmt: skip
 
-_CUSTOM = {"duration": "E116", "time_of_day": "E117", "zone": "E118", "day": "E119", "file_id": "E115", "name": "E115", "later": "E109", "trigger": "E106", "value_error": "E121"}
+_CUSTOM = {
+    "duration": "E116",
+    "time_of_day": "E117",
+    "zone": "E118",
+    "day": "E119",
+    "file_id": "E115",
+    "name": "E115",
+    "later": "E109",
+    "trigger": "E106",
+    "value_error": "E121",
+}
 _EXPECTED = {
     "string_type": "text", "int_type": "a whole number", "int_from_float": "a whole number", "bool_type": "true or false", "float_type": "a number", "dict_type": "a mapping",
     "model_type": "a mapping", "model_attributes_type": "a mapping", "tuple_type": "a list", "list_type": "a list",
@@ -65,7 +75,9 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, place
         for key in keys:
             place = places.key(*above)
             help = f"write `{EXAMPLES[key]}`" if key in EXAMPLES else ""
-            found.setdefault((*above, key), Problem("E104", f"`{key}` is missing" + (f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""), place, help))
+            found.setdefault(
+                (*above, key), Problem("E104", f"`{key}` is missing" + (f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""), place, help)
+            )
     kept = (problem for loc, problem in found.items() if not any(loc[: len(above)] == above for above in silent))
     return sorted(kept, key=lambda problem: problem.sort_key)
 
@@ -75,7 +87,9 @@ def unknown_key(key: str, known: tuple[str, ...], meant: str | None, place: Orig
     if key == "<<":
         return Problem("E103", "`<<` is no key: YAML 1.2 has no merge keys", place, "write the keys out")
     listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "") if meant else ", ".join(known)
-    return Problem("E103", f"unknown key `{key}`", place, f"did you mean `{meant}`? Known here: {listed}" if meant else f"known here: {listed}" if known else "remove it")
+    return Problem(
+        "E103", f"unknown key `{key}`", place, f"did you mean `{meant}`? Known here: {listed}" if meant else f"known here: {listed}" if known else "remove it"
+    )
 
 
 def closest(word: str, known: typing.Iterable[str]) -> str | None:
@@ -183,7 +197,9 @@ def _problem(detail: Any, loc: Loc, data: Any, places: Places) -> Problem:
 
 def keys_at_tag(context: dict[str, Any]) -> Iterator[str]:
     """The keys that a union of mappings is told apart by, from the tags it expected or the one it was given."""
-    for tag in re.findall(r"<(?:one of )?([^>]*)>", str(context.get("tag", "")) if "one of" in str(context.get("tag", "")) else str(context.get("expected_tags", ""))):
+    for tag in re.findall(
+        r"<(?:one of )?([^>]*)>", str(context.get("tag", "")) if "one of" in str(context.get("tag", "")) else str(context.get("expected_tags", ""))
+    ):
         yield from (part for part in tag.split(", ") if part != "scalar")
 
 
@@ -197,7 +213,12 @@ def _custom(kind: str, detail: Any, loc: Loc, data: Any, places: Places) -> Prob
 
         meant = closest(str(context.get("zone", "")), zones())
         name = str(context.get("zone", ""))
-        return Problem("E118", f"`{name}` is not a time zone", places.value(*loc), f"did you mean `{meant}`?" if meant else "write an IANA name such as Asia/Bangkok, or UTC")
+        return Problem(
+            "E118",
+            f"`{name}` is not a time zone",
+            places.value(*loc),
+            f"did you mean `{meant}`?" if meant else "write an IANA name such as Asia/Bangkok, or UTC",
+        )
     if kind == "later":
         return Problem("E109", message, places.value(*loc), LATER_HELP)
     return Problem(_CUSTOM[kind], *swapped(message, places.value(*loc)))
@@ -227,7 +248,9 @@ def _one_of_keys(message: str, loc: Loc, data: Any, places: Places) -> Problem:
     named = [key for key in re.findall(r"`(\w+):?`", message) if isinstance(value, dict) and key in value]
     if isinstance(value, dict) and len(named) > 1:
         return Problem("E121", message, places.key(*loc, named[1]), "keep one of " + " and ".join(f"`{key}`" for key in named))
-    return Problem("E121", message, places.key(*loc, *named[:1]), "add one of them" if "one of" in message or " is " in message else "write what it needs, or take it out")
+    return Problem(
+        "E121", message, places.key(*loc, *named[:1]), "add one of them" if "one of" in message or " is " in message else "write what it needs, or take it out"
+    )
 
 
 def _not_one_of(name: str, value: Any, known: list[str], place: Origin) -> Problem:

@@ -121,7 +121,9 @@ class GitTree:
         self.ref = ref
         if not ref or ref.startswith("-"):
             raise EngineError(f"`{ref}` is not a git revision")
-        found = _git(self._root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", missing=f"`{ref}` is not a commit of this repository")
+        found = _git(
+            self._root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", missing=f"`{ref}` is not a commit of this repository"
+        )
         self._commit = found.decode().strip()
         self._blobs: dict[str, tuple[str, str]] = {}
         for line in _git(self._root, "ls-tree", "-r", "-z", self._commit, "--").split(b"\0"):

@@ -132,7 +132,9 @@ def read_yaml(file: str, raw: bytes) -> Document:
 def decode(file: str, raw: bytes) -> tuple[str, Problem | None]:
     """The text of a file, or the problem that keeps it from being text (size, UTF-8, NUL and other control characters)."""
     if len(raw) > MAX_BYTES:
-        return "", Problem("E102", f"the file has {len(raw):,} bytes; at most {MAX_BYTES:,} are read", Origin(file), "split it, or keep the data in the CRM or a CSV file")
+        return "", Problem(
+            "E102", f"the file has {len(raw):,} bytes; at most {MAX_BYTES:,} are read", Origin(file), "split it, or keep the data in the CRM or a CSV file"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -141,7 +143,10 @@ def decode(file: str, raw: bytes) -> tuple[str, Problem | None]:
     found = _UNPRINTABLE.search(text)
     if found is not None:
         return "", Problem(
-            "E102", f"the control character U+{ord(found[0]):04X} cannot stand in a file", _at(file, text, found.start()), "delete it; it is invisible in most editors"
+            "E102",
+            f"the control character U+{ord(found[0]):04X} cannot stand in a file",
+            _at(file, text, found.start()),
+            "delete it; it is invisible in most editors",
         )
     return text, None
 
@@ -236,7 +241,11 @@ class _Building:
             first = frame.below[key][0]
             self.problems.append(
                 Problem(
-                    "E107", f"the key `{key}` stands twice in one mapping", Origin(self.file, *place), "remove one of the two", ((Origin(self.file, *first), "the first one"),)
+                    "E107",
+                    f"the key `{key}` stands twice in one mapping",
+                    Origin(self.file, *place),
+                    "remove one of the two",
+                    ((Origin(self.file, *first), "the first one"),),
                 )
             )
         if not frame.data and frame.block:

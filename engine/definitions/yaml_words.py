@@ -40,11 +40,19 @@ def plain_words(file: str, text: str, error: Exception) -> Problem:
     if quote is not None and ("block mapping" in context or "flow" in context):
         return Problem("E101", f"this quote is closed only in line {here.line}", quote, "close it at the end of its own line")
     if "block mapping" in context and "expected key" in words or "block collection" in context or "block sequence" in context:
-        return Problem("E101", "this line does not fit the lines above it", here, "check its indentation, and the quotes and brackets just before it", ((opened, "the block that it breaks"),))
+        return Problem(
+            "E101",
+            "this line does not fit the lines above it",
+            here,
+            "check its indentation, and the quotes and brackets just before it",
+            ((opened, "the block that it breaks"),),
+        )
     if "undefined tag handle" in words or "tag" in context:
         return Problem("E108", "a tag has no meaning here", here, "text that begins with `!` goes into quotes")
     if "escape" in words:
-        return Problem("E101", "an unknown escape in double quotes", here, 'use single quotes, where a backslash is only a backslash, or write it twice: "\\\\"')
+        return Problem(
+            "E101", "an unknown escape in double quotes", here, 'use single quotes, where a backslash is only a backslash, or write it twice: "\\\\"'
+        )
     if "anchor or alias" in words or "an alias" in context or "an anchor" in context:
         return Problem("E101", "a value cannot begin with `*` or `&`", here, "put it in quotes")
     if "block sequence entries are not allowed" in words:

@@ -75,9 +75,7 @@ class SmtpTransport:
     key_ttl_seconds = 0
     leaves_the_house = True
 
-    def __init__(
-        self, server: SmtpServer, recipients: Recipients, *, patience: Patience | None = None, pause: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, server: SmtpServer, recipients: Recipients, *, patience: Patience | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         self._server = server
         self._recipients = recipients
         self._patience = patience or Patience()

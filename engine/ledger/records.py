@@ -26,10 +26,10 @@ ENROLLMENTS = pa.schema([
     ("exit_at", INSTANT), ("exit_reason", pa.string()), ("exit_final", pa.bool_()),
 ])  # fmt: skip
 # Every send key that is taken: state is planned, claimed, dispatching, sent, failed, unknown or skipped (never cancelled).
-# `address_key` is the keyed hash of the address it went to, NULL for skips.
+# `address_key` is the keyed hash of the address it went to, NULL for skips. `ambiguous`: a planned row that may have been delivered.
 DECIDED = pa.schema([
     *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("reason", pa.string()),
-    ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()),
+    ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()), ("ambiguous", pa.bool_()),
 ])  # fmt: skip
 # Sends (state planned, claimed, dispatching, sent, unknown) decided after `sends_since`, of any sequence and occurrence;
 # `ended_as` is the latest exit reason of their enrollment, or NULL.

@@ -73,7 +73,12 @@ class Gate:
 GATES: tuple[Gate, ...] = (
     Gate("6.1", Decided.HOLD, (Reason.STOPPED, Reason.PAUSED_PROJECT, Reason.PAUSED_SEQUENCE, Reason.PAUSED_ENROLLMENT), "nothing is stopped or paused"),
     Gate("6.2", Decided.EXIT, (Reason.GOAL_MET, Reason.EXIT_CONDITION, Reason.CANCELLED), "no goal met, no exit condition, not cancelled"),
-    Gate("6.3", Decided.EXIT, (Reason.TRIGGER_GONE, Reason.DATE_MOVED, Reason.TRIGGER_CHANGED, Reason.SEQUENCE_REMOVED), "the reason to be in the sequence still stands"),
+    Gate(
+        "6.3",
+        Decided.EXIT,
+        (Reason.TRIGGER_GONE, Reason.DATE_MOVED, Reason.TRIGGER_CHANGED, Reason.SEQUENCE_REMOVED),
+        "the reason to be in the sequence still stands",
+    ),
     Gate("6.4", Decided.EXIT, (Reason.LEFT_AUDIENCE,), "the contact is in the audience"),
     Gate("6.5", Decided.COMPLETE, (Reason.COMPLETE,), "a step is left"),
     Gate("6.6", Decided.SKIP, (Reason.BEFORE_INTRODUCTION, Reason.LEDGER_RESTORED), "the step was due after it was introduced, and the ledger knows its time"),
@@ -81,7 +86,9 @@ GATES: tuple[Gate, ...] = (
     Gate("6.8", Decided.SKIP, (Reason.EXPIRED,), "it is not too late"),
     Gate("6.9", Decided.SKIP, (Reason.STEP_INACTIVE, Reason.CONDITION_FALSE), "step and template are active and the condition holds"),
     Gate("6.10", Decided.HOLD, (Reason.CONTACT_INACTIVE, Reason.NO_ADDRESS, Reason.INVALID_ADDRESS), "the contact is active and has a valid address"),
-    Gate("6.11", Decided.SKIP, (Reason.SUPPRESSED_BOUNCE, Reason.SUPPRESSED_COMPLAINT, Reason.UNSUBSCRIBED, Reason.NO_CONSENT), "the address may be written to"),
+    Gate(
+        "6.11", Decided.SKIP, (Reason.SUPPRESSED_BOUNCE, Reason.SUPPRESSED_COMPLAINT, Reason.UNSUBSCRIBED, Reason.NO_CONSENT), "the address may be written to"
+    ),
     Gate("6.12", Decided.SKIP, (Reason.DUPLICATE_ADDRESS, Reason.TOO_SOON), "the address does not get this twice, nor too soon"),
     Gate("6.13", Decided.HOLD, (Reason.MISSING_VARIABLE,), "every variable of the template has a value"),
     Gate("6.14", Decided.HOLD, (Reason.GUARD,), "no guard of the sequence is over its limit"),

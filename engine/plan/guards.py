@@ -31,7 +31,9 @@ GUARDS: Mapping[str, str] = {
 def first_runs(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, allowed: Mapping[str, float]) -> list[GuardResult]:
     """first_run_max, for each sequence of which the ledger has no send; its own limit goes before the project's (10.4)."""
     sent = set(view.tables["sequences_sent"].column("sequence").to_pylist())
-    counts = dict(cursor.execute("SELECT sequence, count(*) FROM decisions WHERE decision = 'send' OR (decision = 'hold' AND reason = 'guard') GROUP BY ALL").fetchall())
+    counts = dict(
+        cursor.execute("SELECT sequence, count(*) FROM decisions WHERE decision = 'send' OR (decision = 'hold' AND reason = 'guard') GROUP BY ALL").fetchall()
+    )
     results = []
     for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
         own = sequence.guards.first_run_max if sequence.guards else None

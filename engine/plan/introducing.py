@@ -57,7 +57,9 @@ def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView,
         brought = known[name] if name is not None else (EVER if recorded is None else today)
         if name != step.id and (new or recorded is not None):
             records[step.id] = brought
-        starts[step.id] = start if brought == EVER else max(start, _moved_back(brought, sequence, zone)) if start > now else _moved_back(brought, sequence, zone)
+        starts[step.id] = (
+            start if brought == EVER else max(start, _moved_back(brought, sequence, zone)) if start > now else _moved_back(brought, sequence, zone)
+        )
     taken_out = set(known) - {step.id for step in sequence.steps}
     return Introduction(start, recorded or (today if new else None), new, starts, {**records, **dict.fromkeys(sorted(taken_out), RETIRED)})
 

@@ -92,6 +92,4 @@ def _pairs(definitions: Definitions, sequence: Sequence, pairs: str) -> exp.Sele
     select = select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=column("pair", "record")))
     if sequence.about == definitions.crm.contact.entity:
         return select
-    return select.join(
-        facts(definitions.crm.contact.entity, "contact"), on=exp.EQ(this=key("contact"), expression=column("pair", "contact")), join_type="left"
-    )
+    return select.join(facts(definitions.crm.contact.entity, "contact"), on=exp.EQ(this=key("contact"), expression=column("pair", "contact")), join_type="left")

@@ -21,7 +21,9 @@ from engine.relations.triggers import trigger_path, trigger_values
 
 # The key of a date is the date, of a timestamp its UTC instant; a fraction of a second stands only where there is one (3.1).
 _DATE_KEY = "strftime(value_at, '%Y-%m-%d')"
-_INSTANT_KEY = "strftime(value_at, '%Y-%m-%dT%H:%M:%S') || CASE WHEN value_at <> date_trunc('second', value_at) THEN '.' || strftime(value_at, '%f') ELSE '' END || 'Z'"
+_INSTANT_KEY = (
+    "strftime(value_at, '%Y-%m-%dT%H:%M:%S') || CASE WHEN value_at <> date_trunc('second', value_at) THEN '.' || strftime(value_at, '%f') ELSE '' END || 'Z'"
+)
 
 
 def _key_and_bases(path: Path) -> tuple[str, str, str]:

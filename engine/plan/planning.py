@@ -15,7 +15,7 @@ from engine.ledger.records import VIEW, Candidates, LedgerView
 from engine.plan.guards import first_runs, project_guards
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
-from engine.plan.outline import WEEK, introduce, outline, reenter_of
+from engine.plan.outline import WEEK, introduce, outline, reenter_of, rename_steps
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.statements import put, run
@@ -98,6 +98,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
     introduce(cursor, definitions, introductions, now)
     known_bases(cursor)
+    rename_steps(cursor, definitions)
     run(cursor, "gaps")
     return introductions
 
@@ -135,4 +136,3 @@ def _walk_guarded(
 
 def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(f"{count} records of {entity} have no key and are left out" for entity, count in sorted(snapshot.left_out.items()) if count)
-

@@ -63,9 +63,7 @@ def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_
 def _answers(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """4.7: one record that says no silences its address; without one, one that says yes is enough."""
     crm = definitions.crm
-    cursor.execute(
-        "INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'"
-    )
+    cursor.execute("INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'")
     if crm.contact.unsubscribed is not None:
         _answer(cursor, definitions, "refusals", crm.contact.unsubscribed, True, None)
     for topic, field in crm.contact.consent.items():

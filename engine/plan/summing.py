@@ -51,7 +51,9 @@ def summaries(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
         row["skipped_steps" if decision == "skip" else decision] += number
         reasons.setdefault(sequence, {})
         reasons[sequence][reason] = reasons[sequence].get(reason, 0) + number
-    for sequence, considered, new in cursor.execute("SELECT sequence, count(*), count(*) FILTER (WHERE origin = 'new') FROM enrollments GROUP BY ALL").fetchall():
+    for sequence, considered, new in cursor.execute(
+        "SELECT sequence, count(*), count(*) FILTER (WHERE origin = 'new') FROM enrollments GROUP BY ALL"
+    ).fetchall():
         counts[sequence]["considered"] = considered
         counts[sequence]["enroll"] = new
     _beside(cursor, counts, named)
@@ -131,9 +133,9 @@ def _cancels(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
     same = "{0}.sequence = d.sequence AND {0}.record = d.record AND {0}.occurrence = d.occurrence AND {0}.contact = d.contact"
     return _table(
         cursor,
-        "SELECT send_key(d.sequence, d.step, d.entity, d.record, d.occurrence, d.contact)::VARCHAR AS send_key, coalesce(max(n.reason), 'cancelled') AS reason "
+        "SELECT send_key(d.sequence, d.said, d.entity, d.record, d.occurrence, d.contact)::VARCHAR AS send_key, coalesce(max(n.reason), 'cancelled') AS reason "
         f"FROM decided d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
-        f"WHERE d.state = 'planned' AND NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.step AND x.decision IN ('send', 'skip')) "
-        "GROUP BY d.sequence, d.step, d.entity, d.record, d.occurrence, d.contact ORDER BY 1",
+        f"WHERE d.state = 'planned' AND NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.said AND x.decision IN ('send', 'skip')) "
+        "GROUP BY d.sequence, d.said, d.entity, d.record, d.occurrence, d.contact ORDER BY 1",
         CHANGES["cancels"],
     )

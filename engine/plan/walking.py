@@ -44,7 +44,10 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
         step = sequence.steps[position]
         if isinstance(step.template, str) or all(definitions.templates[choice.use].status == "active" for choice in step.choices):
             continue
-        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND NOT done AND sequence = $1", [sequence.id])
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND NOT done AND sequence = $1",
+            [sequence.id],
+        )
         choose(cursor, definitions, sequence, step, "pairs", now)
 
 
@@ -58,14 +61,18 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
         step = sequence.steps[position]
         if step.if_ is None and isinstance(step.template, str):
             continue
-        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id]
+        )
         if step.if_ is not None:
             holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
         if not isinstance(step.template, str) and all(definitions.templates[choice.use].status == "active" for choice in step.choices):
             choose(cursor, definitions, sequence, step, "pairs", now)
     run(cursor, "pass_gates")
     passing = "step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL"
-    groups = cursor.execute(f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL", [definitions.project.fallback])
+    groups = cursor.execute(
+        f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL", [definitions.project.fallback]
+    )
     for sequence_id, step_id, template, locale, is_record in groups.fetchall():
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM gated WHERE sequence = $1 AND step = $2 AND template = $3 "

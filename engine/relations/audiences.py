@@ -20,7 +20,9 @@ from engine.relations.text import fold, has_no_value, key_order
 from engine.relations.truth import negated
 
 
-def audience(definitions: Definitions, sequence: Sequence, now: datetime, binder: Binder, candidates: str | exp.Table | exp.Select = "candidates") -> exp.Select:
+def audience(
+    definitions: Definitions, sequence: Sequence, now: datetime, binder: Binder, candidates: str | exp.Table | exp.Select = "candidates"
+) -> exp.Select:
     """SELECT record, contact, grp, pos for each record of `candidates(record VARCHAR)`: its contacts, each once.
 
     `grp` (INTEGER) is the lowest group of `first_of` that the contact belongs to, from 0; who is in none is left out.
@@ -37,7 +39,9 @@ def audience(definitions: Definitions, sequence: Sequence, now: datetime, binder
             "pos": exp.cast(exp.Literal.number(1), exp.DataType.Type.BIGINT),
         }
         select = exp.select(*(exp.alias_(value, name, quoted=True) for name, value in alone.items()))
-        return select.from_(records.subquery("chosen")).join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=named("chosen", "record")))
+        return select.from_(records.subquery("chosen")).join(
+            facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=named("chosen", "record"))
+        )
     reached = _reached(definitions, sequence, now, binder, records)
     ranked = exp.Window(
         this=exp.RowNumber(),

@@ -36,9 +36,7 @@ def trigger_values(definitions: Definitions, sequence: Sequence, now: datetime, 
         matches = predicate(definitions, trigger.where, Scope(sequence.about), record="record", contact=None, now=now, binder=binder, joins=joins)
     first = exp.Literal.string(f"{FIRST_DAY} 00:00:00")
     last = exp.Literal.string(f"{LAST_DAY} 23:59:59.999999")
-    in_range = exp.Between(
-        this=value.copy(), low=exp.cast(first, exp.DataType.Type.TIMESTAMP), high=exp.cast(last, exp.DataType.Type.TIMESTAMP)
-    )
+    in_range = exp.Between(this=value.copy(), low=exp.cast(first, exp.DataType.Type.TIMESTAMP), high=exp.cast(last, exp.DataType.Type.TIMESTAMP))
     select = exp.select(
         exp.alias_(key("record"), "record"),
         exp.alias_(value, "value_at"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ def apply(
         code = delivered.exit_code or (3 if held_back else 0)
         if not code and recovered.unknown:
             code = 6
+        if signals.came == signal.SIGINT:
+            code = 130
         counts = {**plan.summary, "sent": delivered.sent, "failed": delivered.failed, "unknown": delivered.unknown + recovered.unknown}
         ledger.finish_run(run.run_id, delivered.ended, counts, clock.now())
     return Applied(plan, run.run_id, committed, delivered, code, outbox_folder(site), tuple(notes))

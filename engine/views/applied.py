@@ -98,9 +98,16 @@ def _delivered(delivered: Delivered, width: int, ink: Ink) -> Iterator[str]:
             lines = wrapped(text + ".", width, first="  ")
             yield from (ink.bad(line) for line in lines) if text.startswith((f"{count:,} failed", f"{count:,} unknown")) else lines
     if delivered.ended != "done":
-        why = {"stopped": "The run was stopped", "interrupted": "The run was interrupted", "server": "The server did not take mails any more", "settings": "The set-up is wrong"}
+        why = {
+            "stopped": "The run was stopped",
+            "interrupted": "The run was interrupted",
+            "server": "The server did not take mails any more",
+            "settings": "The set-up is wrong",
+        }
         code = f" ({delivered.code})" if delivered.code else ""
-        yield from (ink.warn(line) for line in wrapped(f"{why[delivered.ended]}{code}: {one_line(delivered.word)}. What was not sent stays planned.", width, first="  "))
+        yield from (
+            ink.warn(line) for line in wrapped(f"{why[delivered.ended]}{code}: {one_line(delivered.word)}. What was not sent stays planned.", width, first="  ")
+        )
         if delivered.help:
             yield from wrapped(one_line(delivered.help), width, first="  = help: ")
 

@@ -76,7 +76,9 @@ def _lines(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[
             for sign, keys in (("+", change.gains), ("-", change.losses)):
                 if keys:
                     several = ", ".join(str(naming.contact(key)) for key in sorted(keys)[:_SAMPLE])
-                    yield from (ink.faint(text) for text in wrapped(one_line(f"{several}{', …' if len(keys) > _SAMPLE else ''}"), width, first=f"      {sign} "))
+                    yield from (
+                        ink.faint(text) for text in wrapped(one_line(f"{several}{', …' if len(keys) > _SAMPLE else ''}"), width, first=f"      {sign} ")
+                    )
     moved = [name for name in COUNTERS if name not in ("send", "considered") and found.base_plan.summary[name] != found.head_plan.summary[name]]
     if moved:
         yield ""

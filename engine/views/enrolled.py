@@ -35,7 +35,11 @@ def as_json(page: EnrolledPage) -> str:
         "skipped": dict(sorted(Counter(page.refused.values()).items())),
         "not_in_crm": page.missing,
         "records": [
-            {"about": {"entity": page.entity, "key": page.naming.record(page.entity, record)}, "enrolled": record in page.enrolled, "reason": page.refused.get(record)}
+            {
+                "about": {"entity": page.entity, "key": page.naming.record(page.entity, record)},
+                "enrolled": record in page.enrolled,
+                "reason": page.refused.get(record),
+            }
             for record in sorted({*page.enrolled, *page.refused})
         ],
     }

@@ -26,7 +26,15 @@ _NOTES = {
     "not_reachable_for_category": "may get no mail of this sequence (unsubscribed, no consent)",
     "lower_group": "a group before theirs has somebody",
 }
-_DECIDED = {"send": "a mail goes now", "wait": "waits", "hold": "is held", "skip": "is passed over", "exit": "the way ends", "complete": "done", "unreached": "reaches nobody"}
+_DECIDED = {
+    "send": "a mail goes now",
+    "wait": "waits",
+    "hold": "is held",
+    "skip": "is passed over",
+    "exit": "the way ends",
+    "complete": "done",
+    "unreached": "reaches nobody",
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,10 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
         "due_at": iso(sheet.due, zone),
         "decision": sheet.decision,
         "reason": sheet.reason,
-        "gates": [{"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None} for gate in sheet.gates],
+        "gates": [
+            {"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None}
+            for gate in sheet.gates
+        ],
     }
 
 
@@ -102,7 +113,16 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
     if page.sends:
         yield ""
         yield ink.strong("Before")
-        rows = [(row.send_key[:8], row.state, moment(row.sent_at or row.decided_at, page.zone), f"{row.sequence}/{row.step}", short(row.reason) if row.reason else "") for row in page.sends]
+        rows = [
+            (
+                row.send_key[:8],
+                row.state,
+                moment(row.sent_at or row.decided_at, page.zone),
+                f"{row.sequence}/{row.step}",
+                short(row.reason) if row.reason else "",
+            )
+            for row in page.sends
+        ]
         yield from table((), rows, width, give=(4,))
     if page.found.notes:
         yield ""

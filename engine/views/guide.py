@@ -37,7 +37,10 @@ def guides_json(guides: Sequence[Guide]) -> str:
         for row in shown["rows"]:
             row["from"] = row.pop("from_")
         rows.append({**shown, "variables": shown.pop("rows"), "filters": [{"name": name, "does": does} for name, does in guide.filters]})
-    return to_json({"format_version": FORMAT_VERSION, "kind": "variables", "types": [{k: v for k, v in row.items() if k != "rows"} for row in rows]}, indent=1) + "\n"
+    return (
+        to_json({"format_version": FORMAT_VERSION, "kind": "variables", "types": [{k: v for k, v in row.items() if k != "rows"} for row in rows]}, indent=1)
+        + "\n"
+    )
 
 
 def guides_text(guides: Sequence[Guide], *, width: int = 80, ink: Ink = PLAIN) -> str:

@@ -117,7 +117,9 @@ def enrollments_text(page: Page[EnrollmentRow], naming: Naming, zone: str, *, wi
     for row in page.rows:
         about = "" if row.entity == contact_entity else f"{row.entity} {naming.record(row.entity, row.record)}"
         how = f" ({short(row.exit_reason)})" if row.exit_reason and row.exit_reason != "complete" else ""
-        rows.append(tuple(one_line(cell) for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row) + how, row.last_step or "", str(row.sends))))
+        rows.append(
+            tuple(one_line(cell) for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row) + how, row.last_step or "", str(row.sends)))
+        )
     lines = table(("contact", "sequence", "about", "status", "last step", "mails"), rows, width, right=(5,), indent="", give=(2,))
     return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset)]) + "\n"
 
@@ -198,7 +200,9 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
         yield ""
         yield ink.strong("Attempts")
         for attempt in detail.attempts:
-            said = " ".join(str(part) for part in (attempt.outcome or "no answer", f"({attempt.phase})" if attempt.phase else "", attempt.code or "", attempt.text) if part)
+            said = " ".join(
+                str(part) for part in (attempt.outcome or "no answer", f"({attempt.phase})" if attempt.phase else "", attempt.code or "", attempt.text) if part
+            )
             yield from wrapped(one_line(f"{moment(attempt.started_at, zone)}  {attempt.transport}  {said}"), width, first="  ", rest="    ")
     if row.state == "unknown":
         yield ""

@@ -93,7 +93,9 @@ def wrapped(text: str, width: int, *, first: str = "", rest: str | None = None) 
     ) or [first.rstrip()]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ", give: Sequence[int] = ()) -> list[str]:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ", give: Sequence[int] = ()
+) -> list[str]:
     """Columns side by side, two spaces between them. Where a line would be too long the columns `give` are cut, then the widest."""
     several = [list(row) for row in rows]
     everything = [list(head), *several] if any(head) else several
@@ -112,6 +114,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, rig
     lines = []
     for row in everything:
         cells = [cut(cell, size) for cell, size in zip(row, columns, strict=True)]
-        shown = [" " * (size - width_of(cell)) + cell if place in right else padded(cell, size) for place, (cell, size) in enumerate(zip(cells, columns, strict=True))]
+        shown = [
+            " " * (size - width_of(cell)) + cell if place in right else padded(cell, size)
+            for place, (cell, size) in enumerate(zip(cells, columns, strict=True))
+        ]
         lines.append((indent + "  ".join(shown)).rstrip())
     return lines

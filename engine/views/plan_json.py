@@ -76,11 +76,24 @@ def _tail(page: PlanPage) -> dict[str, Any]:
 
 def _sequence(sequence: SequenceSummary) -> dict[str, Any]:
     counts = {name: sequence.counts.get(name, 0) for name in COUNTERS}
-    return {"id": sequence.id, **counts, "reasons": dict(sorted(sequence.reasons.items())), "beside": dict(sorted(sequence.named.items())), "backfill": dict(sequence.backfill_hint)}
+    return {
+        "id": sequence.id,
+        **counts,
+        "reasons": dict(sorted(sequence.reasons.items())),
+        "beside": dict(sorted(sequence.named.items())),
+        "backfill": dict(sequence.backfill_hint),
+    }
 
 
 def guard_row(guard: GuardResult) -> dict[str, Any]:
-    return {"id": guard.id, "sequence": guard.sequence, "limit": plain(guard.limit), "observed": plain(guard.observed), "passed": guard.passed, "detail": guard.detail or None}
+    return {
+        "id": guard.id,
+        "sequence": guard.sequence,
+        "limit": plain(guard.limit),
+        "observed": plain(guard.observed),
+        "passed": guard.passed,
+        "detail": guard.detail or None,
+    }
 
 
 def plain(value: float) -> float | int:
@@ -99,7 +112,11 @@ def decisions_of(page: PlanPage) -> Iterator[dict[str, Any]]:
     table = page.plan.decisions
     if not page.all:
         table = table.filter(pc.not_equal(table.column("decision"), pa.scalar(str(Decided.WAIT))))
-    sources = {(sequence.id, step.id): _source(page.plan, sequence.id, place) for sequence in page.plan.definitions.sequences.values() for place, step in enumerate(sequence.steps)}
+    sources = {
+        (sequence.id, step.id): _source(page.plan, sequence.id, place)
+        for sequence in page.plan.definitions.sequences.values()
+        for place, step in enumerate(sequence.steps)
+    }
     for batch in table.to_batches():
         for row in batch.to_pylist():
             yield _decision(page, row, sources)

@@ -197,7 +197,8 @@ def as_sarif(problems: Sequence[Problem], read: Reader | None = None) -> str:
     ordered = sorted(problems, key=lambda problem: problem.sort_key)
     used = sorted({problem.code for problem in ordered})
     rules = [
-        {"id": code, "name": code, "shortDescription": {"text": title_of(code)}, "fullDescription": {"text": all_codes().get(code, (code, code))[1]}} for code in used
+        {"id": code, "name": code, "shortDescription": {"text": title_of(code)}, "fullDescription": {"text": all_codes().get(code, (code, code))[1]}}
+        for code in used
     ]
     results = []
     for problem in ordered:
@@ -208,10 +209,17 @@ def as_sarif(problems: Sequence[Problem], read: Reader | None = None) -> str:
         if problem.origin is not None:
             result["locations"] = [_location(problem.origin)]
         if problem.related:
-            result["relatedLocations"] = [{"id": index, **_location(origin), "message": {"text": label}} for index, (origin, label) in enumerate(problem.related)]
+            result["relatedLocations"] = [
+                {"id": index, **_location(origin), "message": {"text": label}} for index, (origin, label) in enumerate(problem.related)
+            ]
         results.append(result)
     driver = {"name": "engine", "version": __version__, "rules": rules}
-    return json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}]}, ensure_ascii=False, indent=2) + "\n"
+    return (
+        json.dumps(
+            {"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}]}, ensure_ascii=False, indent=2
+        )
+        + "\n"
+    )
 
 
 def _location(origin: Origin) -> dict[str, Any]:
@@ -234,7 +242,11 @@ def _case(problem: Problem) -> str:
     place = str(problem.origin) if problem.origin is not None else ""
     name = f"{place} {problem.code}".strip()
     body = escape(calm(f"{place}: {problem.message}" + (f" ({problem.help})" if problem.help else "")))
-    inside = f"<failure message={quoteattr(calm(problem.message))} type={quoteattr(problem.code)}>{body}</failure>" if problem.severity == "error" else f"<system-out>{body}</system-out>"
+    inside = (
+        f"<failure message={quoteattr(calm(problem.message))} type={quoteattr(problem.code)}>{body}</failure>"
+        if problem.severity == "error"
+        else f"<system-out>{body}</system-out>"
+    )
     return f'    <testcase classname="engine.validate" name={quoteattr(calm(name))}>{inside}</testcase>\n'
 
 

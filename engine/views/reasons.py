@@ -46,7 +46,10 @@ REASONS: Mapping[Reason, Words] = {
         "the exit condition holds",
         "The sequence's `exit_when:` holds for this record or contact. This ends the way for good.",
     ),
-    Reason.CANCELLED: Words("cancelled by a person", "Somebody ended this way with `engine cancel`. It is final; `engine enroll --again` begins another where the trigger is manual."),
+    Reason.CANCELLED: Words(
+        "cancelled by a person",
+        "Somebody ended this way with `engine cancel`. It is final; `engine enroll --again` begins another where the trigger is manual.",
+    ),
     Reason.TRIGGER_GONE: Words(
         "the reason to write is gone",
         "The record is not there any more, has no value in the trigger's date, or does not fit the trigger's `where:` any more. "
@@ -88,17 +91,30 @@ REASONS: Mapping[Reason, Words] = {
         "too late: expired",
         "The step was due longer ago than it `expires` (7 days if not said), or a later step of the sequence is due already. So a job that was down for a week does not send old news.",
     ),
-    Reason.STEP_INACTIVE: Words("the step or its template is switched off", "The step says `active: false`, or its template `status: inactive`. The path goes on with the next step."),
-    Reason.CONDITION_FALSE: Words("its `if` does not hold", "The step's condition does not hold for this record and contact, or none of its templates is meant for them. The path goes on with the next step."),
-    Reason.CONTACT_INACTIVE: Words(
-        "the contact is inactive", "The CRM says that the contact is not active. The step waits, and goes or expires.", "set the contact active in the CRM, or leave it"
+    Reason.STEP_INACTIVE: Words(
+        "the step or its template is switched off", "The step says `active: false`, or its template `status: inactive`. The path goes on with the next step."
     ),
-    Reason.NO_ADDRESS: Words("the contact has no address", "The contact's address is empty in the CRM. The step waits, and goes or expires.", "write the address into the CRM"),
+    Reason.CONDITION_FALSE: Words(
+        "its `if` does not hold",
+        "The step's condition does not hold for this record and contact, or none of its templates is meant for them. The path goes on with the next step.",
+    ),
+    Reason.CONTACT_INACTIVE: Words(
+        "the contact is inactive",
+        "The CRM says that the contact is not active. The step waits, and goes or expires.",
+        "set the contact active in the CRM, or leave it",
+    ),
+    Reason.NO_ADDRESS: Words(
+        "the contact has no address", "The contact's address is empty in the CRM. The step waits, and goes or expires.", "write the address into the CRM"
+    ),
     Reason.INVALID_ADDRESS: Words(
-        "the address is not an address", "What stands in the CRM cannot be mailed: no @, a space inside, two addresses in one field. The step waits, and goes or expires.", "correct it in the CRM"
+        "the address is not an address",
+        "What stands in the CRM cannot be mailed: no @, a space inside, two addresses in one field. The step waits, and goes or expires.",
+        "correct it in the CRM",
     ),
     Reason.SUPPRESSED_BOUNCE: Words(
-        "the address bounced", "A mailbox provider refused this address for good. Nothing is sent to it any more, whatever the category.", "a new address in the CRM, or `engine unsuppress ADDRESS`"
+        "the address bounced",
+        "A mailbox provider refused this address for good. Nothing is sent to it any more, whatever the category.",
+        "a new address in the CRM, or `engine unsuppress ADDRESS`",
     ),
     Reason.SUPPRESSED_COMPLAINT: Words(
         "suppressed after a complaint, or by hand",
@@ -110,12 +126,15 @@ REASONS: Mapping[Reason, Words] = {
         "The address unsubscribed: in the CRM, by the link in a mail, or with `engine suppress --reason unsubscribed`. It holds for every contact with this address, and for marketing only: "
         "invoices, contracts and outages still go.",
     ),
-    Reason.NO_CONSENT: Words("no consent to this topic", "The topic needs consent (`consent: opt_in`), and the CRM has none for this address; or the contact took it back."),
+    Reason.NO_CONSENT: Words(
+        "no consent to this topic", "The topic needs consent (`consent: opt_in`), and the CRM has none for this address; or the contact took it back."
+    ),
     Reason.DUPLICATE_ADDRESS: Words(
         "another contact with the same address gets it", "Two contacts share an address. It gets each step once, through the contact with the lowest key."
     ),
     Reason.TOO_SOON: Words(
-        "it got this step for this record lately", "The same step was sent to the contact for the same record within `min_gap`, for another date. 7 days if not said, for date triggers."
+        "it got this step for this record lately",
+        "The same step was sent to the contact for the same record within `min_gap`, for another date. 7 days if not said, for date triggers.",
     ),
     Reason.MISSING_VARIABLE: Words(
         "a value for the template is missing",
@@ -139,7 +158,9 @@ REASONS: Mapping[Reason, Words] = {
 # Why other records, or people, enter nothing: counted beside the funnel, each record named once (semantics 6.18).
 BESIDE: Mapping[str, Words] = {
     "closed": Words("all steps are over", "The last step of this date has expired: nothing is left to be said about it."),
-    "over_max": Words("more contacts than `max` allows", "The audience's `max` keeps those on the way and then the first of `order_by`; the others are not enrolled."),
+    "over_max": Words(
+        "more contacts than `max` allows", "The audience's `max` keeps those on the way and then the first of `order_by`; the others are not enrolled."
+    ),
     "already_enrolled": Words("already on the way", "The contact is on this sequence already. While that lasts no second one begins, whatever the record."),
     "enrolled_before": Words("was on it before", "The sequence says `reenter: never`, and the contact has been on it. `engine enroll --again` overrides it."),
     "enrolled_lately": Words("was on it not long ago", "The sequence says `reenter: {after: …}`, and that time since the end of the last one is not over."),
@@ -155,7 +176,9 @@ ON_THE_WAY: Mapping[str, Words] = {
     "render_error": Words("the mail could not be made", "A value does not fit the template or a header of the mail. `engine show SEND` says which."),
     "forgotten": Words("the address was erased", "Somebody erased what is personal about the contact with `engine forget`."),
     "process_died": Words("the run was killed while it was handed over", "Nobody can tell whether the server took it. `engine resolve` settles it."),
-    "window_over": Words("too late to ask the provider again", "The time for which the provider knows a repeated key is over, so it is not sent again by itself."),
+    "window_over": Words(
+        "too late to ask the provider again", "The time for which the provider knows a repeated key is over, so it is not sent again by itself."
+    ),
     "resolved_sent": Words("a person said that it was sent", "Settled with `engine resolve --as sent`."),
     "resolved_failed": Words("a person said that it failed", "Settled with `engine resolve --as failed`."),
     "resolved_resend": Words("a person ordered it again", "Settled with `engine resolve --as resend`."),

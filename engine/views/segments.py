@@ -89,7 +89,10 @@ def show_text(definitions: Definitions, id: str, count: int, source: str, *, wid
 
 
 def count_json(definitions: Definitions, id: str, count: int, now: datetime) -> str:
-    return to_json({"format_version": FORMAT_VERSION, "kind": "count", "segment": id, "now": iso(now, definitions.project.timezone), "members": count}, indent=1) + "\n"
+    return (
+        to_json({"format_version": FORMAT_VERSION, "kind": "count", "segment": id, "now": iso(now, definitions.project.timezone), "members": count}, indent=1)
+        + "\n"
+    )
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,15 @@ class MembersPage:
 
 def members_json(page: MembersPage, naming: Naming) -> str:
     rows = [{"key": naming.record(page.entity, row[0]), **{name: _plain(value) for name, value in zip(page.fields, row[1:], strict=True)}} for row in page.rows]
-    value = {"format_version": FORMAT_VERSION, "kind": "members", "segment": page.segment, "entity": page.entity, "total": page.total, "offset": page.offset, "members": rows}
+    value = {
+        "format_version": FORMAT_VERSION,
+        "kind": "members",
+        "segment": page.segment,
+        "entity": page.entity,
+        "total": page.total,
+        "offset": page.offset,
+        "members": rows,
+    }
     return to_json(value, indent=1) + "\n"
 
 

@@ -46,7 +46,9 @@ def as_json(page: StatusPage) -> str:
         "env": page.environment,
         "now": iso(page.now, zone),
         "ledger": {"head": head.serial, "lineage": head.lineage, "last_now": iso(head.last_now, zone), "copied_at": iso(page.copied_at, zone)},
-        "held_by": None if page.held_by is None else {"command": page.held_by.command, "pid": page.held_by.pid, "host": page.held_by.host, "since": page.held_by.since},
+        "held_by": None
+        if page.held_by is None
+        else {"command": page.held_by.command, "pid": page.held_by.pid, "host": page.held_by.host, "since": page.held_by.since},
         "kill_switch": page.kill_switch,
         "controls": [_control(page, control) for control in status.controls],
         "waiting_orders": [{"verb": order.verb, "at": iso(order.at, zone), "by": order.by, "sequence": order.sequence} for order in page.waiting],
@@ -99,7 +101,10 @@ def as_text(page: StatusPage, *, width: int = 80, ink: Ink = PLAIN, command: Cal
 def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
     stops = [control for control in page.status.controls if control.action == "stopped"]
     if page.kill_switch:
-        yield from (ink.bad(line) for line in wrapped("Stopped by the kill switch (state/STOP, or ENGINE_STOP): no mail leaves. Lift it where it was set.", width, first="  "))
+        yield from (
+            ink.bad(line)
+            for line in wrapped("Stopped by the kill switch (state/STOP, or ENGINE_STOP): no mail leaves. Lift it where it was set.", width, first="  ")
+        )
     if any(control.scope == "project" for control in stops):
         yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
     if page.held_by:
@@ -134,7 +139,9 @@ def _said(page: StatusPage, control: ControlRow) -> str:
 def _ledger(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
     status = page.status
     yield ""
-    yield ink.strong("Ledger") + ink.faint(f"  at {status.head.serial:,}" + (f", last apply {moment(status.head.last_now, page.zone)}" if status.head.last_now else ", no apply yet"))
+    yield ink.strong("Ledger") + ink.faint(
+        f"  at {status.head.serial:,}" + (f", last apply {moment(status.head.last_now, page.zone)}" if status.head.last_now else ", no apply yet")
+    )
     told = [f"{status.states[state]:,} {state}" for state in _STATES if status.states.get(state)]
     yield from wrapped("Sends: " + (", ".join(told) if told else "none yet"), width, first="  ")
     yield f"  On their way: {status.enrollments_live:,}. Suppressed addresses: {status.suppressions:,}."

@@ -73,7 +73,9 @@ class Hold:
         try:
             self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise LedgerBroken(f"the lock {self.path} cannot be written, and so neither can the ledger", help="look at the folder's rights and the disk; nothing was sent") from error
+            raise LedgerBroken(
+                f"the lock {self.path} cannot be written, and so neither can the ledger", help="look at the folder's rights and the disk; nothing was sent"
+            ) from error
         try:
             fcntl.lockf(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -148,4 +150,6 @@ def refuse_network_disk(folder: Path, mounts: Path = Path("/proc/mounts")) -> No
         if folder.resolve().is_relative_to(where) and len(where.parts) >= len(best.parts):
             best, kind = where, words[2]
     if kind in ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs"):
-        raise LedgerRefused(f"{folder} is on a network disk ({kind}), where a file lock keeps nobody out", help="put the ledger on a local disk, or use Postgres")
+        raise LedgerRefused(
+            f"{folder} is on a network disk ({kind}), where a file lock keeps nobody out", help="put the ledger on a local disk, or use Postgres"
+        )

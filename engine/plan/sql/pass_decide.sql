@@ -5,8 +5,8 @@ WITH flagged AS (
     FROM gated g JOIN seqs s ON s.sequence = g.sequence
     LEFT JOIN missing v ON v.sequence = g.sequence AND v.step = g.step AND v.record = g.record AND v.contact = g.contact
 ), winners AS (
-    -- 4.6: the lowest contact key of this plan that passes all other gates before the cap.
-    SELECT sequence, step, record, occurrence, address_key, arg_min(contact, (whole(contact) IS NULL, whole(contact), contact)) AS winner
+    -- 4.6: a send that is planned already, else the lowest contact key of this plan that passes all other gates before the cap.
+    SELECT sequence, step, record, occurrence, address_key, arg_min(contact, (NOT planned_before, whole(contact) IS NULL, whole(contact), contact)) AS winner
     FROM flagged
     WHERE NOT is_record AND step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL AND NOT taken_in_ledger
         AND NOT too_soon AND variable IS NULL AND NOT guarded
@@ -35,10 +35,12 @@ LEFT JOIN winners w ON w.sequence = f.sequence AND w.step = f.step AND w.record 
 LEFT JOIN turns t ON t.id = f.id;
 
 CREATE OR REPLACE TEMP TABLE outcome AS
-SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record, decision, reason,
+SELECT a.id, sequence, step, pos, entity, record, occurrence, a.contact, due, expiry, is_record, decision, reason,
     NULL::VARCHAR AS template, NULL::VARCHAR AS locale, NULL::VARCHAR AS category, NULL::VARCHAR AS topic,
-    NULL::VARCHAR AS address, NULL::VARCHAR AS address_key, NULL::VARCHAR AS name, NULL::VARCHAR AS detail
-FROM at_step WHERE decision IS NOT NULL
+    NULL::VARCHAR AS address, NULL::VARCHAR AS address_key, NULL::VARCHAR AS name,
+    -- 5.6: what held it when it came too late.
+    CASE WHEN reason = 'expired' AND NOT p.active THEN 'held_for: contact_inactive' WHEN reason = 'expired' AND p.fault IS NOT NULL THEN 'held_for: ' || p.fault END AS detail
+FROM at_step a LEFT JOIN people p ON p.contact = a.contact WHERE decision IS NOT NULL
 UNION ALL
 SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record,
     CASE

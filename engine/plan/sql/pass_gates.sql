@@ -27,8 +27,11 @@ SELECT r.*,
         WHEN r.suppressed IS NOT NULL THEN 'unsubscribed'
         WHEN r.category = 'marketing' THEN m.fault
     END AS consent_fault,
-    EXISTS (FROM decided d WHERE d.state <> 'skipped' AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
+    -- A planned row that nobody has claimed is judged again: it takes its address only if its own contact passes (9.6).
+    EXISTS (FROM decided d WHERE d.state <> 'skipped' AND (d.state <> 'planned' OR d.ambiguous) AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
         AND d.occurrence = r.occurrence AND d.address_key = r.address_key AND d.contact <> r.contact) AS taken_in_ledger,
+    EXISTS (FROM decided d WHERE d.state = 'planned' AND d.sequence = r.sequence AND d.step = r.step AND d.record = r.record
+        AND d.occurrence = r.occurrence AND d.address_key = r.address_key AND d.contact = r.contact) AS planned_before,
     EXISTS (FROM gap_sends g WHERE g.sequence = r.sequence AND g.step = r.step AND g.record = r.record AND g.contact = r.contact
         AND g.occurrence <> r.occurrence AND g.free_at > (SELECT now FROM clock)) AS too_soon
 FROM reached r

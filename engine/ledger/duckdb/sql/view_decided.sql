@@ -1,5 +1,5 @@
 SELECT s.sequence, s.entity, s.record, s.occurrence, s.contact, s.step, s.state, s.reason, s.decided_at, s.due_at,
-       CASE WHEN s.state <> 'skipped' THEN s.address_key END AS address_key
+       CASE WHEN s.state <> 'skipped' THEN s.address_key END AS address_key, s.ambiguous
 FROM sends s
 SEMI JOIN (
   SELECT sequence, entity, record, occurrence FROM candidate_occurrences
