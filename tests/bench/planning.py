@@ -38,7 +38,7 @@ def measures(world: World, rounds: int) -> Iterator[Measure]:
     ours, base = best(lambda: plans.append(plan_now(site).plan.summary), scan, rounds)
     considered, sends = plans[0]["considered"], plans[0]["send"]
     what = f"plan, {world.contacts:,} contacts, {world.live:,} enrollments on their way, {world.sends:,} past sends"
-    note = f"{considered:,} considered, {sends:,} due; {ours / considered * 1e6:.0f} µs a candidate. Bare: max() of each column that the plan reads, of CRM and ledger"
+    note = f"{considered:,} considered, {sends:,} due; {ours / considered * 1e6:.0f} µs a candidate. Bare: one hash over the columns that the plan reads, of CRM and ledger"
     yield Measure(what, seconds(ours), seconds(base), ours / base, "at most 3 times the bare scan", ours / base <= 3, note)
     yield from _segment(world, bare, rounds)
     bare.close()
@@ -51,7 +51,8 @@ def _crm_scans(definitions: Definitions) -> Iterator[str]:
 
 
 def _scan(table: str, columns: Iterable[str]) -> str:
-    return f"SELECT {', '.join(f'max({column})' for column in columns)} FROM {table}"
+    # A hash of all values: what max() or count() ask is answered from the file's statistics, and reads nothing.
+    return f"SELECT bit_xor(hash({', '.join(columns)})) FROM {table}"
 
 
 def _segment(world: World, bare: duckdb.DuckDBPyConnection, rounds: int) -> Iterator[Measure]:

@@ -11,11 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engine.errors import LedgerRefused
 from engine.failpoints import failpoint
 from engine.ledger.chain import Transaction
 from engine.ledger.duckdb.files import LedgerFiles, Witness
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
+from engine.ledger.witness import RESTORE
 
 
 class Home:
@@ -25,6 +27,7 @@ class Home:
         self.connection = connection
         self.files = files
         self._broken = False
+        self._writing = False
         row = self._row(
             "SELECT project, environment, lineage::VARCHAR, serial, head_hash, last_now, next_number FROM ledger_meta",
         )
@@ -39,14 +42,28 @@ class Home:
     # --- asking ---------------------------------------------------------------------------------------------
 
     def _rows(self, sql: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, values).fetchall()
+        with self._readable():
+            return self.connection.execute(sql, values).fetchall()
 
     def _row(self, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
         return self._rows(sql, values)[0]
 
     def _arrow(self, sql: str, schema: pa.Schema, values: dict[str, Any] | None = None) -> pa.Table:
-        table: pa.Table = self.connection.sql(sql, params=values).to_arrow_table()
+        with self._readable():
+            table: pa.Table = self.connection.sql(sql, params=values).to_arrow_table()
         return table.cast(schema)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """A damaged block shows when it is read: LedgerRefused then. While something is written the transaction says what happened."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if self._writing or isinstance(error, (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError)):
+                raise
+            raise LedgerRefused(
+                f"the ledger {self.files.ledger} cannot be read: it is damaged, or its disk is", help="run `engine state verify`; " + RESTORE
+            ) from error
 
     def _stage(self, name: str, table: pa.Table, columns: str = "*") -> None:
         """A temporary table out of an Arrow table; `columns` is what is selected from it."""
@@ -69,6 +86,7 @@ class Home:
             raise LedgerBroken("the ledger failed to write before; nothing more is recorded", help="look at the disk, then run again")
         transaction = Transaction(self._head.serial + 1)
         number = self._next_number
+        self._writing = True
         try:
             self.connection.execute("BEGIN TRANSACTION")
             try:
@@ -88,6 +106,8 @@ class Home:
         except duckdb.Error as error:
             self._broken = True
             raise LedgerBroken(f"the ledger {self.files.ledger} could not be written ({kind})", help="see the cause below; nothing more is sent") from error
+        finally:
+            self._writing = False
         head = self._head
         last_now = now if kind == "plan" else head.last_now
         self._head = Head(head.project, head.environment, head.lineage, transaction.serial, head_hash, last_now)
