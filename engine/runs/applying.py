@@ -225,4 +225,3 @@ def letter_writer(site: Site) -> Callable[[Claimed], Message | Unrendered]:
             return Unrendered(error.message)
 
     return write
-

@@ -22,7 +22,9 @@ def with_variables(definitions: Definitions, snapshot: Snapshot, sends: pa.Table
     cursor = snapshot.connection.cursor()
     try:
         put(cursor, "letters", sends)
-        cursor.execute("CREATE OR REPLACE TEMP TABLE filled (sequence VARCHAR, template VARCHAR, locale VARCHAR, record VARCHAR, contact VARCHAR, variables VARCHAR)")
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE filled (sequence VARCHAR, template VARCHAR, locale VARCHAR, record VARCHAR, contact VARCHAR, variables VARCHAR)"
+        )
         groups = cursor.execute("SELECT DISTINCT sequence, template, locale FROM letters ORDER BY ALL").fetchall()
         for sequence, template, locale in groups:
             cursor.execute(

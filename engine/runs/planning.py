@@ -63,6 +63,3 @@ def with_kill_switch(view: LedgerView, stopped: bool) -> LedgerView:
         return view
     stop = pa.Table.from_pylist([{"scope": "project", "action": "stopped"}], CONTROLS)
     return replace(view, tables={**view.tables, "controls": pa.concat_tables([view.tables["controls"], stop])})
-
-
-

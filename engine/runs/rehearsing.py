@@ -72,9 +72,7 @@ def difference(root: Path, base: str, head: str | None, env_name: str | None, en
             plans.append(plan_on(site, snapshot, ledger, definitions=definitions))
         copied_at = ledger.copied_at
     first, second = plans
-    return Difference(
-        base, head or "work tree", before.digest, after.digest, now, after.project.timezone, _changes(first, second), first, second, copied_at
-    )
+    return Difference(base, head or "work tree", before.digest, after.digest, now, after.project.timezone, _changes(first, second), first, second, copied_at)
 
 
 def _tree(root: Path, revision: str | None) -> Tree:

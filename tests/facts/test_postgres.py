@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -132,10 +133,9 @@ def test_sql_of_the_map_writes_nothing(url: str, sql: str) -> None:
 
 def test_the_transaction_is_rolled_back(url: str) -> None:
     """What a read-only transaction lets through (large objects, before Postgres 16) does not stay either."""
-    try:
+    # Newer servers refuse it.
+    with suppress(FactsUnreadable, DefinitionsInError):
         of_one(url, "    key: id\n    sql: select lo_from_bytea(0, 'x')::int as id, 'x' as email\n    fields: {email: text}").close()
-    except (FactsUnreadable, DefinitionsInError):
-        pass  # newer servers refuse it
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(*) from pg_largeobject_metadata").fetchall() == [(0,)]
 

@@ -53,9 +53,7 @@ class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting):
         return opening.create(path, Identity.of(project, environment, pseudonyms), now)
 
     @classmethod
-    def open(
-        cls, path: Path, project: str, environment: str, *, command: str, now: datetime, pseudonyms: Pseudonyms | None = None
-    ) -> DuckdbLedger:
+    def open(cls, path: Path, project: str, environment: str, *, command: str, now: datetime, pseudonyms: Pseudonyms | None = None) -> DuckdbLedger:
         """LockHeld when another process has it, LedgerRefused for any ledger but the one meant."""
         return cls(*opening.open_to_write(path, Identity.of(project, environment, pseudonyms), command=command, now=now))
 

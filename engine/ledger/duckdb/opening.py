@@ -26,7 +26,9 @@ _LEAST_SPACE = 16 * 1024 * 1024
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """A connection that can reach nothing but its own file."""
     connection = duckdb.connect(
-        str(path), read_only=read_only, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": min(4, os.cpu_count() or 1)}
+        str(path),
+        read_only=read_only,
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": min(4, os.cpu_count() or 1)},
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")
@@ -186,9 +188,7 @@ def check(connection: duckdb.DuckDBPyConnection, files: LedgerFiles, identity: I
             "SELECT project, environment, schema_version, min_engine, pseudonyms FROM ledger_meta",
         ).fetchone()
     except duckdb.Error as error:
-        raise LedgerRefused(
-            f"{files.ledger} holds no ledger: copied while it was open, without its {files.wal.name}, or never one", help=RESTORE
-        ) from error
+        raise LedgerRefused(f"{files.ledger} holds no ledger: copied while it was open, without its {files.wal.name}, or never one", help=RESTORE) from error
     if row is None:
         raise _damaged(files)
     stamp = Stamp(*row)
@@ -204,6 +204,7 @@ def _compare_with_witness(connection: duckdb.DuckDBPyConnection, files: LedgerFi
         if ledger.serial == 0:
             return
         raise LedgerRefused(f"the ledger's witness {files.witness} is missing, so nobody can tell whether the ledger is whole", help=RESTORE)
+
     def hash_at(serial: int) -> str | None:
         row = connection.execute("SELECT head_hash FROM transactions WHERE serial = $1", [serial]).fetchone()
         return str(row[0]) if row else None

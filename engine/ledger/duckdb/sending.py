@@ -206,7 +206,8 @@ class Sending(Home):
         ]
         self._arriving(_table(rows, _SAID), statement("settle"), {"max_attempts": max_attempts, "now": now})
         self._rows(
-            "INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL", {"now": now}
+            "INSERT INTO outcomes SELECT send_key, token, $now, said, becomes, phase, code, enhanced_code, text FROM moved WHERE number IS NOT NULL",
+            {"now": now},
         )
         self._rows(statement("settled"), {"now": now})
         verdicts = self._rows("SELECT send_key::VARCHAR, becomes FROM moved ORDER BY place")
@@ -236,16 +237,23 @@ class Sending(Home):
     def _leaving(self, group: Sequence[Dispatch], now: datetime) -> pa.Table:
         numbers = self._find_numbers([dispatch.send_key for dispatch in group])
         rows = [
-            (place, d.send_key, numbers.get(d.send_key), d.token, d.frozen.payload_hash, d.frozen.message_id, d.transport, _until(now, known_for(d.key_ttl_seconds)))
+            (
+                place,
+                d.send_key,
+                numbers.get(d.send_key),
+                d.token,
+                d.frozen.payload_hash,
+                d.frozen.message_id,
+                d.transport,
+                _until(now, known_for(d.key_ttl_seconds)),
+            )
             for place, d in enumerate(group)
         ]
         return _table(rows, _LEAVING)
 
     def _freeze(self, leaving: Sequence[Dispatch]) -> None:
         numbers = self._numbers
-        rows = sorted(
-            (numbers[d.send_key], d.send_key, d.frozen.sender, d.frozen.recipient, d.frozen.subject, d.frozen.payload) for d in leaving
-        )
+        rows = sorted((numbers[d.send_key], d.send_key, d.frozen.sender, d.frozen.recipient, d.frozen.subject, d.frozen.payload) for d in leaving)
         if rows:
             table = _table([(key, number, *rest) for number, key, *rest in rows], _PAYLOADS)
             # Straight from Arrow: a message is the widest thing that the ledger holds, and is copied once.
