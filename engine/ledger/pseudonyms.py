@@ -42,7 +42,7 @@ class Pseudonyms:
         return self._hash("\0fingerprint")[:16]
 
     def _hash(self, text: str) -> str:
-        return hmac.new(self.key, text.encode("utf-8"), sha256).hexdigest()
+        return hmac.digest(self.key, text.encode("utf-8"), "sha256").hex()
 
 
 def make_pseudonym_key(state: Path) -> Path:

@@ -9,7 +9,6 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.paths import Path
 from engine.definitions.sequences import DateTrigger, EnrollmentFile, ManualTrigger, Sequence
 from engine.ledger.records import LedgerView
 from engine.plan.introducing import restored_at
@@ -17,19 +16,7 @@ from engine.plan.statements import append, run
 from engine.relations.binding import Binder, sql
 from engine.relations.joins import facts, key
 from engine.relations.segments import members
-from engine.relations.triggers import trigger_path, trigger_values
-
-# The key of a date is the date, of a timestamp its UTC instant; a fraction of a second stands only where there is one (3.1).
-_DATE_KEY = "strftime(value_at, '%Y-%m-%d')"
-_INSTANT_KEY = (
-    "strftime(value_at, '%Y-%m-%dT%H:%M:%S') || CASE WHEN value_at <> date_trunc('second', value_at) THEN '.' || strftime(value_at, '%f') ELSE '' END || 'Z'"
-)
-
-
-def _key_and_bases(path: Path) -> tuple[str, str, str]:
-    if path.field is not None and path.field.type == "date":
-        return _DATE_KEY, "value_at::DATE", "NULL::TIMESTAMP"
-    return _INSTANT_KEY, "NULL::DATE", "value_at"
+from engine.relations.triggers import trigger_values
 
 
 def dated(definitions: Definitions) -> list[Sequence]:
@@ -39,45 +26,30 @@ def dated(definitions: Definitions) -> list[Sequence]:
 
 
 def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
-    """Fill bases and occ: the distinct values of each date trigger, and the records whose occurrence is open (3.6)."""
-    for sequence in dated(definitions):
+    """Fill valued, bases and occ: the value of each date trigger for every record, the distinct ones, and the records whose occurrence is open (3.6)."""
+    sequences = dated(definitions)
+    if not sequences:
+        return
+    for sequence in sequences:
         binder = Binder()
         values = sql(trigger_values(definitions, sequence, now, binder))
-        text, base_date, base_at = _key_and_bases(trigger_path(definitions, sequence))
-        cursor.execute(
-            f"INSERT INTO bases SELECT '{sequence.id}', {text}, value_at, {base_date}, {base_at}, records "
-            f"FROM (SELECT value_at, count(*) AS records FROM ({values}) WHERE matches AND in_range GROUP BY value_at)",
-            binder.values,
-        )
+        cursor.execute(f"INSERT INTO valued SELECT '{sequence.id}', record, value_at, in_range, matches FROM ({values})", binder.values)
+    run(cursor, "distinct_values")
     run(cursor, "life")
-    for sequence in dated(definitions):
-        binder = Binder()
-        values = sql(trigger_values(definitions, sequence, now, binder))
-        cursor.execute(
-            f"INSERT INTO occ SELECT '{sequence.id}', '{sequence.about}', v.record, b.occurrence, b.base_date, b.base_at, false "
-            f"FROM ({values}) v JOIN bases b ON b.sequence = '{sequence.id}' AND b.value_at = v.value_at "
-            "JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence "
-            "WHERE v.matches AND v.in_range AND l.opens <= (SELECT now FROM clock) AND l.closes > (SELECT now FROM clock)",
-            binder.values,
-        )
+    run(cursor, "open_occurrences")
 
 
-def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Fill standing for the records of known enrollments and hand-made occurrences: is the record there, and what is its value now (6.3)."""
-    for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
-        wanted = f"(SELECT record FROM known WHERE sequence = '{sequence.id}' UNION SELECT record FROM taken WHERE sequence = '{sequence.id}')"
-        if isinstance(sequence.trigger, DateTrigger):
-            binder = Binder()
-            values = sql(trigger_values(definitions, sequence, now, binder))
-            text, _, _ = _key_and_bases(trigger_path(definitions, sequence))
-            cursor.execute(
-                f"INSERT INTO standing SELECT '{sequence.id}', record, matches, CASE WHEN in_range THEN {text} WHEN value_at IS NOT NULL THEN '' END "
-                f"FROM ({values}) WHERE record IN {wanted}",
-                binder.values,
-            )
-        else:
-            record = exp.select(exp.alias_(key("record"), "record")).from_(facts(sequence.about, "record"))
-            cursor.execute(f"INSERT INTO standing SELECT '{sequence.id}', record, true, NULL FROM ({sql(record)}) WHERE record IN {wanted}")
+    run(cursor, "standings")
+    undated = {s.about for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger) or s.status == "archived"}
+    for entity in sorted(undated):
+        record = exp.select(exp.alias_(key("record"), "record")).from_(facts(entity, "record"))
+        cursor.execute(
+            f"INSERT INTO standing SELECT w.sequence, w.record, true, NULL FROM wanted w JOIN seqs s USING (sequence) JOIN ({sql(record)}) r USING (record) "
+            "WHERE s.entity = $1 AND (s.kind <> 'date' OR s.status = 'archived')",
+            [entity],
+        )
 
 
 def known_bases(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -93,56 +65,55 @@ def known_bases(cursor: duckdb.DuckDBPyConnection) -> None:
 def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> None:
     """Fill taken: occurrences made by hand (3.5), from the ledger and, fresh, from the enrollment files."""
     manual = {s.id: s for s in definitions.sequences.values() if isinstance(s.trigger, ManualTrigger)}
-    recorded = view.tables["occurrences"].to_pylist()
+    cursor.execute(
+        "INSERT INTO taken SELECT o.sequence, o.entity, o.record, o.occurrence, o.base_at, o.source, o.override, false, '' "
+        "FROM occurrences o JOIN seqs s USING (sequence) WHERE o.source <> 'file' AND s.kind = 'manual'"
+    )
     restored = restored_at(view)
     # The first plan after a restore cannot tell a new file from one whose people had their mails: it began before.
     base = restored - timedelta(seconds=1) if restored is not None and (view.last_now is None or view.last_now < restored) else now
-    rows = [{**row, "fresh": False, "note": ""} for row in recorded if row["source"] != "file" and row["sequence"] in manual]
-    by_file: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
-    for row in recorded:
-        if row["source"] == "file":
-            by_file.setdefault((row["sequence"], row["occurrence"]), {})[row["record"]] = row
     for file in sorted(definitions.enrollments.values(), key=lambda file: file.id):
         sequence = manual.get(file.sequence)
-        if sequence is None or sequence.status == "archived":
-            continue
-        before = by_file.get((sequence.id, file.id), {})
-        if file.contacts is not None:
-            wanted = [str(item) for item in file.contacts]
-        else:
-            # The members of the first apply of the file; a row without a record says that it was taken.
-            wanted = sorted(before) if "" in before else _segment_members(cursor, definitions, file.segment or "", now)
-        fresh = [record for record in wanted if record not in before]
-        rows += [{**before[record], "fresh": False, "note": file.note} for record in wanted if record in before and record]
-        # The base is the first apply that sees the file, also one that comes before the sequence starts (3.5, 3.7).
-        marker = [""] if file.contacts is None and "" not in before else []
-        rows += [_fresh(sequence, file, record, base) for record in (*marker, *dict.fromkeys(fresh))]
-    if rows:
-        append(cursor, "taken", pa.Table.from_pylist(rows))
+        if sequence is not None and sequence.status != "archived":
+            _from_file(cursor, definitions, sequence, file, now)
+            # The base is the first apply that sees the file, also one that comes before the sequence starts (3.5, 3.7).
+            cursor.execute(_TAKEN_FROM_FILE, {"sequence": sequence.id, "entity": sequence.about, "file": file.id, "base": base, "note": file.note})
 
 
-def _fresh(sequence: Sequence, file: EnrollmentFile, record: str, base: datetime) -> dict[str, object]:
-    return {
-        "sequence": sequence.id, "entity": sequence.about, "record": record, "occurrence": file.id, "base_at": base,
-        "source": "file", "override": False, "fresh": True, "note": file.note,
-    }  # fmt: skip
+# What the ledger has of a file keeps its base; the row without a record only says that a segment's members were taken.
+_TAKEN_FROM_FILE = """
+INSERT INTO taken SELECT $sequence, coalesce(o.entity, $entity), l.record, $file, coalesce(o.base_at, $base), 'file', coalesce(o.override, false), o.record IS NULL, $note
+FROM listed l LEFT JOIN occurrences o ON o.source = 'file' AND o.sequence = $sequence AND o.occurrence = $file AND o.record = l.record
+WHERE l.record <> '' OR o.record IS NULL
+"""
 
 
-def _segment_members(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, segment: str, now: datetime) -> list[str]:
-    if definitions.segments[segment].status == "paused":
-        return []
-    binder = Binder()
-    return [row[0] for row in cursor.execute(f"SELECT key FROM ({sql(members(definitions, segment, now, binder))}) ORDER BY key", binder.values).fetchall()]
+def _from_file(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, file: EnrollmentFile, now: datetime) -> None:
+    """Fill listed: the records that an enrollment file names. A segment's are its members at the first apply of the file."""
+    cursor.execute("CREATE OR REPLACE TEMP TABLE listed (record VARCHAR)")
+    if file.contacts is not None:
+        append(cursor, "listed", pa.table({"record": pa.array(dict.fromkeys(str(item) for item in file.contacts), pa.string())}))
+        return
+    kept = "FROM occurrences WHERE source = 'file' AND sequence = $1 AND occurrence = $2"
+    if cursor.execute(f"SELECT count(*) {kept} AND record = ''", [sequence.id, file.id]).fetchall()[0][0]:
+        cursor.execute(f"INSERT INTO listed SELECT record {kept}", [sequence.id, file.id])
+        return
+    cursor.execute("INSERT INTO listed VALUES ('')")
+    segment = file.segment or ""
+    if definitions.segments[segment].status != "paused":
+        binder = Binder()
+        cursor.execute(f"INSERT INTO listed SELECT key FROM ({sql(members(definitions, segment, now, binder))})", binder.values)
 
 
 def manual_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Add to occ the hand-made occurrences that are open (3.6) and began after their sequence's start (3.7)."""
-    longest = max((len(s.steps) for s in definitions.sequences.values() if isinstance(s.trigger, ManualTrigger)), default=0)
+    taken = cursor.execute("SELECT count(*) FROM taken").fetchone()
+    if not taken or not taken[0]:
+        return
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind = 'manual'"
     )
-    taken = cursor.execute("SELECT count(*) FROM chain").fetchone()
-    for position in range(longest if taken and taken[0] else 0):
+    for position in range(max((len(s.steps) for s in definitions.sequences.values() if isinstance(s.trigger, ManualTrigger)), default=0)):
         cursor.execute("UPDATE clock SET pass = $1", [position])
         run(cursor, "wait_life")
     run(cursor, "wait_closes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -14,9 +15,12 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import DateTrigger, ReenterAfter, Sequence, Step
 from engine.definitions.variables import category_of, topic_of
 from engine.plan.introducing import Introduction, zone_of
-from engine.plan.statements import append
+from engine.plan.statements import append, put
+from engine.relations.triggers import trigger_path
 
 WEEK = Duration(7, "d")
+_BEGUN = pa.schema([("sequence", pa.string()), ("start", pa.timestamp("us")), ("may_enter", pa.bool_())])
+_STEPS_BEGUN = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("start", pa.timestamp("us"))])
 
 
 def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -34,23 +38,24 @@ def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None
     _append(cursor, "step_template", [
         {"sequence": s.id, "step": step.id, "template": step.template} for s in sequences for step in s.steps if isinstance(step.template, str)
     ])  # fmt: skip
-    _zones(cursor, {zone_of(definitions, sequence) for sequence in sequences} | {definitions.project.timezone})
+    _zones(cursor, frozenset({zone_of(definitions, sequence) for sequence in sequences} | {definitions.project.timezone}))
 
 
 def introduce(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, introductions: Mapping[str, Introduction], now: datetime) -> None:
     """Write the starts of sequences and steps beside them; only a sequence that has started, and is not a draft, lets anybody in."""
-    for sequence in definitions.sequences.values():
-        said = introductions[sequence.id]
-        may_enter = said.start is not None and said.start <= now and sequence.status in ("active", "paused")
-        cursor.execute("UPDATE seqs SET start = $1, may_enter = $2 WHERE sequence = $3", [said.start, may_enter, sequence.id])
-        for step, start in said.step_starts.items():
-            cursor.execute("UPDATE steps SET start = $1 WHERE sequence = $2 AND step = $3", [start, sequence.id, step])
+    begun = [(sequence, introductions[sequence.id]) for sequence in definitions.sequences.values()]
+    put(cursor, "begun", pa.Table.from_pylist([
+        {"sequence": s.id, "start": said.start, "may_enter": said.start is not None and said.start <= now and s.status in ("active", "paused")} for s, said in begun
+    ], _BEGUN))  # fmt: skip
+    cursor.execute("UPDATE seqs SET start = b.start, may_enter = b.may_enter FROM begun b WHERE b.sequence = seqs.sequence")
+    put(cursor, "steps_begun", pa.Table.from_pylist([
+        {"sequence": s.id, "step": step, "start": start} for s, said in begun for step, start in said.step_starts.items()
+    ], _STEPS_BEGUN))  # fmt: skip
+    cursor.execute("UPDATE steps SET start = b.start FROM steps_begun b WHERE b.sequence = steps.sequence AND b.step = steps.step")
 
 
 def rename_steps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """8.7: what was decided under a step's old id counts for the step as it is called now. `said` keeps the id that the ledger has."""
-    cursor.execute("ALTER TABLE decided ADD COLUMN said VARCHAR")
-    cursor.execute("UPDATE decided SET said = step")
     for sequence in definitions.sequences.values():
         there = {step.id for step in sequence.steps}
         for step in sequence.steps:
@@ -90,7 +95,14 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> 
         "audience_max": sequence.audience.max if sequence.audience else None,
         "guarded": False,
         "backfilled": sequence.backfill is not None,
+        "on_a_date": dated and _is_date(definitions, sequence),
     }
+
+
+def _is_date(definitions: Definitions, sequence: Sequence) -> bool:
+    """Whether the trigger's field is a date; else it is a moment."""
+    field = trigger_path(definitions, sequence).field
+    return field is not None and field.type == "date"
 
 
 def reenter_of(sequence: Sequence) -> str:
@@ -132,10 +144,17 @@ def _reach_rows(definitions: Definitions, sequence: Sequence) -> list[dict[str, 
     return [{"sequence": sequence.id, "category": category, "topic": topic} for category, topic in sorted(pairs, key=str)]
 
 
-def _zones(cursor: duckdb.DuckDBPyConnection, zones: set[str]) -> None:
+def _zones(cursor: duckdb.DuckDBPyConnection, zones: frozenset[str]) -> None:
+    for table, rows in zip(("zone_offsets", "zone_walls"), _zone_tables(zones), strict=True):
+        append(cursor, table, rows)
+
+
+@lru_cache(maxsize=16)
+def _zone_tables(zones: frozenset[str]) -> tuple[pa.Table, pa.Table]:
     def us(offset: timedelta | None) -> int | None:
         return None if offset is None else int(offset.total_seconds()) * 1_000_000
 
     named = sorted(zones)
-    _append(cursor, "zone_offsets", [{"zone": zone, "utc_from": row.utc_from, "off": us(row.offset)} for zone in named for row in offsets(zone)])
-    _append(cursor, "zone_walls", [{"zone": z, "wall_from": row.wall_from, "off": us(row.offset), "fixed": row.fixed} for z in named for row in walls(z)])
+    instants = [{"zone": zone, "utc_from": row.utc_from, "off": us(row.offset)} for zone in named for row in offsets(zone)]
+    wall_times = [{"zone": z, "wall_from": row.wall_from, "off": us(row.offset), "fixed": row.fixed} for z in named for row in walls(z)]
+    return pa.Table.from_pylist(instants), pa.Table.from_pylist(wall_times)

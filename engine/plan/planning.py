@@ -10,8 +10,7 @@ import duckdb
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
-from engine.ledger.keys import define_send_key
-from engine.ledger.records import VIEW, Candidates, LedgerView
+from engine.ledger.records import Candidates, LedgerView
 from engine.plan.guards import first_runs, project_guards
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
@@ -20,7 +19,7 @@ from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
-from engine.plan.walking import walk
+from engine.plan.walking import forget_walk, walk
 
 ViewOf = Callable[[Candidates], LedgerView]
 
@@ -72,7 +71,6 @@ def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
     """The planner's empty tables, the definitions as rows, and the clock."""
     run(cursor, "timing")
     run(cursor, "tables")
-    define_send_key(cursor)
     cursor.execute("INSERT INTO clock VALUES ($1, 0, NULL)", [now])
     outline(cursor, definitions)
 
@@ -91,26 +89,38 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
 
 
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
-    for name in VIEW:
-        put(cursor, "known" if name == "enrollments" else name, view.tables[name])
+    for name in ("enrollments", "decided", "recent_sends", "occurrences", "controls", "suppressions"):
+        # `said` keeps the step's id as the ledger has it, where the step is called otherwise now.
+        put(cursor, "known" if name == "enrollments" else name, view.tables[name], "*, step AS said" if name == "decided" else "*")
     # A start of the whole project is a restore: nothing that was due before it is sent.
     cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
     introduce(cursor, definitions, introductions, now)
-    known_bases(cursor)
     rename_steps(cursor, definitions)
-    run(cursor, "gaps")
+    # What is not there costs nothing: most plans have no enrollment by hand, or nobody on the way.
+    if view.tables["enrollments"].num_rows:
+        known_bases(cursor)
+    if view.tables["recent_sends"].num_rows:
+        run(cursor, "gaps")
     return introductions
 
 
 def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, address_key: AddressKey) -> None:
     """Fill enrollments: who is considered in this plan (6.18)."""
     hand_made(cursor, definitions, view, now)
-    standings(cursor, definitions, now)
+    standings(cursor, definitions)
     manual_occurrences(cursor, definitions)
     audiences(cursor, definitions, now)
     people(cursor, definitions, address_key)
     members(cursor)
+    known = view.tables["enrollments"].num_rows > 0
+    if known:
+        run(cursor, "known_now")
+        if any(sequence.backfill is not None for sequence in definitions.sequences.values()):
+            run(cursor, "appended")
+    run(cursor, "candidates")
+    if known and any(reenter_of(sequence) != "every_occurrence" for sequence in definitions.sequences.values()):
+        run(cursor, "returning")
     run(cursor, "enrollments")
 
 
@@ -130,6 +140,7 @@ def _walk_guarded(
     over = [guard.sequence for guard in firsts if not guard.passed]
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
+        forget_walk(cursor)
         walk(cursor, definitions, now, sheets=sheets)
     return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
 

@@ -9,11 +9,13 @@ import duckdb
 import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
+from engine.definitions.variables import category_of
+from engine.facts.names import quoted
 from engine.messages.addresses import ADDRESS_PATTERN
 from engine.plan.statements import append, run
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
-from engine.relations.people import flagged, receivers
+from engine.relations.people import answers, receivers
 
 AddressKey = Callable[[str], str]
 
@@ -61,22 +63,21 @@ def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_
 
 
 def _answers(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """4.7: one record that says no silences its address; without one, one that says yes is enough."""
+    """4.7: one record that says no silences its address; without one, one that says yes is enough. Only marketing asks."""
+    if not any(category_of(definitions, template) == "marketing" for template in definitions.templates):
+        return
     crm = definitions.crm
     cursor.execute("INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'")
-    if crm.contact.unsubscribed is not None:
-        _answer(cursor, definitions, "refusals", crm.contact.unsubscribed, True, None)
-    for topic, field in crm.contact.consent.items():
-        _answer(cursor, definitions, "denials", field, False, topic)
-        _answer(cursor, definitions, "consents", field, True, topic)
-
-
-def _answer(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, table: str, field: str, value: bool, topic: str | None) -> None:
     binder = Binder()
-    said = sql(flagged(definitions.crm, field, value, binder))
-    cursor.execute(
-        f"INSERT INTO {table} SELECT address, $topic FROM ({said}) WHERE address IN (SELECT address FROM address_keys)", {**binder.values, "topic": topic}
-    )
+    select = answers(crm, binder)
+    if select is None:
+        return
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE said AS FROM ({sql(select)}) WHERE address IN (SELECT address FROM address_keys)", binder.values)
+    if crm.contact.unsubscribed is not None:
+        cursor.execute(f"INSERT INTO refusals SELECT DISTINCT address, NULL FROM said WHERE {quoted(crm.contact.unsubscribed)}")
+    for topic, field in crm.contact.consent.items():
+        cursor.execute(f"INSERT INTO denials SELECT DISTINCT address, $1 FROM said WHERE NOT {quoted(field)}", [topic])
+        cursor.execute(f"INSERT INTO consents SELECT DISTINCT address, $1 FROM said WHERE {quoted(field)}", [topic])
 
 
 def _locales(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:

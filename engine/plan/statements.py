@@ -21,11 +21,11 @@ def run(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         cursor.execute(sentence)
 
 
-def put(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    """Fill a temporary table of the same name and columns, made here when it is not there."""
+def put(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, columns: str = "*") -> None:
+    """Make a temporary table of these rows; `columns` may say more of them than they hold."""
     cursor.register("arriving", rows)
     try:
-        cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT * FROM arriving')
+        cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT {columns} FROM arriving')
     finally:
         cursor.unregister("arriving")
 

@@ -8,10 +8,14 @@ import duckdb
 import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
+from engine.ledger.keys import define_send_key, send_key
 from engine.ledger.records import CHANGES
 from engine.plan.introducing import Introduction
 from engine.plan.plan import COUNTERS, DECISIONS, SequenceSummary
+from engine.plan.statements import put
 
+_KEYED = pa.schema([(name, pa.string()) for name in ("sequence", "step", "entity", "record", "occurrence", "contact", "send_key")])
+_FEW = 5_000
 _FINAL = "('goal_met', 'exit_condition', 'cancelled', 'complete')"
 
 
@@ -21,10 +25,40 @@ def _table(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> 
 
 def close(cursor: duckdb.DuckDBPyConnection) -> None:
     """Give every decision about a step its send key, once; what follows reads `keyed`."""
+    about_steps = "SELECT sequence, step, entity, record, occurrence, contact FROM decisions WHERE step IS NOT NULL AND contact IS NOT NULL"
+    if _many(cursor, about_steps):
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE keyed AS SELECT *, CASE WHEN step IS NOT NULL AND contact IS NOT NULL "
+            "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions"
+        )
+        return
+    _name_keys(cursor, about_steps)
     cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE keyed AS SELECT *, CASE WHEN step IS NOT NULL AND contact IS NOT NULL "
-        "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions"
+        "CREATE OR REPLACE TEMP TABLE keyed AS SELECT d.*, n.send_key FROM decisions d LEFT JOIN named_keys n ON n.sequence = d.sequence "
+        "AND n.step = d.step AND n.entity = d.entity AND n.record = d.record AND n.occurrence = d.occurrence AND n.contact = d.contact"
     )
+
+
+def _many(cursor: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Whether SQL should make the keys, which it then can: it hashes quicker, but to bind the macro takes as long as thousands of keys in Python."""
+    (count,) = cursor.execute(f"SELECT count(*) FROM ({query})").fetchall()[0]
+    if count <= _FEW:
+        return False
+    define_send_key(cursor)
+    return True
+
+
+def _name_keys(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Fill named_keys with the send key of each row of the query."""
+    if _many(cursor, query):
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE named_keys AS SELECT *, send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR AS send_key "
+            f"FROM (SELECT DISTINCT * FROM ({query}))"
+        )
+        return
+    rows = cursor.execute(f"SELECT DISTINCT * FROM ({query})").fetchall()
+    named = [dict(zip(_KEYED.names, (*row, send_key(*row)), strict=True)) for row in rows]
+    put(cursor, "named_keys", pa.Table.from_pylist(named, _KEYED))
 
 
 def decisions(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -130,12 +164,13 @@ def _cancels(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
     """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more."""
     if not cursor.execute("SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
         return CHANGES["cancels"].empty_table()
+    _name_keys(cursor, "SELECT sequence, said AS step, entity, record, occurrence, contact FROM decided WHERE state = 'planned'")
     same = "{0}.sequence = d.sequence AND {0}.record = d.record AND {0}.occurrence = d.occurrence AND {0}.contact = d.contact"
     return _table(
         cursor,
-        "SELECT send_key(d.sequence, d.said, d.entity, d.record, d.occurrence, d.contact)::VARCHAR AS send_key, coalesce(max(n.reason), 'cancelled') AS reason "
-        f"FROM decided d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
-        f"WHERE d.state = 'planned' AND NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.said AND x.decision IN ('send', 'skip')) "
-        "GROUP BY d.sequence, d.said, d.entity, d.record, d.occurrence, d.contact ORDER BY 1",
+        "SELECT d.send_key, coalesce(max(n.reason), 'cancelled') AS reason "
+        f"FROM named_keys d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
+        f"WHERE NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.step AND x.decision IN ('send', 'skip')) "
+        "GROUP BY d.send_key ORDER BY 1",
         CHANGES["cancels"],
     )

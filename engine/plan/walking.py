@@ -7,16 +7,13 @@ from datetime import datetime
 import duckdb
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import Sequence
+from engine.definitions.sequences import Sequence, Step
 from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
 
 
 def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, *, sheets: bool = False) -> None:
     """Fill decisions for every considered enrollment, and unreached for records with nobody; `sheets` keeps what each gate saw."""
-    for table in ("decisions", "holds", "chosen", "missing", "sheets"):
-        cursor.execute(f"DELETE FROM {table}")
-    cursor.execute("DELETE FROM named WHERE reason = 'no_recipient_yet'")
     for sequence in _sorted(definitions):
         for name, rule in rules_of(sequence).items():
             cursor.execute(
@@ -26,14 +23,26 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
             )
             holds_for(cursor, definitions, sequence, rule, name, "pairs", now)
     run(cursor, "start_walk")
-    longest = max((len(sequence.steps) for sequence in definitions.sequences.values()), default=0)
-    for position in range(longest + 1):
+    position = _next_position(cursor, -1)
+    while position is not None:
         cursor.execute("UPDATE clock SET pass = $1", [position])
-        if not _one("SELECT count(*) FROM walk, clock WHERE pos = pass AND NOT done", cursor):
-            continue
         _pass(cursor, definitions, position, now)
         if sheets:
             run(cursor, "sheets")
+        position = _next_position(cursor, position)
+
+
+def forget_walk(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Empty what a walk filled, before another."""
+    for table in ("decisions", "holds", "chosen", "missing", "sheets"):
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute("DELETE FROM named WHERE reason = 'no_recipient_yet'")
+
+
+def _next_position(cursor: duckdb.DuckDBPyConnection, position: int) -> int | None:
+    """The first position behind this one at which anybody stands."""
+    row = cursor.execute("SELECT min(pos) FROM walk WHERE pos > $1", [position]).fetchone()
+    return row[0] if row else None
 
 
 def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
@@ -45,7 +54,7 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
         if isinstance(step.template, str) or all(definitions.templates[choice.use].status == "active" for choice in step.choices):
             continue
         cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND NOT done AND sequence = $1",
+            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND sequence = $1",
             [sequence.id],
         )
         choose(cursor, definitions, sequence, step, "pairs", now)
@@ -53,22 +62,35 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
 
 def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
     _choose_first(cursor, definitions, position, now)
+    run(cursor, "pass_here")
+    if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
+        run(cursor, "pass_waits")
     run(cursor, "pass_due")
-    waiting = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
+    reached = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
     for sequence in _sorted(definitions):
-        if sequence.id not in waiting:
-            continue
-        step = sequence.steps[position]
-        if step.if_ is None and isinstance(step.template, str):
-            continue
-        cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id]
-        )
-        if step.if_ is not None:
-            holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
-        if not isinstance(step.template, str) and all(definitions.templates[choice.use].status == "active" for choice in step.choices):
-            choose(cursor, definitions, sequence, step, "pairs", now)
-    run(cursor, "pass_gates")
+        if sequence.id in reached:
+            _ask(cursor, definitions, sequence, sequence.steps[position], now)
+    if reached:
+        run(cursor, "pass_gates")
+        _find_missing(cursor, definitions, now)
+        run(cursor, "pass_judge")
+    else:
+        cursor.execute("DELETE FROM judged")
+    run(cursor, "pass_decide")
+
+
+def _ask(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: Step, now: datetime) -> None:
+    """The rules of one step, of those for whom it is due."""
+    if step.if_ is None and isinstance(step.template, str):
+        return
+    cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
+    if step.if_ is not None:
+        holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
+    if not isinstance(step.template, str) and all(definitions.templates[choice.use].status == "active" for choice in step.choices):
+        choose(cursor, definitions, sequence, step, "pairs", now)
+
+
+def _find_missing(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
     passing = "step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL"
     groups = cursor.execute(
         f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL", [definitions.project.fallback]
@@ -80,13 +102,7 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
             [sequence_id, step_id, template, locale, is_record],
         )
         find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now, of_record=is_record)
-    run(cursor, "pass_decide")
 
 
 def _sorted(definitions: Definitions) -> list[Sequence]:
     return sorted(definitions.sequences.values(), key=lambda sequence: sequence.id)
-
-
-def _one(query: str, cursor: duckdb.DuckDBPyConnection) -> int:
-    row = cursor.execute(query).fetchone()
-    return int(row[0]) if row else 0

@@ -33,5 +33,5 @@ class Binder:
 
 
 def sql(expression: exp.Expression) -> str:
-    """The expression as DuckDB's SQL."""
-    return expression.sql(dialect="duckdb")
+    """The expression as DuckDB's SQL. It is used up: writing it may alter it, and a copy costs as much again."""
+    return expression.sql(dialect="duckdb", copy=False)

@@ -23,18 +23,17 @@ import yaml
 from engine.definitions.definitions import Definitions
 from engine.definitions.loading import load
 from engine.definitions.trees import MemoryTree
-from engine.facts.reading import snapshot_of_rows
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import Pseudonyms
 from engine.ledger.records import Changes, Claimed, Dispatch, Frozen, Run, Settlement
 from engine.plan.plan import Plan, SequenceSummary
 from engine.plan.planning import make_plan
+from tests.quick import Records, new_ledger
 
 from .base import Row, base_files, company, contact
 
 KEY = Pseudonyms(b"stories" * 6)
-BEGAN = datetime(2000, 1, 1)
 # What tells the entity of a row that a story gives.
 _OWN_FIELD = {"end_date": "contract", "signed_at": "contract", "number": "contract", "due_date": "invoice", "email": "contact", "industry": "company"}
 
@@ -50,11 +49,10 @@ class Story:
     allowed: Mapping[str, float] = field(default_factory=dict)
     ledger: DuckdbLedger = field(init=False)
     definitions: Definitions = field(init=False)
+    records: Records = field(default_factory=Records, init=False)
 
     def __post_init__(self) -> None:
-        path = self.folder / "ledger.duckdb"
-        DuckdbLedger.create(path, "stories", "dev", now=BEGAN, pseudonyms=KEY)
-        self.ledger = DuckdbLedger.open(path, "stories", "dev", command="test", now=BEGAN, pseudonyms=KEY)
+        self.ledger = new_ledger(self.folder, "stories", KEY)
         self.load()
 
     # --- what is there ------------------------------------------------------------------------------------------------
@@ -102,8 +100,8 @@ class Story:
         return self.lines(self.planned(at), of=of)
 
     def planned(self, at: str) -> Plan:
-        with snapshot_of_rows(self.definitions, self.rows, now=self.utc(at)) as snapshot:
-            return make_plan(self.definitions, snapshot, self.ledger.view, self.utc(at), environment="dev", address_key=KEY.address_key, allowed=self.allowed)
+        snapshot = self.records.snapshot(self.definitions, self.rows, self.utc(at))
+        return make_plan(self.definitions, snapshot, self.ledger.view, self.utc(at), environment="dev", address_key=KEY.address_key, allowed=self.allowed)
 
     def apply(self, at: str, *, of: str | None = None, **ends: str) -> list[str]:
         """Plan, write, and settle every send; `person1="failed"` is what becomes of that address."""
@@ -236,6 +234,7 @@ class Teller:
     def close(self) -> None:
         for story in self.stories:
             story.ledger.close()
+            story.records.close()
 
 
 def teller(folder: Path) -> Iterator[Teller]:

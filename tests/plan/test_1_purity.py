@@ -14,11 +14,12 @@ import yaml
 
 from engine.errors import LedgerRefused
 from engine.ledger.duckdb import DuckdbLedger
+from tests.quick import BEGAN
 from tests.runs.ground import Ground
 
 from .base import contact, contract
 from .samples import RENEWAL, TRIAL
-from .story import BEGAN, KEY, Story, Teller
+from .story import KEY, Story, Teller
 
 
 def two_sequences(tell: Teller) -> Story:

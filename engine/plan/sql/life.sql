@@ -1,6 +1,6 @@
 -- When each step of a date trigger's occurrence is due, and until when it may go (5.1, 5.2, 5.6); once per distinct value.
 CREATE OR REPLACE TEMP TABLE due_source AS
-SELECT b.sequence, b.occurrence, st.pos, st.active, st.exp_count, st.exp_unit, s.zone, st.sign, st.count, st.unit, st.at_us, false AS next_day,
+SELECT b.sequence, b.occurrence, st.pos, st.active, st.exp_count, st.exp_unit, s.zone, st.sign, st.count, st.unit, st.at_us,
     b.base_at AS from_at,
     -- A base that is a date has the step's or the sequence's time of day, else 09:00.
     CASE WHEN b.base_date IS NOT NULL THEN b.base_date + to_microseconds(coalesce(st.at_us, s.at_us, 32400000000)) END AS from_wall
@@ -9,7 +9,7 @@ WHERE s.kind = 'date';
 
 CREATE OR REPLACE TEMP TABLE expiry_source AS
 SELECT sequence, occurrence, pos, active, zone, moved_at AS due, moved_at AS from_at, NULL::TIMESTAMP AS from_wall,
-    1 AS sign, exp_count AS count, exp_unit AS unit, NULL::BIGINT AS at_us, false AS next_day
+    1 AS sign, exp_count AS count, exp_unit AS unit, NULL::BIGINT AS at_us
 FROM moved('due_source');
 
 CREATE OR REPLACE TEMP TABLE dues AS

@@ -8,10 +8,11 @@ SELECT p.contact, t.topic,
     END AS fault
 FROM people p CROSS JOIN (SELECT DISTINCT topic FROM templates WHERE category = 'marketing') t;
 
+-- Who can get at least one of the sequence's mails (4.2).
 CREATE OR REPLACE TEMP TABLE mailable AS
-SELECT DISTINCT r.sequence, p.contact
-FROM reach r CROSS JOIN people p
-LEFT JOIN marketing_faults m ON m.contact = p.contact AND m.topic IS NOT DISTINCT FROM r.topic AND r.category = 'marketing'
+SELECT DISTINCT a.sequence, a.contact
+FROM audience a JOIN people p USING (contact) JOIN reach r USING (sequence)
+LEFT JOIN marketing_faults m ON m.contact = a.contact AND m.topic IS NOT DISTINCT FROM r.topic AND r.category = 'marketing'
 WHERE p.fault IS NULL AND p.active AND p.suppressed IS NULL AND m.fault IS NULL;
 
 CREATE OR REPLACE TEMP TABLE members AS

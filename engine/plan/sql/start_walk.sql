@@ -12,7 +12,7 @@ SELECT sequence, record, occurrence, contact, max(pos) AS furthest,
     arg_max(decided_at, (decided_at, state <> 'skipped', coalesce(pos, -1))) AS last_decided
 FROM ordered GROUP BY ALL;
 
-CREATE OR REPLACE TEMP TABLE numbered AS SELECT row_number() OVER (ORDER BY sequence, record, occurrence, contact) AS id, * FROM enrollments;
+CREATE OR REPLACE TEMP TABLE numbered AS SELECT row_number() OVER () AS id, * FROM enrollments;
 
 CREATE OR REPLACE TEMP TABLE stops AS
 SELECT e.id, bool_or(c.action = 'stopped') AS stopped,
@@ -68,9 +68,9 @@ WHERE s.may_enter AND NOT s.is_contact AND s.status = 'active' AND g.record IS N
         AND (c.scope = 'project' OR (c.scope = 'sequence' AND c.sequence = o.sequence)));
 
 CREATE OR REPLACE TEMP TABLE walk AS
-SELECT id, sequence, entity, record, occurrence, contact, base_date, base_at, pos, prev_at, held, false AS is_record, false AS done
+SELECT id, sequence, entity, record, occurrence, contact, base_date, base_at, pos, prev_at, held, false AS is_record
 FROM standings WHERE held IS NOT NULL OR (ended IS NULL AND gone IS NULL AND in_audience)
 UNION ALL
-SELECT -row_number() OVER (ORDER BY sequence, record, occurrence), sequence, entity, record, occurrence, '', base_date, base_at,
-    coalesce(furthest + 1, 0), prev_at, NULL, true, false
+SELECT -row_number() OVER (), sequence, entity, record, occurrence, '', base_date, base_at,
+    coalesce(furthest + 1, 0), prev_at, NULL, true
 FROM lonely;

@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER, known_from TIME
 CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
-    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN
+    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
@@ -17,14 +17,24 @@ CREATE OR REPLACE TEMP TABLE templates (template VARCHAR, category VARCHAR, topi
 CREATE OR REPLACE TEMP TABLE opt_ins (topic VARCHAR);
 CREATE OR REPLACE TEMP TABLE locales (template VARCHAR, wanted VARCHAR, locale VARCHAR);
 
+-- Time zones: from which instant, and from which wall time, which offset from UTC holds; `fixed` is the instant of a wall time that does not exist.
+CREATE OR REPLACE TEMP TABLE zone_offsets (zone VARCHAR, utc_from TIMESTAMP, off BIGINT);
+CREATE OR REPLACE TEMP TABLE zone_walls (zone VARCHAR, wall_from TIMESTAMP, off BIGINT, fixed TIMESTAMP);
+
+-- The value of each date trigger for each record of its entity.
+CREATE OR REPLACE TEMP TABLE valued (sequence VARCHAR, record VARCHAR, value_at TIMESTAMP, in_range BOOLEAN, matches BOOLEAN);
 -- Occurrences: the distinct values of date triggers, when each of their steps is due, and their life (3.6).
 CREATE OR REPLACE TEMP TABLE bases (sequence VARCHAR, occurrence VARCHAR, value_at TIMESTAMP, base_date DATE, base_at TIMESTAMP, records BIGINT);
+CREATE OR REPLACE TEMP TABLE dues (sequence VARCHAR, occurrence VARCHAR, pos INTEGER, due TIMESTAMP, own_expiry TIMESTAMP, expiry TIMESTAMP);
+CREATE OR REPLACE TEMP TABLE life (sequence VARCHAR, occurrence VARCHAR, opens TIMESTAMP, closes TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE occ (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_date DATE, base_at TIMESTAMP, override BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE taken (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_at TIMESTAMP, source VARCHAR, override BOOLEAN, fresh BOOLEAN, note VARCHAR
 );
+-- When a step may go again for a record (3.8), where a gap is kept.
+CREATE OR REPLACE TEMP TABLE gap_sends (sequence VARCHAR, step VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, free_at TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE standing (sequence VARCHAR, record VARCHAR, matches BOOLEAN, occurrence VARCHAR);
 CREATE OR REPLACE TEMP TABLE named (sequence VARCHAR, reason VARCHAR, records BIGINT);
 
@@ -37,16 +47,38 @@ CREATE OR REPLACE TEMP TABLE refusals (address VARCHAR, topic VARCHAR);
 CREATE OR REPLACE TEMP TABLE denials (address VARCHAR, topic VARCHAR);
 CREATE OR REPLACE TEMP TABLE consents (address VARCHAR, topic VARCHAR);
 
+-- Enrollments that the ledger knows, as they stand now; and who may not enter a sequence again, until when (3.9).
+CREATE OR REPLACE TEMP TABLE known_now (
+    sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, base_date DATE, base_at TIMESTAMP, exit_at TIMESTAMP,
+    exit_reason VARCHAR, exit_final BOOLEAN, live BOOLEAN, record_there BOOLEAN, gone VARCHAR, in_audience BOOLEAN, contact_there BOOLEAN, lives_again BOOLEAN
+);
+CREATE OR REPLACE TEMP TABLE barred (sequence VARCHAR, contact VARCHAR, lives BOOLEAN, free_at TIMESTAMP);
+
 -- Rules judged for pairs of record and contact: what is in here holds. `chosen` is the template of a step with several.
 CREATE OR REPLACE TEMP TABLE holds (sequence VARCHAR, rule VARCHAR, record VARCHAR, contact VARCHAR);
 CREATE OR REPLACE TEMP TABLE chosen (sequence VARCHAR, step VARCHAR, record VARCHAR, contact VARCHAR, template VARCHAR);
 CREATE OR REPLACE TEMP TABLE missing (sequence VARCHAR, step VARCHAR, record VARCHAR, contact VARCHAR, variable VARCHAR);
 
+-- The due moments of `wait` steps at this pass.
+CREATE OR REPLACE TEMP TABLE waits (id BIGINT, due TIMESTAMP, expiry TIMESTAMP);
+-- Those whose step is due at this pass, and the first gate that does not pass.
+CREATE OR REPLACE TEMP TABLE judged (
+    id BIGINT, sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, step VARCHAR, pos INTEGER, due TIMESTAMP,
+    expiry TIMESTAMP, is_record BOOLEAN, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR, address VARCHAR, address_key VARCHAR,
+    name VARCHAR, step_fault VARCHAR, taken_in_ledger BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, winner VARCHAR, reason VARCHAR
+);
 CREATE OR REPLACE TEMP TABLE decisions (
     decision VARCHAR, reason VARCHAR, sequence VARCHAR, step VARCHAR, pos INTEGER, entity VARCHAR, record VARCHAR, occurrence VARCHAR,
     contact VARCHAR, due TIMESTAMP, expiry TIMESTAMP, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR,
     address VARCHAR, address_key VARCHAR, name VARCHAR, detail VARCHAR
 );
+
+-- The key of a date is the date, of a timestamp its UTC instant; a fraction of a second stands only where there is one (3.1).
+CREATE OR REPLACE TEMP MACRO occurrence_key(moment, on_a_date) AS CASE
+    WHEN on_a_date THEN strftime(moment, '%Y-%m-%d')
+    WHEN moment = date_trunc('second', moment) THEN strftime(moment, '%Y-%m-%dT%H:%M:%SZ')
+    ELSE strftime(moment, '%Y-%m-%dT%H:%M:%S.%fZ')
+END;
 
 -- Keys that are whole numbers sort by value, others by code point after them.
 CREATE OR REPLACE TEMP MACRO whole(k) AS TRY_CAST(CASE WHEN regexp_full_match(k, '-?[0-9]{1,37}') THEN k END AS HUGEINT);

@@ -1,0 +1,26 @@
+-- What became of the enrollments that the ledger knows: whether their reason still stands, and who is in the audience (6.3, 6.4).
+CREATE OR REPLACE TEMP TABLE judged_known AS
+SELECT k.sequence, k.entity, k.record, k.occurrence, k.contact, k.base_date, k.base_at, k.exit_at, k.exit_reason, k.exit_final,
+    k.exit_reason IS NULL AS live,
+    st.record IS NOT NULL AS record_there,
+    CASE
+        WHEN s.sequence IS NULL OR s.status = 'archived' THEN 'sequence_removed'
+        WHEN st.record IS NULL THEN 'trigger_gone'
+        WHEN s.kind = 'date' AND t.occurrence IS NOT NULL THEN 'trigger_changed'
+        WHEN s.kind = 'manual' AND t.occurrence IS NULL AND k.base_date IS NOT NULL THEN 'trigger_changed'
+        WHEN s.kind = 'date' AND (NOT st.matches OR st.occurrence IS NULL) THEN 'trigger_gone'
+        WHEN s.kind = 'date' AND st.occurrence <> k.occurrence THEN 'date_moved'
+        WHEN s.kind = 'manual' AND t.occurrence IS NULL THEN 'trigger_gone'
+    END AS gone,
+    CASE WHEN s.is_contact THEN st.record IS NOT NULL ELSE m.contact IS NOT NULL END AS in_audience,
+    p.contact IS NOT NULL AS contact_there
+FROM known k
+LEFT JOIN seqs s ON s.sequence = k.sequence
+LEFT JOIN standing st ON st.sequence = k.sequence AND st.record = k.record
+LEFT JOIN taken t ON t.sequence = k.sequence AND t.record = k.record AND t.occurrence = k.occurrence
+LEFT JOIN members m ON m.sequence = k.sequence AND m.record = k.record AND m.contact = k.contact AND m.inside
+LEFT JOIN people p ON p.contact = k.contact;
+
+-- 3.10: the cause is gone and the occurrence is the same.
+INSERT INTO known_now
+SELECT k.*, NOT k.live AND k.gone IS NULL AND k.in_audience AND NOT k.exit_final FROM judged_known k;
