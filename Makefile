@@ -5,6 +5,7 @@ ENGINE := $(VENV)/bin/engine
 DEMO := state/demo
 DEMO_NOW := 2026-11-23T09:00:00+07:00
 WORKERS ?= 2
+PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-browser soak bench check docs clean setup-extra lock
@@ -15,7 +16,7 @@ help:  ## what there is
 install: $(VENV)/.installed  ## a virtual environment with everything, pinned by hash
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	test -x $(PY) || python3 -m venv $(VENV)
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
@@ -24,7 +25,7 @@ demo: install  ## a plan, an apply, and mails to look at
 	$(PY) -m engine.library.demo --at $(DEMO_NOW) $(DEMO)
 
 test: install  ## the tests, with pip alone
-	$(PY) -m pytest -n $(WORKERS) -m "not browser and not soak and not bench"
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not soak and not bench"
 
 test-browser: install  ## pages and mails in Debian's chromium
 	$(PY) -m pytest -m browser -rs

@@ -19,7 +19,8 @@ from engine.ledger.pseudonyms import make_pseudonym_key
 from engine.runs.applying import Applied, apply
 from engine.runs.opening import Site, open_site
 from tests.plan.base import COLUMNS, TABLES, Row, base_files, company, contact
-from tests.plan.story import BEGAN, entity_of, sequences
+from tests.plan.story import entity_of, sequences
+from tests.quick import BEGAN
 
 
 @dataclass

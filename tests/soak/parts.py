@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
-SLICE = 10
+SLICE = 50
 # What the other parts run.
 ELSEWHERE = ("tests/crash/", "tests/oracle/test_engine_agrees.py")
 # A slice's own words about what it counted, of the tests that print them.
@@ -43,7 +43,7 @@ class Found:
 
 
 def oracle() -> list[Slice]:
-    """Worlds 0 to 4999, 10 a slice."""
+    """Worlds 0 to 4999, some a slice."""
     python = (sys.executable, "-m", "tests.soak.oracle")
     starts = range(0, ORACLE_CASES, SLICE)
     return [Slice("oracle", f"worlds {first} to {first + SLICE - 1}", (*python, str(first), str(first + SLICE)), SLICE) for first in starts]
