@@ -16,7 +16,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -74,6 +74,7 @@ class ScriptedServer:
     script: Script | Mapping[str, Act] | None = None
     extensions: tuple[str, ...] = ("SIZE 1000000",)
     tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
     on_accept: Callable[[Accepted], None] | None = None
     accepted: list[Accepted] = field(default_factory=list)
     rcpts: list[str] = field(default_factory=list)
@@ -116,21 +117,33 @@ class ScriptedServer:
             threading.Thread(target=self._talk, args=(connection, number), daemon=True).start()
 
     def _talk(self, connection: socket.socket, number: int) -> None:
+        session = _Session(self, connection, number)
         try:
-            _Session(self, connection, number).run()
+            session.run()
         except (OSError, _Dropped):
             pass
         finally:
             with self._lock:
-                self._open.discard(connection)
+                self._open -= {connection, session.connection}
+            session.connection.close()
             connection.close()
 
-    def act(self, connection: int, verb: str) -> Act | None:
+    def took_over(self, connection: socket.socket) -> None:
+        """TLS makes another socket, which has taken the handle of the first one."""
+        with self._lock:
+            self._open.add(connection)
+
+    def another_transaction(self) -> int:
+        with self._lock:
+            self.transactions += 1
+            return self.transactions
+
+    def act(self, connection: int, transaction: int, verb: str) -> Act | None:
         if self.script is None:
             return None
         if isinstance(self.script, Mapping):
             return self.script.get(verb)
-        return self.script(connection, self.transactions, verb)
+        return self.script(connection, transaction, verb)
 
 
 class _Dropped(Exception):
@@ -142,8 +155,16 @@ class _Session:
         self.server, self.connection, self.number = server, connection, number
         self.buffer = b""
         self.encrypted = False
+        self.transaction = 0
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.server.took_over(self.connection)
+        self.buffer, self.encrypted = b"", True
 
     def run(self) -> None:
+        if self.server.implicit_tls and self.server.tls is not None:
+            self.encrypt(self.server.tls)
         self.answer("CONNECT")
         sender, recipients = "", list[str]()
         while True:
@@ -158,10 +179,9 @@ class _Session:
                 self.answer("EHLO", said.encode())
             elif verb == "STARTTLS" and self.server.tls is not None:
                 self.answer("STARTTLS")
-                self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-                self.buffer, self.encrypted = b"", True
+                self.encrypt(self.server.tls)
             elif verb == "MAIL":
-                self.server.transactions += 1
+                self.transaction = self.server.another_transaction()
                 sender, recipients = _address(line), []
                 self.answer("MAIL")
             elif verb == "RCPT":
@@ -180,22 +200,26 @@ class _Session:
                 self.connection.sendall(b"500 5.5.2 what\r\n")
 
     def take(self, sender: str, recipients: tuple[str, ...]) -> None:
-        body = self.server.act(self.number, "BODY")
+        body = self.act("BODY")
         if body is not None:
             self.perform(body)
         data = self.until(b"\r\n.\r\n")
-        act = self.server.act(self.number, "DOT")
+        act = self.act("DOT")
         if act is None or act.accept:
             unstuffed = re.sub(rb"(?m)^\.(?=.)", b"", data.removesuffix(b".\r\n"))
             message = Accepted(sender, recipients, unstuffed)
             self.server.accepted.append(message)
             if self.server.on_accept:
                 self.server.on_accept(message)
-        self.answer("DOT")
+        # Asked once: whether it is accepted and what is said of it are one decision.
+        self.perform(act or Act(_NORMAL["DOT"]))
+
+    def act(self, verb: str) -> Act | None:
+        return self.server.act(self.number, self.transaction or self.server.transactions, verb)
 
     def answer(self, verb: str, normal: bytes = b"") -> bool:
         """Answer as scripted or as usual; True when the answer is the usual one, or the usual with something more."""
-        act = self.server.act(self.number, verb)
+        act = self.act(verb)
         usual = normal or _NORMAL[verb]
         if act is None:
             self.connection.sendall(usual)
@@ -319,30 +343,28 @@ def mail_server(tls: ssl.SSLContext | None = None, *, username: str = "", passwo
 # --- a process of its own ------------------------------------------------------------------------------------------
 
 
-def _main() -> None:
+def serve(words: Sequence[str] | None = None, until: Callable[[], object] = lambda: sys.stdin.read()) -> None:
+    """Serve as the words of the command line say, until the call returns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("log", type=Path)
     parser.add_argument("--refuse", type=float, default=0.0, help="share of messages refused with a 4yz at the dot")
     parser.add_argument("--drop", type=float, default=0.0, help="share of connections dropped before the dot")
     parser.add_argument("--mute", type=float, default=0.0, help="share of messages accepted, and the answer lost")
     parser.add_argument("--slow", type=float, default=0.0, help="seconds before each answer to the dot")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     chance = random.Random(1)
     log = options.log.open("a", encoding="utf-8", buffering=1)
     lock = threading.Lock()
-    drawn = threading.local()
 
     def script(connection: int, transaction: int, verb: str) -> Act | None:
         if verb == "BODY" and chance.random() < options.drop:
             return Act(then="drop")
         if verb == "DOT":
-            # The server asks twice at the dot, whether to accept and what to say: both must hear the same.
-            if getattr(drawn, "of", None) != transaction:
-                drawn.of, drawn.value = transaction, chance.random()
-                time.sleep(options.slow)
-            if drawn.value < options.refuse:
+            drawn = chance.random()
+            time.sleep(options.slow)
+            if drawn < options.refuse:
                 return Act(b"451 4.3.0 later\r\n")
-            if drawn.value < options.refuse + options.mute:
+            if drawn < options.refuse + options.mute:
                 return Act(then="drop", accept=True)
         return None
 
@@ -352,8 +374,8 @@ def _main() -> None:
 
     with ScriptedServer(script, on_accept=write) as server:
         print(server.port, flush=True)
-        sys.stdin.read()
+        until()
 
 
 if __name__ == "__main__":
-    _main()
+    serve()

@@ -20,6 +20,7 @@ _STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sen
 @click.argument("saved", required=False, metavar="")
 @click.option("--allow", multiple=True, metavar="GUARD=N", help="Raise a guard for this run; needs --reason, and is recorded.")
 @click.option("--reason", default="", metavar="TEXT", help="Why a guard is raised.")
+@click.option("--plan-only", is_flag=True, help="Record what is due and send nothing: `engine deliver` sends it.")
 @format_option("text", "json")
 @pii_option
 @now_option
@@ -27,7 +28,7 @@ _STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sen
 @later_option("--job")
 @later_option("--expect-digest")
 @pass_door
-def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, format_: str, show_pii: bool) -> int:
+def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, plan_only: bool, format_: str, show_pii: bool) -> int:
     """Plan under the lock, check the guards, send what is due, record it.
 
     Run it as often as you like: what was sent is never sent again. Exit 3 when a guard holds something back, 5 while another
@@ -44,8 +45,17 @@ def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, fo
     from engine.views.naming import Naming
 
     site = door.site()
-    with _progress(door) as progress:
-        applied = applying.apply(site, environ=door.environ, allowed=allowed, reason=reason.strip(), by=user(), progress=progress)
+    with watched(door) as progress:
+        applied = applying.apply(
+            site,
+            environ=door.environ,
+            allowed=allowed,
+            reason=reason.strip(),
+            by=user(),
+            live=door.now_said is None,
+            plan_only=plan_only,
+            progress=progress,
+        )
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     if format_ == "json":
         door.out(view.as_json(applied, naming))
@@ -78,7 +88,7 @@ def _allowed(text: str) -> tuple[str, float]:
 
 
 @contextmanager
-def _progress(door: Door) -> Iterator[Callable[[str, int, int], None]]:
+def watched(door: Door) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on stderr where that is a terminal; nothing elsewhere."""
     import sys
 

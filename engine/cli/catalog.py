@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
     "Run": (
         Entry("plan", "plan:plan", "Who gets what now, why, and why not. Nothing is written."),
         Entry("apply", "apply:apply", "Do what is due: plan, check the guards, send, record."),
+        Entry("deliver", "deliver:deliver", "Send what an apply has planned; as many at once as you like."),
         Entry("explain", "explain:explain", "Every gate for one contact or record; or what a code means."),
         Entry("status", "status:status", "Stops, pauses, the last runs, doubts."),
     ),
@@ -57,7 +58,9 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("show", "show:show", "One send: its run, its commit, the mail as it was sent."),
         Entry("resolve", "resolve:resolve", "Settle a send whose outcome is unknown."),
         Entry("forget", "forget:forget", "Erase what is personal about a contact, or is old."),
-        Entry("state", "state:state", "The ledger's care: create, backup, verify, restore."),
+        Entry("compare", "compare:compare", "Our plans beside another system's log; nothing is written."),
+        Entry("import", "import_group:import_", "Take over another system's log, people and definitions."),
+        Entry("state", "state:state", "The ledger's care: create, backup, restore, move …"),
     ),
 }
 
@@ -65,12 +68,9 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 LATER: Mapping[str, str] = {
     "test": "campaign tests",
     "simulate": "the plans of the coming days",
-    "compare": "our plan beside another system's log",
     "event": "events from outside",
     "snapshot": "saved snapshots of the CRM",
     "ci": "CI files",
-    "import": "taking over from another system",
-    "deliver": "delivering without planning",
     "studio": "pages to edit the files",
     "schedule": "the job for a scheduler",
     "serve": "the web service",

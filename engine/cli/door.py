@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "engine.yaml"
 # Wider lines are harder to read than to scroll.
 WIDEST = 110
+NARROWEST = 40
 
 
 @dataclass
@@ -83,10 +84,10 @@ class Door:
 
     @cached_property
     def width(self) -> int:
-        """How many columns a line may have: the terminal's, or 80 where there is none."""
+        """How many columns a line may have: the terminal's, but 40 at least; 80 where there is none."""
         import shutil
 
-        return max(60, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+        return max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
 
     @cached_property
     def ink(self) -> Ink:
@@ -142,19 +143,34 @@ def instant(text: str, option: str) -> datetime:
         raise WrongUsage(f"{option} {text!r} is out of range") from None
 
 
-def _is_terminal(stream: IO[str]) -> bool:
+def _is_terminal(stream: IO[str] | None) -> bool:
     try:
-        return stream.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:
         return False
 
 
-def _write(stream: IO[str], text: str) -> None:
-    """Write and flush. Where the reader has gone (`| head`) the rest is dropped quietly, and the exit code stays the command's."""
+def _write(stream: IO[str] | None, text: str) -> None:
+    """Write and flush. Where the reader has gone (`| head`, `>&-`) the rest is dropped quietly, and the exit code stays the command's.
+
+    EngineError where it cannot be written for another reason, such as a full disk.
+    """
+    if stream is None:
+        return
     try:
         click.echo(text, file=stream, nl=False, color=True)
         stream.flush()
     except BrokenPipeError:
-        gone = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(gone, stream.fileno())
-        os.close(gone)
+        _discard(stream)
+    except OSError as error:
+        _discard(stream)
+        raise EngineError(
+            f"the output cannot be written: {error.strerror}", help="look at the disk that it goes to; what the command did is done, only its report is lost"
+        ) from None
+
+
+def _discard(stream: IO[str]) -> None:
+    """What is still in the buffer goes nowhere, so that the end of the process does not stumble over it."""
+    gone = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(gone, stream.fileno())
+    os.close(gone)

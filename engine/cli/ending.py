@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -49,6 +50,9 @@ def ended_calmly(command: click.Command, arguments: Sequence[str] | None = None)
     except EngineError as error:
         _say_failure(error, door)
         return error.exit_code
+    except OSError as error:
+        _say_os(error, door)
+        return 1
     except Exception as error:
         _say_unexpected(error)
         return 1
@@ -80,6 +84,19 @@ def _say_failure(error: EngineError, door: Door) -> None:
         click.echo(f"  cause: {type(cause).__name__}", err=True)
     if error.help:
         click.echo(f"  = help: {for_terminal(error.help)}", err=True)
+
+
+def _say_os(error: OSError, door: Door) -> None:
+    """A file or a folder that cannot be used. The system's words name the path, never what is in it."""
+    from engine.views.escaping import for_terminal
+
+    with suppress(OSError):
+        what = f"{error.filename} cannot be used" if error.filename else "a file, a folder or the output cannot be used"
+        click.echo(f"error: {door.mask(for_terminal(what))}: {error.strerror or type(error).__name__}", err=True)
+        click.echo("  = help: look at the path, its rights and the room on its disk", err=True)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
 
 
 def _say_problems(error: DefinitionsInError, door: Door) -> None:

@@ -6,7 +6,7 @@ import click
 
 from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, page_options, pass_door, pii_option
-from engine.cli.ordering import record_named
+from engine.cli.ordering import note_unknown, record_named
 
 
 @click.command()
@@ -35,5 +35,6 @@ def enrollments(
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone
     door.say_age(copied_at, zone)
+    note_unknown(door, site.definitions, sequence)
     door.out(view.enrollments_json(page, naming, zone) if format_ == "json" else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink))
     return 0

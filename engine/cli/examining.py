@@ -80,18 +80,19 @@ def _facts(site: Site) -> Iterator[Finding]:
 
 
 def _ledger(site: Site) -> Finding:
-    from engine.ledger.duckdb.files import LedgerFiles, who_holds
-
     try:
         with site.read_ledger() as ledger:
-            head, states = ledger.head(), ledger.status().states
+            head, states, holder, warnings = ledger.head(), ledger.status().states, ledger.holder(), ledger.warnings()
     except EngineError as error:
         return Finding("ledger", "bad", error.message, error.help)
-    holder = who_holds(LedgerFiles(site.ledger_path))
+    except OSError as error:
+        return Finding("ledger", "bad", f"{error.filename or 'its file'} cannot be used: {error.strerror}", "look at its rights and the room on its disk")
     if states.get("unknown"):
         return Finding(
             "ledger", "note", f"{counted(states['unknown'], 'send')} whose outcome nobody knows", "`engine sends --state unknown`, then `engine resolve`"
         )
+    if warnings:
+        return Finding("ledger", "note", "; ".join(warnings))
     return Finding("ledger", "good", f"at {head.serial:,}" + (f"; held by {holder}" if holder else ", free"))
 
 
@@ -148,8 +149,15 @@ def _links(site: Site) -> Iterator[Finding]:
 
 
 def _inbox(site: Site) -> Iterator[Finding]:
-    from engine.runs.inbox import FOLDER, waiting
+    from engine.runs.inbox import FOLDER, unreadable, waiting
 
+    for name in unreadable(site.state):
+        yield Finding(
+            "inbox",
+            "bad",
+            f"{name} cannot be read as an order, and may have been meant as a stop",
+            f"look at {site.state / FOLDER / name}, give the order again, and delete it",
+        )
     orders = waiting(site.state)
     if orders:
         yield Finding("inbox", "note", f"{counted(len(orders), 'order')} that no run has read yet; the next apply does")

@@ -30,6 +30,8 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
     CONTACT is a contact's key in the CRM, ENTITY:KEY any record, such as contract:17. CODE is a reason (unsubscribed) or an
     error (E201), told at length.
     """
+    if not what.strip():
+        raise WrongUsage("explain whom?", help="name a contact's key, ENTITY:KEY, or a code such as E201 or unsubscribed")
     told = _code(what, door.width)
     if told is not None:
         door.out(told)

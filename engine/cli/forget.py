@@ -32,7 +32,7 @@ def forget(door: Door, contact: str | None, older_than: str | None) -> int:
         erased = forget_older(door.site(), _age(older_than or ""))
     found = erased.forgotten
     if not (found.sends or found.payloads or found.texts or erased.mails):
-        door.out("Nothing personal was kept about this; the ledger's file was written anew all the same.")
+        door.out("Nothing personal was kept about this; the ledger was written anew all the same.")
     else:
         door.out(
             f"Erased: {found.sends:,} addresses with their names and variables, {found.payloads:,} mails, {found.texts:,} answers of servers, {erased.mails:,} mails of the outbox."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -10,21 +11,10 @@ import click
 
 from engine.cli.door import PROJECT_FILE, Door
 from engine.cli.options import now_option, pass_door
+from engine.cli.state_folder import make_state_folder
 from engine.errors import EngineError
 
 DEFINITIONS, STATE, CRM = "definitions", "state", "crm.duckdb"
-STATE_IGNORED = "*\n!.gitignore\n!README.md\n"
-STATE_README = """# What the engine remembers
-
-Nothing in this folder belongs into git; it belongs into a backup.
-
-- `ledger.duckdb`, with `ledger.witness`: what was decided and sent, for ever. Losing it means not knowing who got what. Back both up together, while no run is on.
-- `pseudonym.key`: the key behind pseudonyms and suppressions. With another one the ledger is refused.
-- `outbox/`: the mails, where the transport is `outbox`. Open `index.html`.
-- `inbox/`: orders (stop, pause, suppress) that a run on its way will read.
-- `crm.duckdb`: the made-up CRM that `engine init` brought.
-- `STOP`: while a file of this name is here, no mail leaves.
-"""
 
 
 @click.command()
@@ -68,25 +58,24 @@ def _copy_library(root: Path) -> None:
 def _make_state(root: Path) -> None:
     from engine.ledger.pseudonyms import make_pseudonym_key
 
-    state = root / STATE
-    state.mkdir(exist_ok=True)
-    (state / ".gitignore").write_text(STATE_IGNORED, encoding="utf-8")
-    (state / "README.md").write_text(STATE_README, encoding="utf-8")
-    make_pseudonym_key(state)
+    make_state_folder(root / STATE)
+    make_pseudonym_key(root / STATE)
 
 
 def _fill(door: Door) -> dict[str, int]:
     """The CRM, the ledger with the addresses that bounced before, and the schemas for editors; the CRM's counts."""
     from engine.clock import to_local
     from engine.definitions.schema import write_schemas
-    from engine.ledger.duckdb import DuckdbLedger
     from engine.ledger.orders import Order
     from engine.library.demo_crm import make_demo_crm
+    from engine.library.demo_log import LOG, make_demo_log
 
     site = door.site()
-    crm = make_demo_crm(site.state / CRM, to_local(site.now, site.definitions.project.timezone).date())
+    today = to_local(site.now, site.definitions.project.timezone).date()
+    crm = make_demo_crm(site.state / CRM, today)
+    make_demo_log(site.state / CRM, site.state / LOG, today, crm.bounced)
     write_schemas(site.root)
-    DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
+    site.home.create(site.now)
     orders = {
         f"init-{number:03}": Order(
             "suppress", site.now, "engine init", note="bounced before", address_key=site.pseudonyms.address_key(address), reason="bounce"
@@ -116,8 +105,18 @@ def _say(door: Door, root: Path, folder: Path | None, counts: dict[str, int]) ->
         "",
         "Next",
         f"  {here.command('plan')}",
+        *_commit(root, root if folder or door.directory != Path() else Path()),
         f"  {here.command('apply')}",
         "",
         f"The mails go into {(root / STATE / 'outbox').as_posix()}; nothing leaves this machine.",
+        *wrapped("Commit before you apply: every mail then leads back to its commit. `state/` stays out of git.", door.width),
     ]
     door.out("\n".join(lines))
+
+
+def _commit(root: Path, said: Path) -> list[str]:
+    """The definitions belong into git before the first mail leaves: the mail then names its commit."""
+    if any((above / ".git").exists() for above in (root.resolve(), *root.resolve().parents)):
+        return []
+    git = f"git -C {shlex.quote(str(said))}" if said != Path() else "git"
+    return [f"  {git} init && {git} add . && {git} commit -m begin"]

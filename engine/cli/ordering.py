@@ -31,6 +31,14 @@ def record_named(definitions: Definitions, text: str) -> tuple[str, str]:
     return entity, key
 
 
+def note_unknown(door: Door, definitions: Definitions, sequence: str | None) -> None:
+    """Say that a sequence is not in the definitions: the ledger may still know it, or it is a slip of the pen."""
+    if sequence is not None and sequence not in definitions.sequences:
+        from engine.definitions.translating import did_you_mean
+
+        door.say(f"note: `{sequence}` is no sequence of the definitions; {did_you_mean(sequence, definitions.sequences, 'they have')}")
+
+
 def give(door: Door, order: Order, command: str, done: Mapping[str, str]) -> int:
     """Carry the order out, or leave it for the run that holds the ledger; `done` says what to tell: carried_out, nothing.
 

@@ -46,7 +46,7 @@ def pause(door: Door, sequence: str | None, contact: str | None, record: str | N
     if end is not None and end <= door.now:
         raise WrongUsage("--until lies in the past")
     order, what = _order(door, "pause", sequence, contact, record, note, all_, end)
-    return give(door, order, "pause", {"carried_out": f"Paused: {what}.", "nothing": f"Paused already: {what}; nothing was changed."})
+    return give(door, order, "pause", {"carried_out": f"Paused: {what}.", "nothing": f"{_nothing(contact or record)}: {what}; nothing was changed."})
 
 
 @click.command()
@@ -65,14 +65,30 @@ def resume(door: Door, sequence: str | None, contact: str | None, record: str | 
 @now_option
 @pass_door
 def cancel(door: Door, sequence: str | None, contact: str | None, record: str | None, note: str) -> int:
-    """End the ways of a contact or a record, on one SEQUENCE or on all: for good."""
+    """End the ways of a contact or a record, on one SEQUENCE or on all: for good.
+
+    Nothing more is sent from now on; the exit itself is written by the next apply.
+    """
     if not contact and not record:
         raise WrongUsage(
             "cancel is for people on their way: name --contact or --record",
             help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`",
         )
     order, what = _order(door, "cancel", sequence, contact, record, note, False, None)
-    return give(door, order, "cancel", {"carried_out": f"Cancelled: {what}; {{rows}} on the way.", "nothing": f"Nobody is on the way: {what}."})
+    return give(
+        door,
+        order,
+        "cancel",
+        {
+            "carried_out": f"Cancelled: {what}; {{rows}} on the way. Nothing more is sent to them; the next apply writes their exit.",
+            "nothing": f"Nobody is on the way: {what}.",
+        },
+    )
+
+
+def _nothing(person: str | None) -> str:
+    """A sequence is held as such; of a contact or a record only the ways that there are."""
+    return "Paused already, or on no way" if person else "Paused already"
 
 
 def _order(

@@ -74,7 +74,7 @@ def send(site: Site, messages: Sequence[Message]) -> str:
     from dataclasses import replace
 
     from engine.delivery.recipients import Recipients
-    from engine.runs.applying import outbox_folder, transport_of
+    from engine.runs.sending import outbox_folder, transport_of
 
     # Testers are listed by the project, so a preview may leave an environment that may write to nobody else.
     transport = transport_of(site, Recipients(tuple(site.definitions.project.testers), site.environment.redirect_to, site.pseudonyms.address_key))

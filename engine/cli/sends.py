@@ -6,7 +6,7 @@ import click
 
 from engine.cli.door import Door, instant
 from engine.cli.options import format_option, now_option, page_options, pass_door, pii_option
-from engine.cli.ordering import record_named
+from engine.cli.ordering import note_unknown, record_named
 
 STATES = ("planned", "claimed", "dispatching", "sent", "failed", "unknown", "skipped", "cancelled")
 
@@ -48,6 +48,7 @@ def sends(
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone
     door.say_age(copied_at, zone)
+    note_unknown(door, site.definitions, sequence)
     door.out(view.sends_json(page, naming, zone) if format_ == "json" else view.sends_text(page, naming, zone, width=door.width, ink=door.ink))
     return 0
 

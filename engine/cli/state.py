@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from engine.cli.catalog import LaterCommand
 from engine.cli.door import Door
 from engine.cli.options import now_option, pass_door
 from engine.cli.state_care import backup, restore, verify
+from engine.cli.state_folder import make_state_folder
 
 
 class _State(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return super().get_command(context, name) or (LaterCommand(name) if name in ("migrate", "rekey") else None)
+        return super().get_command(context, name) or (LaterCommand(name) if name == "rekey" else None)
 
 
 @click.group(cls=_State)
 def state() -> None:
-    """The ledger's care. migrate and rekey come with a later version."""
+    """The ledger's care. rekey comes with a later version."""
 
 
 @state.command()
@@ -25,14 +28,68 @@ def state() -> None:
 @pass_door
 def create(door: Door) -> int:
     """An empty ledger for the environment: it remembers nothing of what was sent before."""
-    from engine.ledger.duckdb import DuckdbLedger
     from engine.ledger.pseudonyms import make_pseudonym_key
 
+    make_state_folder(door.root / "state")
     if not door.environ.get("ENGINE_PSEUDONYM_KEY"):
         make_pseudonym_key(door.root / "state")
     site = door.site()
-    DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
-    door.out(f"An empty ledger for `{site.environment.name}`: {site.ledger_path}")
+    site.home.create(site.now)
+    door.out(f"An empty ledger for `{site.environment.name}`: {site.home}")
+    return 0
+
+
+@state.command()
+@now_option
+@pass_door
+def migrate(door: Door) -> int:
+    """Bring the ledger of an older engine to this one's schema. All or nothing; only this command ever does it.
+
+    On Postgres it waits for whoever works on it, and needs the role that owns the schema.
+    """
+    site = door.site()
+    before, after = site.home.migrate(site.now)
+    door.out(f"The ledger has schema {after} already; nothing was changed." if before == after else f"The ledger had schema {before} and has {after} now.")
+    return 0
+
+
+@state.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@now_option
+@pass_door
+def move(door: Door, file: Path) -> int:
+    """Move the ledger in FILE to Postgres, where engine.yaml says that this environment's ledger is now.
+
+    Everything that it remembers arrives, so nothing is sent again. The schema must have an empty ledger: `engine state create` makes it.
+    The file is put aside and never opened again.
+    """
+    from engine.runs.moving import move as carry
+
+    moved = carry(door.site(), file)
+    if moved.rows is None:
+        door.out("All of it was carried over before.")
+    else:
+        door.out(f"{moved.rows:,} rows were carried over, up to serial {moved.head.serial:,}.")
+    door.out(f"This environment's ledger is {moved.where} from now on.")
+    door.out(f"The file is kept as {moved.aside}; delete it when you do not need it any more.\nLook at `{door.command('plan')}` before the next apply.")
+    return 0
+
+
+@state.command()
+@click.option("--schema", metavar="NAME", help="For another schema than the environment's.")
+@now_option
+@pass_door
+def roles(door: Door, schema: str | None) -> int:
+    """The SQL that makes the roles for a ledger on Postgres, each with the least rights, and the schema.
+
+    Pipe it to psql as an administrator, once, before `engine state create`. It sets no passwords.
+    """
+    from engine.runs.homes import SCHEMA, PostgresHome, roles_sql
+
+    if schema is None:
+        home = door.site().home
+        schema = home.schema if isinstance(home, PostgresHome) else SCHEMA
+    door.out(roles_sql(schema))
     return 0
 
 

@@ -25,7 +25,8 @@ _file = click.Path(path_type=Path, dir_okay=False)
 def backup(door: Door, file: Path | None, force: bool) -> int:
     """Copy the ledger to FILE, or into state/backups. It can be done at any time.
 
-    While a run holds the ledger the copy that the last run left is copied; its age is said.
+    While a run holds the ledger the copy that the last run left is copied; its age is said. A ledger on Postgres is backed up with
+    pg_dump, or as the server is.
     """
     from engine.runs.backing_up import back_up
 
@@ -53,21 +54,26 @@ def verify(door: Door, file: Path | None) -> int:
 
 
 @click.command()
-@click.argument("file", type=_file)
+@click.argument("file", required=False, type=_file)
 @click.option("--accept-rollback", is_flag=True, help="The backup is older than the ledger was; see what it would forget without this.")
 @now_option
 @pass_door
-def restore(door: Door, file: Path, accept_rollback: bool) -> int:
+def restore(door: Door, file: Path | None, accept_rollback: bool) -> int:
     """Put a backup FILE in the ledger's place so that nothing is sent again.
 
     Sends since the backup are taken over from the ledger that is replaced, where it can be read. Where it cannot, nothing that was due
     before now is sent. What is replaced is kept beside the ledger.
+
+    On Postgres: after pg_restore, and without FILE. A ledger that lacks what this host saw is then refused until --accept-rollback.
     """
     from engine.runs.backing_up import restore as put_back
     from engine.views.phrases import moment
 
     site = door.site()
     done = put_back(site, file, accept_rollback=accept_rollback)
+    if done is None:
+        door.out("The ledger has all that this host saw of it; there is nothing to accept, and nothing was changed.")
+        return 0
     said = [f"The ledger is the backup of serial {done.backup.serial:,}; it stands at {done.head.serial:,} now."]
     if done.known_from is not None:
         said.append(f"{done.taken_over:,} sends since the backup were taken over from {done.known_from.name}; they are not sent again.")

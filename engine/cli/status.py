@@ -16,8 +16,7 @@ from engine.cli.options import format_option, now_option, pass_door, pii_option
 def status(door: Door, format_: str, show_pii: bool) -> int:
     """Stops and pauses in force, who holds the ledger, the last runs, sends whose outcome nobody knows."""
     door.refuse_pii(show_pii)
-    from engine.ledger.duckdb.files import LedgerFiles, who_holds
-    from engine.runs.inbox import waiting
+    from engine.runs.inbox import unreadable, waiting
     from engine.views import status as view
     from engine.views.naming import Naming
 
@@ -30,9 +29,10 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
             now=site.now,
             status=ledger.status(),
             copied_at=ledger.copied_at,
-            held_by=who_holds(LedgerFiles(site.ledger_path)),
+            held_by=ledger.holder(),
             kill_switch=site.stopped,
             waiting=tuple(waiting(site.state).values()),
+            unreadable=unreadable(site.state),
             naming=Naming(site.definitions, site.pseudonyms, show_pii),
         )
     door.say_age(page.copied_at, page.zone)

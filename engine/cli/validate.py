@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from engine.cli.door import PROJECT_FILE, Door
 from engine.cli.options import format_option, now_option, pass_door
 from engine.errors import WrongUsage
 from engine.problems import Problem
+
+if TYPE_CHECKING:
+    from engine.definitions.definitions import Definitions
 
 
 @click.command()
@@ -25,13 +30,14 @@ def validate(door: Door, paths: tuple[str, ...], facts: bool, format_: str) -> i
     from engine.definitions.trees import WorkTree
     from engine.views import problems as view
 
+    meant = _inside(door, paths)
     tree = WorkTree(door.root)
     loaded = load(tree)
     problems = list(loaded.problems)
-    if loaded.definitions is not None:
+    if loaded.sound_parts is not None:
         from engine.messages.checking import check_templates
 
-        problems += check_templates(loaded.definitions)
+        problems += check_templates(loaded.sound_parts, tree.read)
     sound = not any(problem.severity == "error" for problem in problems)
     if facts and sound and loaded.definitions is not None:
         from engine.definitions.environments import resolve
@@ -40,7 +46,7 @@ def validate(door: Door, paths: tuple[str, ...], facts: bool, format_: str) -> i
         environment = resolve(loaded.definitions.project, door.environment, door.environ)
         door.remember(environment)
         problems += check_facts(loaded.definitions, environment.facts, door.root, door.now)
-    problems = [problem for problem in problems if _is_meant(problem, _inside(door, paths))]
+    problems = [problem for problem in problems if _is_meant(problem, meant)]
     problems.sort(key=lambda problem: problem.sort_key)
     failed = any(problem.severity == "error" for problem in problems)
     reader = view.reader_of(tree)
@@ -74,11 +80,10 @@ def _is_meant(problem: Problem, paths: list[str]) -> bool:
     return not paths or any(path in (".", file) or file.startswith(f"{path}/") for path in paths)
 
 
-def _good(door: Door, definitions: object, facts: bool, paths: tuple[str, ...]) -> str:
-    from engine.definitions.definitions import Definitions
+def _good(door: Door, definitions: Definitions | None, facts: bool, paths: tuple[str, ...]) -> str:
     from engine.views.phrases import counted, joined
 
-    if not isinstance(definitions, Definitions) or paths:
+    if definitions is None or paths:
         return door.ink.good("Valid.")
     told = [
         counted(len(definitions.sequences), "sequence"),
@@ -87,4 +92,17 @@ def _good(door: Door, definitions: object, facts: bool, paths: tuple[str, ...]) 
         counted(len(definitions.types), "type"),
     ]
     fits = " The map fits the CRM." if facts else ""
-    return door.ink.good(f"Valid: {joined(told)}.{fits}")
+    return "\n".join([door.ink.good(f"Valid: {joined(told)}.{fits}"), *_drafts(door, definitions)])
+
+
+def _drafts(door: Door, definitions: Definitions) -> list[str]:
+    """A sequence that says no status is a draft; who forgot it would wait for mails in vain."""
+    from engine.views.phrases import counted, joined, wrapped
+
+    drafts = sorted(id for id, sequence in definitions.sequences.items() if "status" not in sequence.model_fields_set)
+    if not drafts:
+        return []
+    which = joined([f"`{id}`" for id in drafts[:5]]) if len(drafts) <= 5 else ", ".join(f"`{id}`" for id in drafts[:5]) + ", …"
+    say = "says no status, so it is a draft and sends nothing" if len(drafts) == 1 else "say no status, so they are drafts and send nothing"
+    text = f"{counted(len(drafts), 'sequence')} {say}: {which}. To begin, write `status: active`."
+    return wrapped(text, door.width)

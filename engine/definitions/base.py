@@ -117,6 +117,7 @@ TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=
 ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=_written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
 FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=_written(r"^[a-z0-9]+(-[a-z0-9]+)*$", "contract-renewal"))]
 FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=_written(r"^[a-z][a-z0-9_]*$", "end_date"))]
+EntityName = Annotated[str, BeforeValidator(_name, json_schema_input_type=_written(r"^[a-z][a-z0-9_]*$", "contract"))]
 DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=_written(r"^\d{4}-\d\d-\d\d", "2026-01-31"))]
 Text = Annotated[str, StringConstraints(min_length=1)]
 # Strict: `yes` and 1 are no booleans, true and "5" are no numbers.

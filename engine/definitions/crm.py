@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from engine.definitions.base import FieldName, Flag, Model, Text, ZoneName
+from engine.definitions.base import EntityName, FieldName, Flag, Model, Text, ZoneName
 
 FieldType = Literal["text", "integer", "decimal", "boolean", "date", "timestamp"]
 
@@ -30,8 +30,8 @@ class Field(Model):
 class Relation(Model):
     """`{one: company, via: company_id}` (via: a field of this entity) or `{many: contact, via: contact.company_id}` (via: a field of the other)."""
 
-    one: FieldName | None = None
-    many: FieldName | None = None
+    one: EntityName | None = None
+    many: EntityName | None = None
     via: Text
 
     @model_validator(mode="after")
@@ -65,18 +65,18 @@ class Entity(Model):
 class ContactMap(Model):
     """Which entity can receive mail, and which of its fields mean what."""
 
-    entity: FieldName
+    entity: EntityName
     address: FieldName
     name: FieldName | None = None
     language: FieldName | None = None
     active: FieldName | None = None
     unsubscribed: FieldName | None = None
-    timezone: FieldName | None = None
+    timezone: EntityName | None = None
     consent: dict[str, FieldName] = {}
 
 
 class Crm(Model):
     """`definitions/crm.yaml` as a whole. `events:` belongs to a later stage and is refused when it is read."""
 
-    entities: dict[FieldName, Entity]
+    entities: dict[EntityName, Entity]
     contact: ContactMap

@@ -20,7 +20,6 @@ _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
         (("guards", "max_exits"), "the guard `max_exits` is"),
         (("guards", "facts_max_age"), "the guard `facts_max_age` is"),
-        (("environments", "*", "ledger", "postgres"), "a ledger in Postgres is"),
     ),
     "crm": ((("events",), "events (`events:`) are"),),
     "sequence": (
@@ -45,8 +44,8 @@ def refuse_later(kind: Kind, data: Any, places: Places) -> tuple[list[Problem], 
     for pattern, what in _LATER.get(kind, ()):
         for loc in _matches(data, pattern):
             problems.append(Problem("E109", f"{what} not in this version yet", places.key(*loc), LATER_HELP))
-            # A trigger or a ledger of a later version has no form that this one could judge.
-            locs.append(loc[:-1] if pattern[-2:-1] in (("trigger",), ("ledger",)) and loc[-1] != "every" else loc)
+            # A trigger of a later version has no form that this one could judge.
+            locs.append(loc[:-1] if pattern[-2:-1] == ("trigger",) and loc[-1] != "every" else loc)
     return problems, locs
 
 

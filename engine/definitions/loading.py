@@ -24,6 +24,7 @@ from engine.definitions.project import Project
 from engine.definitions.rules import LATER_HELP
 from engine.definitions.segments import MembersFile, Segment
 from engine.definitions.sequences import EnrollmentFile, Sequence
+from engine.definitions.sound_parts import sound_parts
 from engine.definitions.templates import BodyFile, Template
 from engine.definitions.translating import closest, problems_of
 from engine.definitions.trees import FOLDER, PROJECT_FILE, GitTree, MemoryTree, OutsideTree, Tree, WorkTree, inside
@@ -49,10 +50,14 @@ _BODY_ENDINGS = {"body": (".md", ".html"), "text": (".txt", ".md")}
 
 @dataclass(frozen=True)
 class Loaded:
-    """`definitions` is None when there is an error; `problems` has errors and warnings, sorted by place."""
+    """`definitions` is None when there is an error; `problems` has errors and warnings, sorted by place.
+
+    `sound_parts` has the templates that no error touches, for who checks their texts; None where nothing can be said of them.
+    """
 
     definitions: Definitions | None
     problems: tuple[Problem, ...]
+    sound_parts: Definitions | None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -68,8 +73,9 @@ def load(tree: Tree) -> Loaded:
         problems.extend(check(reading.draft))
     problems = sorted(dict.fromkeys(map(_calm, problems)), key=lambda problem: problem.sort_key)
     if any(problem.severity == "error" for problem in problems):
-        return Loaded(None, tuple(problems))
-    return Loaded(reading.definitions(), tuple(problems))
+        return Loaded(None, tuple(problems), sound_parts(reading.draft, problems))
+    definitions = reading.definitions()
+    return Loaded(definitions, tuple(problems), definitions)
 
 
 def _calm(problem: Problem) -> Problem:
@@ -133,7 +139,9 @@ class _Reading:
         elif ending == ".yml":
             self._misplaced(path, "files end in `.yaml`", f"rename it to `{stem}.yaml`")
         elif ending not in _BESIDE.get(KINDS[parts[1]], ()):
-            self._misplaced(path, f"a file that ends in `{ending or parts[-1]}` is not read here", "definitions are `.yaml` files; move it out of definitions/")
+            what = f"a file that ends in `{ending}` is not read here" if ending else f"`{parts[-1]}` is not read here"
+            linked = "" if ending else "; links to folders are not followed"
+            self._misplaced(path, what, f"definitions are `.yaml` files; move it out of definitions/{linked}")
 
     def _misplaced(self, path: str, message: str, help: str) -> None:
         self.problems.append(Problem("E113", message, Origin(path), help))

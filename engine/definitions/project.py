@@ -51,9 +51,9 @@ class DuckdbLedger(Model):
 
 
 class PostgresLedger(Model):
-    """A later stage; refused when it is read, until it works."""
+    """A schema of a database, `engine` if none is said; any number of workers share it."""
 
-    postgres: Expandable
+    postgres: Annotated[Expandable, Field(repr=False)]
     schema_: str | None = Field(default=None, alias="schema")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Tag, model_validator
 
-from engine.definitions.base import FieldName, FileId, Model, RecordKey, Text, shape
+from engine.definitions.base import EntityName, FileId, Model, RecordKey, Text, shape
 from engine.definitions.rules import RuleField
 
 
@@ -26,7 +26,7 @@ class Segment(Model):
 
     id: FileId
     name: str = ""
-    entity: FieldName
+    entity: EntityName
     description: str = ""
     owner: str | None = None
     visibility: Literal["public", "private"] = "public"

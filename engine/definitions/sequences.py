@@ -13,7 +13,7 @@ from engine.definitions.base import (
     Count,
     DayOrMoment,
     DurationField,
-    FieldName,
+    EntityName,
     FileId,
     Flag,
     Model,
@@ -154,7 +154,7 @@ class Guards(Model):
     max_sends: MaxSends | None = None
     max_per_contact: MaxPerContact | None = None
     first_run_max: Count | None = None
-    min_facts: dict[FieldName, Count] | None = None
+    min_facts: dict[EntityName, Count] | None = None
     max_shrink: (
         Annotated[float, BeforeValidator(lambda value: _share(value)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})]
         | None
@@ -191,7 +191,7 @@ class Sequence(Model):
     status: Literal["draft", "active", "paused", "archived"] = "draft"
     tags: tuple[str, ...] = ()
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
-    about: FieldName
+    about: EntityName
     trigger: Trigger
     audience: Audience | None = None
     goal: RuleField | None = None

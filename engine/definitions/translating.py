@@ -59,6 +59,9 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, place
         if detail["type"] == "extra_forbidden":
             unknown.setdefault(loc[:-1], []).append(str(loc[-1]))
             continue
+        if detail["type"] == "too_short" and _value_at(data, loc):
+            # Pydantic counts only the entries that it could read; what is wrong with the others is told at their places.
+            continue
         found.setdefault(loc, _problem(detail, loc, data, places))
     absent: dict[Loc, list[str]] = {}
     for above, key in missing:

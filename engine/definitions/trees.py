@@ -76,7 +76,9 @@ class WorkTree:
         for folder, folders, files in os.walk(self._root / FOLDER):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             below = os.path.relpath(folder, self._root).replace(os.sep, "/")
-            for name in sorted(files):
+            # A link to a folder is not followed, here as in git; it is told of like a file that nobody reads.
+            linked = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for name in sorted([*files, *linked]):
                 yield f"{below}/{name}"
 
     def read(self, path: str) -> bytes:

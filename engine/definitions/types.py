@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field as PydanticField
 from pydantic import model_validator
 
-from engine.definitions.base import FieldName, FileId, Flag, Model
+from engine.definitions.base import EntityName, FieldName, FileId, Flag, Model
 from engine.definitions.rules import RuleField
 
 VariableFormat = Literal["date", "long_date", "datetime", "money", "number", "text"]
@@ -68,7 +68,7 @@ class TemplateType(Model):
     id: FileId
     name: str = ""
     description: str = ""
-    about: FieldName | None = None
+    about: EntityName | None = None
     category: Literal["transactional", "marketing"] | None = None
     topic: str | None = None
     extends: FileId | None = None

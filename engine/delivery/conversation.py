@@ -11,6 +11,7 @@ import smtplib
 import socket
 import ssl
 import time
+from contextlib import suppress
 from typing import Any, Literal
 
 LONGEST_REPLY = 64 * 1024
@@ -39,10 +40,14 @@ class Conversation(smtplib.SMTP):
         except OSError as error:
             # strerror names no host; str(error) may.
             raise Trouble("lost", f"no connection: {error.strerror or type(error).__name__}") from None
-        # Body and final dot are two small writes: Nagle would hold the dot until the body is acknowledged, 40 ms a message.
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The name is given so that smtplib asks no name server who we are.
-        super().__init__(local_hostname=_own_name(opened))
+        try:
+            # Body and final dot are two small writes: Nagle would hold the dot until the body is acknowledged, 40 ms a message.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # The name is given so that smtplib asks no name server who we are.
+            super().__init__(local_hostname=_own_name(opened))
+        except BaseException:
+            opened.close()
+            raise
         self.sock: Any = opened
         self.server_name = host
         self.reply_seconds = reply_seconds
@@ -96,6 +101,14 @@ class Conversation(smtplib.SMTP):
         if waiting.startswith(b"421"):
             raise Trouble("lost", "the server closed the connection (421)")
         raise Trouble("garbled", "the server answered before it was asked") if waiting else Trouble("lost", "the server closed the connection")
+
+    def cut(self) -> None:
+        """Break off from another thread: whoever waits for this server hears at once that the connection is lost."""
+        opened = self.sock
+        if opened is not None:
+            with suppress(OSError):
+                # Of the plain socket also under TLS, whose own shutdown would take its state away from the thread that reads.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def encrypt(self, context: ssl.SSLContext) -> None:
         """TLS from here on. What was received in plain is thrown away: nobody may speak before the lock is closed."""

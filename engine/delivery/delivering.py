@@ -1,6 +1,6 @@
 """Claim, render, dispatch, hand over, settle: the one loop that sends (semantics 9.2 to 9.4).
 
-A group of claimed rows is rendered, then handed over one by one. All that SMTP can take back comes first: the ledger's
+A group of claimed rows is rendered, then handed over. All that SMTP can take back comes first: the ledger's
 last commit (T3, for the whole group) happens at the first message's commit point, just before its final dot. A crash then
 leaves at most the group in doubt. Any write that the ledger refuses ends the loop with its exception: what cannot be
 recorded is not sent.
@@ -15,7 +15,8 @@ from itertools import groupby
 from typing import Protocol
 
 from engine.delivery.delivered import FATES_KEPT, Delivered, Ended, Fate, FateState
-from engine.delivery.groups import NOT_TRIED, Group, Withdrawn
+from engine.delivery.groups import NOT_TRIED, Group
+from engine.delivery.handing_over import hand_over
 from engine.delivery.redacting import redacted
 from engine.delivery.transport import Transport
 from engine.errors import DeliveryFailure, PermanentFailure, TemporaryFailure
@@ -25,12 +26,12 @@ from engine.messages.message import Message
 
 # A dispatched row keeps the lease of its claim; the group ends while one more message still fits into it.
 GROUP_FOR = LEASE - LONGEST_SEND - timedelta(minutes=5)
-# After a signal, what is in flight has this long; what is left of the group then goes back unsent.
-ENDING_FOR = timedelta(seconds=30)
+# After a signal the group in flight goes on for so long; what is left of it then goes back unsent.
+ENDING_FOR = timedelta(seconds=20)
+# By then all is over: a server that still thinks about a dot is not waited for, and its message is in doubt.
+OVERDUE_AFTER = timedelta(seconds=30)
 # How long a run waits for messages that a server put off, counted from its beginning.
 RETRY_FOR = timedelta(minutes=5)
-# The transport's breaker ends this earlier; a transport without one is not asked for ever.
-_CONNECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class _Delivery:
     def _may_go_on(self) -> bool:
         if self.done.ended != "done":
             return False
-        if self._is_ending():
+        if self.is_ending():
             self.done = replace(self.done, ended="interrupted", word="interrupted; what was in flight is finished, the rest stays planned")
             return False
         why = self.stops.before_group()
@@ -144,7 +145,7 @@ class _Delivery:
             return False
         return True
 
-    def _is_ending(self) -> bool:
+    def is_ending(self) -> bool:
         if self.ending_since is None and self.stops.ending():
             self.ending_since = self.clock.now()
         return self.ending_since is not None
@@ -164,7 +165,7 @@ class _Delivery:
         soon = [self.put_off[key] for key in self.awaited if self.put_off[key] <= until]
         if not soon:
             return False
-        while (left := (min(soon) - self.clock.now()).total_seconds()) > 0 and not self._is_ending():
+        while (left := (min(soon) - self.clock.now()).total_seconds()) > 0 and not self.is_ending():
             self.clock.wait(min(left, 1.0))
         return True
 
@@ -180,17 +181,13 @@ class _Delivery:
             raise
         group = Group(self.ledger, self.transport, self.clock.now, letters)
         try:
-            for row, message in letters:
-                if self._time_is_up(group):
-                    break
-                self._hand_over(group, row, message)
+            hand_over(group, self.transport, self)
         except (PermanentFailure, TemporaryFailure) as failure:
             self._end_with(failure)
         except LedgerBroken:
             raise
         except BaseException:
-            # Whatever broke here, what servers have answered is recorded, and the one in hand is in doubt.
-            group.in_doubt.add(group.in_hand)
+            # Whatever broke here, what servers have answered is recorded, and what they had not answered yet is in doubt.
             self._settle(group)
             raise
         self._settle(group)
@@ -216,31 +213,19 @@ class _Delivery:
             self._tell(Fate(row.send_key, "failed", "render", f"E606: {text}"))
         return None
 
-    def _hand_over(self, group: Group, row: Claimed, message: Message) -> None:
-        if row.send_key in group.withdrawn:
-            return
-        for attempt in range(_CONNECTS):
-            group.in_hand = row.send_key
-            try:
-                outcome = self.transport.deliver(message, group.commit_point)
-            except Withdrawn:
-                return
-            # Without a connection nothing was said of this message: it is tried again, and the transport's breaker ends that.
-            if outcome.state != "retry" or outcome.phase != "connect" or attempt == _CONNECTS - 1:
-                group.outcomes[row.send_key] = outcome
-                return
-            if self._is_ending():
-                return
-
-    def _time_is_up(self, group: Group) -> bool:
+    def is_over(self, group: Group) -> bool:
         now = self.clock.now()
-        if self._is_ending() and (group.dispatched_at is None or now >= (self.ending_since or now) + ENDING_FOR):
+        if self.is_ending() and (group.dispatched_at is None or now >= (self.ending_since or now) + ENDING_FOR):
             return True
         return group.dispatched_at is not None and now >= group.dispatched_at + GROUP_FOR
 
+    def is_overdue(self) -> bool:
+        return self.is_ending() and self.clock.now() >= (self.ending_since or self.clock.now()) + OVERDUE_AFTER
+
     def _end_with(self, failure: DeliveryFailure) -> None:
         ended: Ended = "settings" if isinstance(failure, PermanentFailure) else "server"
-        self.done = replace(self.done, ended=ended, code=getattr(failure, "code", ""), word=failure.message, help=failure.help)
+        code = getattr(failure, "code", "")
+        self.done = replace(self.done, ended=ended, code=code, word=failure.message.removeprefix(f"{code}: "), help=failure.help)
 
     def _settle(self, group: Group) -> None:
         """Record the group's outcomes in one transaction; what was not handed over goes back."""

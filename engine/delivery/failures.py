@@ -21,4 +21,4 @@ class ServerDown(TemporaryFailure):
     code = "E602"
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{self.code}: {message}", help="what was not sent stays planned, and leaves with the next run")
+        super().__init__(f"{self.code}: {message}", help="look at the mail server, and at `host:` and `port:` in engine.yaml; the next run sends what is left")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 
 from engine.delivery.backoff import backoff
@@ -19,12 +20,18 @@ Letter = tuple[Claimed, Message]
 
 
 class Withdrawn(Exception):
-    """The ledger did not let this row go (T3): it was stopped, suppressed, expired or taken over meanwhile."""
+    """This row may not leave: the ledger did not let it go (T3), as it was stopped, suppressed, expired or taken over meanwhile;
+    or it expired since."""
 
 
 @dataclass
 class Group:
-    """`asked` are the keys for which the ledger was asked whether they may leave, `dispatched` those that may."""
+    """`asked` are the keys for which the ledger was asked whether they may leave, `dispatched` those that may, `too_late` those of
+    them that expired while others of the group were handed over. `in_hand` are with the transport, and `past_commit` were allowed
+    the step that cannot be taken back: what is both, and has no outcome, is in doubt.
+
+    Several threads may be at their commit points; the ledger is asked by `dispatch` alone, in the thread that opened it.
+    """
 
     ledger: Ledger
     transport: Transport
@@ -34,19 +41,37 @@ class Group:
     dispatched: set[str] = field(default_factory=set)
     dispatched_at: datetime | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    in_hand: str = ""
-    in_doubt: set[str] = field(default_factory=set)
+    in_hand: set[str] = field(default_factory=set)
+    past_commit: set[str] = field(default_factory=set)
+    too_late: set[str] = field(default_factory=set)
+    broken_off: bool = False
 
-    def commit_point(self, send_key: str) -> None:
+    def dispatch(self, send_key: str) -> None:
         """The last commit before the first message's irrevocable step is the group's (T3)."""
         if send_key not in self.asked:
             self._dispatch(self.letters)
+
+    def let_go(self, send_key: str) -> None:
+        """Just before the step that cannot be taken back: Withdrawn for a message that may not take it."""
         if send_key not in self.dispatched:
             raise Withdrawn
+        if self.is_too_late(send_key):
+            self.too_late.add(send_key)
+            raise Withdrawn
+        self.past_commit.add(send_key)
+
+    def is_too_late(self, send_key: str) -> bool:
+        """Whether the message has expired by now; the ledger looks only once, when the group is dispatched."""
+        expires_at = self._expiries.get(send_key)
+        return expires_at is not None and self.now() >= expires_at
+
+    @cached_property
+    def _expiries(self) -> dict[str, datetime]:
+        return {row.send_key: row.expires_at for row, _ in self.letters if row.expires_at is not None}
 
     @property
     def withdrawn(self) -> set[str]:
-        return self.asked - self.dispatched
+        return (self.asked - self.dispatched) | self.too_late
 
     def settlements(self) -> tuple[list[Settlement], list[Claimed]]:
         """What to record of the rows that were dispatched, and the claimed rows that go back unsent.
@@ -64,7 +89,7 @@ class Group:
 
     def _settlement(self, row: Claimed) -> Settlement:
         outcome = self.outcomes.get(row.send_key)
-        if row.send_key in self.in_doubt:
+        if outcome is None and row.send_key in self.in_hand & self.past_commit:
             return Settlement(row.send_key, row.token, "unknown", "interrupted", retry_at=self.now())
         if outcome is None:
             return Settlement(row.send_key, row.token, "retry", NOT_TRIED)

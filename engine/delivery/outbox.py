@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from engine.delivery.failures import SettingsFailure
 from engine.delivery.outbox_pages import write_pages
 from engine.delivery.transport import Outcome
 from engine.failpoints import failpoint
+from engine.ledger.records import LONGEST_SEND
 from engine.messages.message import Message
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,8 +39,7 @@ class OutboxTransport:
             self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise _not_writable(error) from None
-        for left in folder.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        _remove_left(folder)
 
     def may_write_to(self, recipient: str) -> bool:
         """A file is no recipient: every address may be written to."""
@@ -85,6 +87,14 @@ class OutboxTransport:
             write_pages(self.folder)
         except OSError as error:
             raise _not_writable(error) from None
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what a dead process had half written; a young one is another worker's, who is just writing it."""
+    for left in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > LONGEST_SEND.total_seconds():
+                left.unlink()
 
 
 def delivered_keys(folder: Path) -> tuple[str, ...]:

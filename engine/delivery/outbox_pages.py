@@ -50,6 +50,7 @@ def _template(name: str) -> Template:
 
 
 def _write(path: Path, page: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
+    # Several workers may write the same page: each under a name of its own.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(page, encoding="utf-8")
     temporary.rename(path)

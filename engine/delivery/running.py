@@ -40,6 +40,11 @@ class EndOnSignal:
     def ending(self) -> bool:
         return self.came != 0
 
+    @property
+    def exit_code(self) -> int:
+        """130 after SIGINT (interface.md §3); 0 after SIGTERM, which asks for a clean end, and when nothing came."""
+        return 130 if self.came == signal.SIGINT else 0
+
     def _asked(self, number: int, frame: FrameType | None) -> None:
         self.came = number
         self._usual()

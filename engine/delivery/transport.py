@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from engine.messages.message import Message
 
@@ -41,3 +41,13 @@ class Transport(Protocol):
     def deliver(self, message: Message, commit_point: Callable[[str], None]) -> Outcome: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class SeveralAtOnce(Transport, Protocol):
+    """A transport of which up to `at_once` threads may call `deliver` at the same time."""
+
+    at_once: int
+
+    def break_off(self) -> None:
+        """Hang up on all that is under way, at once and for good: each `deliver` then returns with what is known of its message."""

@@ -38,9 +38,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger that was read from its first row to its last. `head` is None when it could not be opened."""
+    """A ledger that was read from its first row to its last: a file, or a schema in words. `head` is None when it could not be opened."""
 
-    path: Path
+    path: Path | str
     head: Witness | None
     findings: tuple[Finding, ...]
 

@@ -1,4 +1,4 @@
-"""The ledger: what was decided and done, once and for ever. One Protocol, two homes (DuckDB now, Postgres next).
+"""The ledger: what was decided and done, once and for ever. One Protocol, two homes: a DuckDB file, a schema of Postgres.
 
 Every `now` is naive UTC and given by the caller. Each method that writes is one transaction; what it returns is committed.
 A write that fails raises LedgerBroken: whoever sends stops at once, for what cannot be recorded is not sent.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 from engine.errors import EngineError
+from engine.ledger.care import Forgotten
 from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SendDetail, SendRow, Status
+from engine.ledger.identity import Holder
 from engine.ledger.orders import Order
+from engine.ledger.past import Past, TakenPast
 from engine.ledger.records import LEASE, MAX_ATTEMPTS, Candidates, Changes, Claimed, Committed, Dispatch, LedgerView, Recovered, Run, Settled, Settlement
 
 OnUnknown = Literal["ask", "assume_sent", "resend"]
@@ -24,6 +28,16 @@ class LedgerBroken(EngineError):
 
 class Reading(Protocol):
     """What can be asked of a ledger, also of the copy that the last run left."""
+
+    @property
+    def copied_at(self) -> datetime | None:
+        """When the copy was made that is read in place of a ledger that a run holds (naive UTC); None for the ledger itself."""
+
+    def holder(self) -> Holder | None:
+        """The run that has the ledger, or the plan's lock, at this moment. For people to read."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know of where the ledger is, and nothing refuses."""
 
     def head(self) -> Head: ...
 
@@ -58,9 +72,22 @@ class Reading(Protocol):
 
     def close(self) -> None: ...
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None: ...
+
 
 class Ledger(Reading, Protocol):
-    """A ledger that this process may write."""
+    """A ledger that this process may write. `is_shared` says that others may write it at the same time, from any host."""
+
+    @property
+    def is_shared(self) -> bool: ...
+
+    def clock(self) -> datetime | None:
+        """The now that all who share it agree on (naive UTC, the server's); None where there is one machine and its clock."""
+
+    def let_others_plan(self) -> None:
+        """Give the plan's lock back before the end: what is planned is committed, and delivering needs none (9.1)."""
 
     def commit(self, run: Run, changes: Changes) -> Committed:
         """Write what a plan decided, all or nothing (T1). The same run twice is once. LedgerRefused for a now before the last one."""
@@ -105,3 +132,17 @@ class Ledger(Reading, Protocol):
         self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
     ) -> Mapping[str, str]:
         """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5)."""
+
+    def take_past(self, past: Past, now: datetime) -> TakenPast:
+        """Write what another system sent and whom it had on its paths; what is there already is left as it is (a cut-over)."""
+
+    def forget(
+        self, *, contact: str | None = None, address_key: str | None = None, before: datetime | None = None, now: datetime
+    ) -> tuple[Forgotten, tuple[str, ...]]:
+        """Erase what is personal of a contact's sends, of an address' sends, or of the sends that were over before an instant.
+
+        The send keys that are meant come with it. A planned send without an address is cancelled; a doubt stays one.
+        """
+
+    def close_anew(self) -> None:
+        """Close, and see to it that nothing that was erased is left in the ledger's own files."""

@@ -6,7 +6,6 @@ import hmac
 import os
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from engine.errors import EngineError
@@ -70,7 +69,7 @@ def read_pseudonyms(state: Path, from_environment: str | None) -> Pseudonyms:
         except OSError as error:
             raise EngineError(
                 f"there is no pseudonym key: ENGINE_PSEUDONYM_KEY is not set and {path} cannot be read",
-                help="set ENGINE_PSEUDONYM_KEY to the key that this project was begun with, or run `engine init`",
+                help="set ENGINE_PSEUDONYM_KEY to the key that this project was begun with; a new project gets one by `engine init` or `engine state create`",
             ) from error
     if len(text) < 16:
         raise EngineError("the pseudonym key is shorter than 16 characters", help="use the key that `engine init` made, or 64 hex digits")

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import click
 
+from engine.library.demo_log import LOG
+
 # A folder without this file was not made here, and is left alone. It says by which engine it was made.
 MARK = ".made-by-demo"
 # In the made-up CRM a contract that ends soon, of a company where nobody can be mailed.
@@ -96,6 +98,7 @@ def close(demo: Demo, seconds: float) -> None:
         f"  {engine} sends --limit 5 --now {demo.at}",
         f"  {engine} explain 17 --now {demo.at}",
         f"  {engine} preview renewal-30-days --locale th --now {demo.at}",
+        f"  {engine} compare --log {shlex.quote(str(demo.folder / 'state' / LOG))} --now {demo.at}",
         "",
         "docs/tutorial.md makes a mail of your own in 15 minutes. `make clean demo` begins anew.",
     ]

@@ -90,7 +90,10 @@ class _Checker:
         placed = Placed(layout.html, layout.file)
         common = self.definitions.types.get(COMMON)
         scope = scope_of(self.definitions, COMMON, (*LAYOUT_NAMES, "body")) if common else Scope(dict.fromkeys((*LAYOUT_NAMES, "body"), ANY))
-        self._layout_names[layout.id] = self._language(placed, scope, f"A layout has: {', '.join(sorted(scope.names))}")
+        before = len(self.problems)
+        found = self._language(placed, scope, f"A layout has: {', '.join(sorted(scope.names))}")
+        # Of a layout that cannot be read nobody can say what is missing in it.
+        self._layout_names[layout.id] = found if self._was_read(before) else frozenset({"unsubscribe_url"})
         if self._broken(layout.file):
             return
         try:
@@ -113,9 +116,11 @@ class _Checker:
                 if source is None or source.text is None:
                     continue
                 placed = self._placed(source, template)
+                before = len(self.problems)
                 found = self._language(placed, scope, told)
                 if part == "body":
-                    names[locale] = found
+                    if self._was_read(before):
+                        names[locale] = found
                     self._body(source, placed)
                 elif part != "text" and "\n" in source.text:
                     help = "write it on one line in quotes, or with `>-`"
@@ -241,6 +246,10 @@ class _Checker:
             except (OSError, UnicodeDecodeError, KeyError):
                 self._raw[file] = None
         return self._raw[file]
+
+    def _was_read(self, before: int) -> bool:
+        """Whether the text that was looked at since then could be read to its end."""
+        return not any(problem.code in (codes.SYNTAX, codes.TOO_LARGE) for problem in self.problems[before:])
 
     def _broken(self, file: str) -> bool:
         """Whether the file has a mistake that makes a second look at it tell the same twice."""

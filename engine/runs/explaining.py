@@ -11,6 +11,7 @@ import duckdb
 
 from engine.errors import WrongUsage
 from engine.plan.gates import GATES, Reason
+from engine.runs.foreseeing import Upcoming, aside, foreseen
 from engine.runs.opening import Site
 from engine.runs.planning import plan_now
 
@@ -55,13 +56,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that can be said at this now. `ledger_as_of` is set when only a copy of the ledger could be read."""
+    """All that can be said at this now; `upcoming` has not begun. `ledger_as_of` is set when only a copy of the ledger could be read."""
 
     subject: tuple[str, str]
     sheets: tuple[Sheet, ...]
     notes: tuple[Note, ...]
     ledger_as_of: datetime | None
     exists: bool
+    upcoming: tuple[Upcoming, ...] = ()
 
 
 @dataclass
@@ -70,6 +72,7 @@ class _Seen:
     exits: list[dict[str, Any]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    upcoming: list[Upcoming] = field(default_factory=list)
     exists: bool = False
 
 
@@ -84,10 +87,15 @@ def explain(site: Site, *, contact: str | None = None, record: tuple[str, str] |
 
     def inspect(cursor: duckdb.DuckDBPyConnection) -> None:
         _look(cursor, seen, entity, key, record is None, sequence)
+        seen.upcoming = foreseen(cursor, site.definitions, site.now, entity, key, is_contact=record is None, only=sequence)
+        # Who is on the way already has a sheet that says why.
+        on_the_way = {row["sequence"] for row in (*seen.sheets, *seen.exits) if row["record"] == key}
+        asides = aside(cursor, site.definitions, site.now, entity, key, sequence)
+        seen.notes += [Note(id, key, None, reason) for id, reason in asides if id not in on_the_way]
 
     planned = plan_now(site, inspect=inspect)
     sheets = [_sheet(row, seen, site.now) for row in seen.sheets] + [_exit(row) for row in seen.exits]
-    return Explanation((entity, key), tuple(sheets), tuple(seen.notes), planned.ledger_as_of, seen.exists)
+    return Explanation((entity, key), tuple(sheets), tuple(seen.notes), planned.ledger_as_of, seen.exists, tuple(seen.upcoming))
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,7 +127,7 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen, entity: str, key: str,
 
 
 def _notes(cursor: duckdb.DuckDBPyConnection, key: str, is_contact: bool, only: str, values: dict[str, Any]) -> Iterator[Note]:
-    """Upcoming occurrences, people outside the audience, and re-entries refused."""
+    """People outside the audience, and re-entries refused."""
     who = "a.contact = $key" if is_contact else "a.record = $key AND a.sequence IN (SELECT sequence FROM seqs WHERE entity = $entity)"
     scoped = only.replace("sequence =", "a.sequence =")
     for row in _rows(
@@ -173,6 +181,8 @@ def _asked(row: dict[str, Any], person: dict[str, Any], now: datetime) -> dict[s
     fault = person.get("fault") or ("contact_inactive" if person.get("active") is False else "")
     refused = person.get("suppressed") or ", ".join(sorted(set(person.get("topics", {}).values())))
     return {
+        # A record that nobody can be told about is walked without a contact.
+        "6.4": (bool(row["contact"]), "" if row["contact"] else Reason.NO_RECIPIENT),
         "6.5": (row["step"] is not None, ""),
         "6.6": (None if not timed or start is None else due >= start, ""),
         "6.7": (None if not timed else due <= now, ""),

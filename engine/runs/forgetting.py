@@ -10,10 +10,12 @@ from engine.delivery.outbox import remove_mails
 from engine.ledger.care import Forgotten
 from engine.ledger.duckdb.caring import REPLACED
 from engine.ledger.duckdb.forgetting import forget_in_file
-from engine.runs.applying import outbox_folder
+from engine.ledger.duckdb.opening import MOVED
 from engine.runs.backing_up import backups
+from engine.runs.homes import EmbeddedHome
 from engine.runs.inbox import take_in_inbox
 from engine.runs.opening import Site
+from engine.runs.sending import outbox_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ def _forget(site: Site, *, contact: str | None, address_key: str | None, age: ti
 
 
 def _clean_backups(site: Site, keys: tuple[str, ...], contact: str | None, address_key: str | None) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    files = (*sorted(backups(site).glob("*.duckdb")), *sorted(site.ledger_path.parent.glob(f"{REPLACED}*.duckdb")))
+    home = site.home
+    # A ledger that was moved to Postgres left its file behind.
+    beside = home.path.parent if isinstance(home, EmbeddedHome) else site.state
+    files = (*sorted(backups(site).glob("*.duckdb")), *sorted(beside.glob(f"{REPLACED}*.duckdb")), *sorted(beside.glob(f"{MOVED}*.duckdb")))
     done = {path: forget_in_file(path, keys, contact, address_key) for path in files}
     return tuple(path for path, well in done.items() if well), tuple(path for path, well in done.items() if not well)

@@ -53,6 +53,11 @@ def waiting(state: Path) -> dict[str, Order]:
     return _read(state / FOLDER)[0]
 
 
+def unreadable(state: Path) -> tuple[str, ...]:
+    """The names of files of the inbox that are no orders: until somebody looks at them nothing is sent."""
+    return _read(state / FOLDER)[1]
+
+
 def _read(folder: Path) -> tuple[dict[str, Order], tuple[str, ...]]:
     orders: dict[str, Order] = {}
     unreadable: list[str] = []

@@ -12,13 +12,15 @@ from engine.definitions.environments import ResolvedEnvironment, resolve
 from engine.definitions.loading import load
 from engine.definitions.project import DuckdbLedger as DuckdbLedgerSetting
 from engine.definitions.trees import Tree, WorkTree
-from engine.errors import DefinitionsInError, LedgerRefused
+from engine.errors import DefinitionsInError, WrongUsage
 from engine.facts.reading import read_snapshot
 from engine.facts.snapshot import Snapshot
-from engine.ledger.duckdb import DuckdbLedger, DuckdbReading
+from engine.ledger.identity import Identity
+from engine.ledger.ledger import Ledger, Reading
 from engine.ledger.pseudonyms import Pseudonyms, read_pseudonyms
 from engine.messages.checking import check_templates
 from engine.problems import Problem
+from engine.runs.homes import SCHEMA, EmbeddedHome, PostgresHome
 
 STATE = "state"
 STOP_FILE = "STOP"
@@ -41,25 +43,36 @@ class Site:
         return self.root / STATE
 
     @property
-    def ledger_path(self) -> Path:
+    def home(self) -> EmbeddedHome | PostgresHome:
+        """Where this environment's ledger is."""
         setting = self.environment.ledger
-        if not isinstance(setting, DuckdbLedgerSetting):
-            raise LedgerRefused("a ledger on Postgres is not in this version yet; a later stage brings it", help="use `ledger: {duckdb: state/ledger.duckdb}`")
-        return self.root / setting.duckdb
+        identity = Identity.of(self.definitions.project.name, self.environment.name, self.pseudonyms)
+        if isinstance(setting, DuckdbLedgerSetting):
+            return EmbeddedHome(self.root / setting.duckdb, identity, self.pseudonyms)
+        return PostgresHome(
+            str(setting.postgres), setting.schema_ or SCHEMA, self.state / f"postgres-{self.environment.name}.witness", identity, self.pseudonyms
+        )
+
+    @property
+    def ledger_path(self) -> Path:
+        """The file of an embedded ledger. WrongUsage for one on Postgres."""
+        home = self.home
+        if not isinstance(home, EmbeddedHome):
+            raise WrongUsage(f"the ledger of `{self.environment.name}` is on Postgres, and this is for a ledger in a file")
+        return home.path
 
     def read_facts(self) -> Snapshot:
         """The CRM now, only the columns that the definitions name."""
         return read_snapshot(self.definitions, self.environment.facts, now=self.now, root=self.root)
 
-    def read_ledger(self) -> DuckdbReading:
-        """The ledger to read; while a run holds it, the copy that the last run left."""
-        return DuckdbReading.open(self.ledger_path, self.definitions.project.name, self.environment.name, pseudonyms=self.pseudonyms)
+    def read_ledger(self) -> Reading:
+        """The ledger to read; an embedded one that a run holds: the copy that the last run left."""
+        return self.home.read()
 
-    def open_ledger(self, command: str) -> DuckdbLedger:
-        """The ledger to write. LockHeld when another process has it (exit 5)."""
-        return DuckdbLedger.open(
-            self.ledger_path, self.definitions.project.name, self.environment.name, command=command, now=self.now, pseudonyms=self.pseudonyms
-        )
+    def open_ledger(self, command: str, *, lock: bool = True) -> Ledger:
+        """The ledger to write. LockHeld when another process has it (exit 5); on Postgres only where `lock`, the plan's lock, is wanted:
+        an order and a worker need none."""
+        return self.home.open(command, self.now, lock=lock)
 
 
 def open_site(root: Path, env_name: str | None, environ: Mapping[str, str], now: datetime) -> Site:
@@ -74,8 +87,8 @@ def sound_definitions(tree: Tree) -> tuple[Definitions, tuple[Problem, ...]]:
     """The definitions of a tree with their warnings. Raises DefinitionsInError when there is an error."""
     loaded = load(tree)
     problems = list(loaded.problems)
-    if loaded.definitions is not None:
-        problems += check_templates(loaded.definitions, tree.read)
+    if loaded.sound_parts is not None:
+        problems += check_templates(loaded.sound_parts, tree.read)
     if loaded.definitions is None or any(problem.severity == "error" for problem in problems):
         raise DefinitionsInError(sorted(problems, key=lambda problem: problem.sort_key))
     return loaded.definitions, tuple(problems)

@@ -14,18 +14,24 @@ from engine.views.escaping import one_line, to_json
 from engine.views.history import send_row
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import iso, moment, occurrence, table, wrapped
+from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import Words, short
 
 if TYPE_CHECKING:
     from engine.runs.explaining import Explanation, GateShown, Note, Sheet
+    from engine.runs.foreseeing import Upcoming
 
 # Notes of an explanation that are no reasons of a plan: why a person is not among those who get it.
 _NOTES = {
     "not_reachable_for_category": "may get no mail of this sequence (unsubscribed, no consent)",
     "lower_group": "a group before theirs has somebody",
+    "no_date": "the trigger's date has no value",
+    "date_out_of_range": "the trigger's date lies before 1970-01-02 or after 2100",
+    "where_fails": "the trigger's `where` does not hold",
 }
+# Of what comes later, so many are shown as text.
+_AHEAD = 10
 _DECIDED = {
     "send": "a mail goes now",
     "wait": "waits",
@@ -64,6 +70,7 @@ def as_json(page: ExplanationPage) -> str:
         "in_crm": page.found.exists,
         "sends": [send_row(row, naming, page.zone) for row in page.sends],
         "steps": [_sheet(sheet, naming, page.zone) for sheet in page.found.sheets],
+        "upcoming": [_ahead(one, naming, page.zone) for one in page.found.upcoming],
         "notes": [
             {"sequence": note.sequence, "record": naming.record(_entity(page, note), note.record), "contact": naming.contact(note.contact), "reason": note.reason,
              "at": iso(note.at, page.zone)}
@@ -90,6 +97,18 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
     }
 
 
+def _ahead(one: Upcoming, naming: Naming, zone: str) -> dict[str, Any]:
+    return {
+        "sequence": one.sequence,
+        "about": {"entity": one.entity, "key": naming.record(one.entity, one.record)},
+        "occurrence": naming.occurrence(one.sequence, one.entity, one.record, one.occurrence),
+        "contact": naming.contact(one.contact or None),
+        "step": one.step,
+        "due_at": iso(one.due, zone),
+        "behind_another_group": one.behind,
+    }
+
+
 def _entity(page: ExplanationPage, note: Note) -> str:
     sequence = page.naming.definitions.sequences.get(note.sequence)
     return sequence.about if sequence else ""
@@ -106,10 +125,12 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
         yield "  " + ink.warn("not in the CRM any more")
     if not page.found.sheets and not page.found.notes:
         yield ""
-        yield "  On no sequence at this moment: nothing about it has begun, or all of it is over."
+        why = "nothing about it has begun" if page.found.upcoming else "nothing about it has begun, or all of it is over"
+        yield f"  On no sequence at this moment: {why}."
     for _, several in groupby(page.found.sheets, key=lambda sheet: (sheet.sequence, sheet.record, sheet.occurrence, sheet.contact)):
         yield ""
         yield from _way(page, list(several), width, ink)
+    yield from _comes_later(page, width, ink)
     if page.sends:
         yield ""
         yield ink.strong("Before")
@@ -117,7 +138,7 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
             (
                 row.send_key[:8],
                 row.state,
-                moment(row.sent_at or row.decided_at, page.zone),
+                stamp(row.sent_at or row.decided_at, page.zone),
                 f"{row.sequence}/{row.step}",
                 short(row.reason) if row.reason else "",
             )
@@ -131,12 +152,37 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
             yield from wrapped(one_line(_noted(page, note)), width, first="  ", rest="    ")
 
 
+def _comes_later(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
+    """What has not begun: the first step of each occurrence ahead, and when it is due."""
+    ahead = page.found.upcoming
+    if not ahead:
+        return
+    yield ""
+    yield ink.strong("Comes later")
+    contact = page.naming.definitions.crm.contact.entity
+    for one in ahead[:_AHEAD]:
+        about = (
+            f", about {one.entity} {page.naming.record(one.entity, one.record)}"
+            if (one.entity, one.record) != page.found.subject and one.entity != contact
+            else ""
+        )
+        when = occurrence(page.naming.occurrence(one.sequence, one.entity, one.record, one.occurrence), page.zone)
+        due = f"on {moment(one.due, page.zone)}" if one.due else "at no moment that can be written"
+        behind = "; another group of the audience comes first" if one.behind else ""
+        yield from wrapped(one_line(f"{one.sequence}/{one.step} {due}{about} ({when}){behind}"), width, first="  ", rest="    ")
+    if len(ahead) > _AHEAD:
+        yield f"  … and {len(ahead) - _AHEAD:,} more; --format json shows them"
+
+
 def _noted(page: ExplanationPage, note: Note) -> str:
     who = f" contact {page.naming.contact(note.contact)}" if note.contact else ""
     entity = _entity(page, note)
-    about = f" about {entity} {page.naming.record(entity, note.record)}" if entity and entity != page.naming.definitions.crm.contact.entity else ""
+    itself = (entity, note.record) == page.found.subject
+    about = (
+        f" about {entity} {page.naming.record(entity, note.record)}" if entity and not itself and entity != page.naming.definitions.crm.contact.entity else ""
+    )
     when = f", {moment(note.at, page.zone)}" if note.at else ""
-    return f"{note.sequence}:{who}{about}: {_NOTES.get(note.reason) or short(note.reason)}{when}"
+    return f"{note.sequence}{':' if who or about else ''}{who}{about}: {_NOTES.get(note.reason) or short(note.reason)}{when}"
 
 
 def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> Iterator[str]:

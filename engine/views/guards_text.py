@@ -12,6 +12,16 @@ from engine.views.ink import PLAIN, Ink
 from engine.views.phrases import number, wrapped
 
 _SHARES = ("max_shrink",)
+_OF_AN_ENTITY = ("min_facts", "max_shrink")
+# `engine explain CODE` tells each at length.
+CODES = {
+    "max_sends.per_run": "E501",
+    "max_sends.per_day": "E501",
+    "max_per_contact": "E502",
+    "first_run_max": "E503",
+    "min_facts": "E504",
+    "max_shrink": "E505",
+}
 
 
 def guard_lines(guards: Sequence[GuardResult], *, width: int = 80, ink: Ink = PLAIN, apply: str = "engine apply") -> Iterator[str]:
@@ -24,31 +34,41 @@ def guard_lines(guards: Sequence[GuardResult], *, width: int = 80, ink: Ink = PL
         yield f"{ink.strong('Guards')}  {'all ' if len(guards) > 1 else ''}{len(guards)} within {'their limits' if len(guards) > 1 else 'its limit'}"
         return
     yield ink.strong("Guards")
-    for guard in failed:
-        yield from _failed(guard, width, ink, apply)
+    for id in dict.fromkeys(guard.id for guard in failed):
+        several = [guard for guard in failed if guard.id == id]
+        for guard in several:
+            yield from _failed(guard, width, ink)
+        yield from (ink.faint(text) for text in wrapped(f"it counts {GUARDS.get(id, id)}{_within(several[0])}", width, first="    "))
+        # Never broken into lines: it is there to be copied. One value is for all that the guard holds.
+        yield f"    if {'that is' if len(several) == 1 else 'all these are'} meant: {override(several, apply)}"
     passed = len(guards) - len(failed)
     if passed:
         yield ink.faint(f"  {passed} more within {'their limits' if passed > 1 else 'its limit'}")
 
 
-def _failed(guard: GuardResult, width: int, ink: Ink, apply: str) -> Iterator[str]:
+def _failed(guard: GuardResult, width: int, ink: Ink) -> Iterator[str]:
     least = guard.id == "min_facts"
-    about = f" of {guard.sequence}" if guard.sequence else ""
-    detail = f" ({one_line(guard.detail)})" if guard.detail else ""
-    saw = f"{guard.id}{about}: {shown(guard, guard.observed)}, {'at least' if least else 'at most'} {shown(guard, guard.limit)}"
+    whose = guard.sequence or (guard.detail if guard.id in _OF_AN_ENTITY else "")
+    about = f" of {one_line(whose)}" if whose else ""
+    code = f"error[{CODES[guard.id]}]: " if guard.id in CODES else ""
+    saw = f"{code}{guard.id}{about}: {shown(guard, guard.observed)}, {'at least' if least else 'at most'} {shown(guard, guard.limit)}"
     effect = "the sequence is held, the others go" if guard.sequence else "nothing is sent and nothing is written"
     lines = wrapped(f"{saw}; {effect}", width, first="  ", rest="    ")
     yield ink.bad(lines[0])
     yield from lines[1:]
-    yield from (ink.faint(text) for text in wrapped(f"it counts {GUARDS.get(guard.id, guard.id)}{detail}", width, first="    "))
-    # Never broken into lines: it is there to be copied.
-    yield f"    if that is meant: {override(guard, apply)}"
 
 
-def override(guard: GuardResult, apply: str = "engine apply") -> str:
-    """The command that lets this run pass."""
-    value = f"{guard.observed:g}" if guard.id in _SHARES else f"{math.floor(guard.observed) if guard.id == 'min_facts' else math.ceil(guard.observed)}"
-    return f'{apply} --allow {guard.id}={value} --reason "…"'
+def _within(guard: GuardResult) -> str:
+    return f" ({one_line(guard.detail)})" if guard.detail and guard.id not in _OF_AN_ENTITY else ""
+
+
+def override(guards: Sequence[GuardResult], apply: str = "engine apply") -> str:
+    """The command that lets this run pass; the guards have one id."""
+    id = guards[0].id
+    observed = min(guard.observed for guard in guards) if id == "min_facts" else max(guard.observed for guard in guards)
+    # Rounded up: a share that is cut would not let this run pass.
+    value = f"{math.ceil(observed * 1e6) / 1e6:g}" if id in _SHARES else f"{math.floor(observed) if id == 'min_facts' else math.ceil(observed)}"
+    return f'{apply} --allow {id}={value} --reason "…"'
 
 
 def shown(guard: GuardResult, value: float) -> str:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.ledger.history import EnrollmentRow, Page, RunRow, SendDetail, SendRow
+from engine.ledger.past import is_imported
 from engine.views.escaping import for_terminal, one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import iso, moment, occurrence, table, wrapped
+from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import short
-
-
-def _when(row: SendRow, zone: str) -> str:
-    return moment(row.sent_at or row.decided_at, zone)
-
 
 # --- sends ---------------------------------------------------------------------------------------------------------
 
@@ -61,14 +57,14 @@ def sends_text(page: Page[SendRow], naming: Naming, zone: str, *, width: int = 8
             for cell in (
                 row.send_key[:8],
                 row.state,
-                _when(row, zone),
+                stamp(row.sent_at or row.decided_at, zone),
                 f"{row.sequence}/{row.step}",
                 (row.address or "") if naming.show_pii else str(naming.contact(row.contact)),
             )
         )
         for row in page.rows
     ]
-    lines = table(("send", "state", "when", "step", "contact"), rows, width, indent="")
+    lines = table(("send", "state", "when", "step", "contact"), rows, width, indent="", give=(3,))
     return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset)]) + "\n"
 
 
@@ -189,8 +185,8 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
         "again": f"not before {moment(detail.not_before, zone)}" if detail.not_before and row.state == "planned" else "",
         "transport": detail.transport or "",
         "message": detail.message_id or "",
-        "decided": f"{moment(row.decided_at, zone)}, run {row.run_id[:8]}",
-        "commit": row.commit or "not committed in git",
+        "decided": f"{moment(row.decided_at, zone)}, {row.run_id if is_imported(row.run_id) else f'run {row.run_id[:8]}'}",
+        "commit": row.commit or ("by another system" if is_imported(row.run_id) else "not committed in git"),
         "definitions": page.run.definitions_digest if page.run else "",
     }
     for name, value in facts.items():

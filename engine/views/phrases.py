@@ -11,6 +11,8 @@ from engine.clock import aware, to_local
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NARROWEST = 8
+# Columns of a narrower table would say nothing: a narrow terminal breaks its lines.
+_TABLE = 72
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -46,6 +48,11 @@ def moment(value: datetime, zone: str) -> str:
     """A naive UTC instant as `Mon 23 Nov 2026, 09:00` of the zone."""
     local = to_local(value, zone)
     return f"{day(local.date())}, {local:%H:%M}"
+
+
+def stamp(value: datetime, zone: str) -> str:
+    """A naive UTC instant as `2026-11-23 09:00` in the zone: for the columns of a table."""
+    return f"{to_local(value, zone):%Y-%m-%d %H:%M}"
 
 
 def occurrence(key: str, zone: str) -> str:
@@ -97,6 +104,7 @@ def table(
     head: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[int] = (), indent: str = "  ", give: Sequence[int] = ()
 ) -> list[str]:
     """Columns side by side, two spaces between them. Where a line would be too long the columns `give` are cut, then the widest."""
+    width = max(width, _TABLE)
     several = [list(row) for row in rows]
     everything = [list(head), *several] if any(head) else several
     if not everything:

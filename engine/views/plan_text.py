@@ -81,7 +81,7 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
     else:
         yield "  " + ink.strong("No mail would go now.")
     others = [
-        (total["wait"], f"{total['wait']:,} wait"),
+        (total["wait"], f"{total['wait']:,} {'waits' if total['wait'] == 1 else 'wait'}"),
         (total["hold"], f"{total['hold']:,} {'is' if total['hold'] == 1 else 'are'} held"),
         (total["exit"], f"{total['exit']:,} {'leaves' if total['exit'] == 1 else 'leave'}"),
         (total["complete"], f"{total['complete']:,} {'is' if total['complete'] == 1 else 'are'} done"),
@@ -211,7 +211,7 @@ def _first_run(sequence: SequenceSummary, width: int, ink: Ink) -> Iterator[str]
         return
     text = f"first run: {counted(hint['earlier'], 'earlier one')} {'is' if hint['earlier'] == 1 else 'are'} not sent"
     if hint.get("would_send"):
-        text += f"; `backfill: {hint['days']}d` would send {hint['would_send']:,}"
+        text += f"; `backfill: {hint['days']}d` would send {hint['would_send']:,}. Decide before you apply: what is passed over then is never sent"
     yield from wrapped(text, width, first="  ")
 
 
@@ -267,7 +267,9 @@ def _quiet(page: PlanPage, sequences: list[SequenceSummary], grouped: dict[str, 
         told += [f"{sequence.counts['upcoming']:,} upcoming"] if sequence.counts.get("upcoming") else []
         told += [f"{count:,}: {short(reason)}" for reason, count in sorted(sequence.named.items(), key=lambda item: (-item[1], item[0]))]
         definition = page.plan.definitions.sequences.get(sequence.id)
-        if not told and definition is not None and definition.status != "active":
+        if definition is not None and definition.status == "draft":
+            told = [text for text in told if not text.endswith(short("draft"))] + ["a draft, nobody enters: `status: active` in its file starts it"]
+        elif not told and definition is not None and definition.status != "active":
             told = [definition.status]
         yield from wrapped(", ".join(told) or "nobody on it", width, first=f"  {padded(sequence.id, room)}  ")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.ledger.duckdb.files import Holder
 from engine.ledger.history import ControlRow, RunRow, Status
+from engine.ledger.identity import Holder
 from engine.ledger.orders import Order
 from engine.views.escaping import one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import counted, iso, moment, table, wrapped
+from engine.views.phrases import counted, iso, moment, stamp, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 
 _STATES = ("sent", "planned", "claimed", "dispatching", "failed", "unknown", "skipped", "cancelled")
@@ -33,6 +33,7 @@ class StatusPage:
     held_by: Holder | None
     kill_switch: bool
     waiting: Sequence[Order]
+    unreadable: Sequence[str]
     naming: Naming
 
 
@@ -52,6 +53,7 @@ def as_json(page: StatusPage) -> str:
         "kill_switch": page.kill_switch,
         "controls": [_control(page, control) for control in status.controls],
         "waiting_orders": [{"verb": order.verb, "at": iso(order.at, zone), "by": order.by, "sequence": order.sequence} for order in page.waiting],
+        "unreadable_orders": list(page.unreadable),
         "enrollments_live": status.enrollments_live,
         "suppressions": status.suppressions,
         "sends": dict(status.states),
@@ -109,8 +111,13 @@ def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], st
         yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
     if page.held_by:
         yield from wrapped(f"A run is on its way: {one_line(str(page.held_by))}.", width, first="  ")
-    elif not page.kill_switch and not stops:
+    elif page.kill_switch or stops or page.unreadable:
+        yield "  No run is on its way."
+    else:
         yield "  " + ink.good("Nothing is stopped.") + " No run is on its way."
+    for name in page.unreadable[:_SHOWN]:
+        text = f"state/inbox/{name} cannot be read as an order, and may have been meant as a stop: nothing is sent until somebody looks at it and deletes it."
+        yield from (ink.bad(line) for line in wrapped(one_line(text), width, first="  "))
     if page.waiting:
         yield f"  {counted(len(page.waiting), 'order')} in the inbox, for the run to read."
 
@@ -164,7 +171,7 @@ def _runs(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
     yield ""
     yield ink.strong("Last runs")
     rows = [
-        (run.run_id[:8], moment(run.now, page.zone), run.outcome or "not ended", f"{run.counts.get('sent', 0):,} sent", _beside(run), (run.commit or "")[:8])
+        (run.run_id[:8], stamp(run.now, page.zone), run.outcome or "not ended", f"{run.counts.get('sent', 0):,} sent", _beside(run), (run.commit or "")[:8])
         for run in page.status.runs
     ]
     yield from table(("", "", "", "", "", ""), rows, width)

@@ -15,6 +15,7 @@ from engine.definitions.trees import WorkTree
 from engine.messages.preview import Case, Preview, hard_cases, make_preview, sample_case
 from engine.messages.rendering import Renderer
 
+pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 DUE = datetime(2026, 11, 22, 2)
 WIDTHS = (600, 390)
@@ -34,7 +35,7 @@ def _cases(template_id: str) -> list[Case]:
     return [*(sample_case(DEFINITIONS, template_id, locale) for locale in DEFINITIONS.project.locales), *hard_cases(DEFINITIONS, template_id)]
 
 
-def _preview(template_id: str, case: Case) -> Preview:
+def preview(template_id: str, case: Case) -> Preview:
     return make_preview(RENDERER, template_id, case, due_at=DUE)
 
 
@@ -59,7 +60,7 @@ def test_no_mail_scrolls_sideways_or_asks_the_network(browser: Browser, template
     for width in (*WIDTHS, 320):
         page.set_viewport_size({"width": width, "height": 900})
         for case in _cases(template_id):
-            page.set_content(_preview(template_id, case).rendered.html)
+            page.set_content(preview(template_id, case).rendered.html)
             inside, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
             assert inside <= window, f"{template_id}, {case.id}: {inside} px in {window}"
     assert asked == []
@@ -70,15 +71,15 @@ def test_no_mail_scrolls_sideways_or_asks_the_network(browser: Browser, template
 @pytest.mark.parametrize("template_id", ["renewal-30-days", "payment-overdue", "newsletter"])
 def test_text_can_be_read_on_its_background(browser: Browser, template_id: str, scheme: str) -> None:
     """Every piece of text has a contrast of at least 4.5 against what is behind it, in light and in dark."""
-    page, _ = _open(browser, _preview(template_id, sample_case(DEFINITIONS, template_id)).rendered.html, 600, scheme)
-    weak = page.evaluate(_CONTRAST)
+    page, _ = _open(browser, preview(template_id, sample_case(DEFINITIONS, template_id)).rendered.html, 600, scheme)
+    weak = page.evaluate(CONTRAST)
     assert weak == []
     page.context.close()
 
 
 def test_a_dark_room_gets_a_dark_mail(browser: Browser) -> None:
     """With prefers-color-scheme the page and the card are dark; the rule outlives the inlining."""
-    html = _preview("renewal-30-days", sample_case(DEFINITIONS, "renewal-30-days")).rendered.html
+    html = preview("renewal-30-days", sample_case(DEFINITIONS, "renewal-30-days")).rendered.html
     colors = {}
     for scheme in ("light", "dark"):
         page, _ = _open(browser, html, 600, scheme)
@@ -90,8 +91,8 @@ def test_a_dark_room_gets_a_dark_mail(browser: Browser) -> None:
 def test_the_screenshots_of_the_docs(browser: Browser) -> None:
     """Each picture of docs/screenshots/ can be made again; ENGINE_WRITE_SCREENSHOTS=1 writes them."""
     for name, (template_id, case_id, width, scheme) in SCREENSHOTS.items():
-        case = next(case for case in _named(template_id) if case.id == case_id)
-        page, _ = _open(browser, _preview(template_id, case).rendered.html, width, scheme)
+        case = next(case for case in named(template_id) if case.id == case_id)
+        page, _ = _open(browser, preview(template_id, case).rendered.html, width, scheme)
         picture = page.screenshot(full_page=True)
         assert picture[:8] == b"\x89PNG\r\n\x1a\n"
         if os.environ.get("ENGINE_WRITE_SCREENSHOTS"):
@@ -99,7 +100,7 @@ def test_the_screenshots_of_the_docs(browser: Browser) -> None:
         page.context.close()
 
 
-def _named(template_id: str) -> list[Case]:
+def named(template_id: str) -> list[Case]:
     local = [sample_case(DEFINITIONS, template_id, locale) for locale in DEFINITIONS.project.locales]
     return [
         *(Case(f"samples-{case.locale}", case.title, case.locale, case.variables, case.contact_name) for case in local),
@@ -116,7 +117,7 @@ SCREENSHOTS = {
     "zone-offline-longest-en-390-light.png": ("zone-offline-48h", "longest", 390, "light"),
 }
 
-_CONTRAST = """() => {
+CONTRAST = """() => {
   const parts = color => (color.match(/[\\d.]+/g) || []).map(Number);
   const light = ([r, g, b]) => { const f = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
     return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from engine.cli import cli
+from engine.cli.ending import ended_calmly
 
 HERE = Path(__file__).parent
 NOW = "2026-11-23T09:00:00+07:00"
@@ -46,10 +52,27 @@ class Project:
 
 
 def engine(*words: str, **environ: str) -> Said:
-    """The command in a process of its own."""
-    told = {**os.environ, "ENGINE_PSEUDONYM_KEY": KEY, "COLUMNS": "80", "PYTHONUTF8": "1", **environ}
-    done = subprocess.run([sys.executable, "-m", "engine", *words], capture_output=True, env=told, check=False, timeout=120)
+    """The command line in this process: the same door, the same end, and no second start of the interpreter."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with patch.dict(os.environ, told(environ)), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = ended_calmly(cli, words)
+    return Said(code, written(out), written(err))
+
+
+def process(*words: str, **environ: str) -> Said:
+    """The command line in a process of its own, for what only that shows."""
+    done = subprocess.run([sys.executable, "-m", "engine", *words], capture_output=True, env={**os.environ, **told(environ)}, check=False, timeout=120)
     return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def told(environ: Mapping[str, str]) -> dict[str, str]:
+    return {"ENGINE_PSEUDONYM_KEY": KEY, "COLUMNS": "80", "PYTHONUTF8": "1", **environ}
+
+
+def written(stream: io.TextIOWrapper) -> str:
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode()
 
 
 @pytest.fixture(scope="session")

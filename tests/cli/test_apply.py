@@ -43,11 +43,11 @@ def test_no_person_in_any_output(applied: Applied, fresh: Project) -> None:
         ("sends", "--format", "json"), ("enrollments",), ("enrollments", "--format", "json"), ("explain", "1"), ("explain", "1", "--format", "json"), ("explain", "contract:12"),
         ("doctor",), ("validate", "--facts"), ("segment", "members", "readers"), ("segment", "list", "--counts"),
     ]  # fmt: skip
-    for where in (project, fresh):
-        for words in commands:
-            told = where.run(*words)
-            assert not re.search("canary", told.out + told.err, re.IGNORECASE), words
-            assert told.code == 0, (words, told.err)
+    # Before the first apply the plan has more to say, all else has less.
+    for where, words in [*((project, words) for words in commands), *((fresh, words) for words in commands[:2])]:
+        told = where.run(*words)
+        assert not re.search("canary", told.out + told.err, re.IGNORECASE), words
+        assert told.code == 0, (words, told.err)
 
 
 def test_show_leads_to_the_run(applied: Applied) -> None:

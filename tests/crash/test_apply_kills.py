@@ -6,20 +6,16 @@ The judge is what the receiving server wrote down in a process of its own. `SOAK
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree
 
 import duckdb
 import pytest
@@ -27,14 +23,14 @@ import pytest
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import read_pseudonyms
 from engine.runs.inbox import leave_order
+from tests.crash.lives import KILLED, LONGEST_LIFE, Life, engine_command, kill_at_random, receiver
 from tests.crash.project import NOW, address_of, key_of, make_project
-from tests.crash.test_kills import IN_DOUBT, IN_FLIGHT, KILLS, MET, ROOT
+from tests.crash.test_kills import IN_DOUBT, IN_FLIGHT, KILLS, MET
 from tests.smtp_server import Act, ScriptedServer
 
 DUE = 500
 # So many kills fall on one ledger with 500 due; a soak makes new ones until it has killed as often as it should.
 KILLS_A_WORLD = 20
-LONGEST_LIFE = 120
 
 
 @dataclass
@@ -49,25 +45,23 @@ class Applies:
     kills: int = 0
     left_out: frozenset[int] = frozenset()
 
-    def live(self, failpoint: str = "") -> subprocess.Popen[str]:
+    def live(self, failpoint: str = "") -> Life:
         """Begin an apply, a minute of the project's time after the one before."""
         self.lives += 1
         now = (NOW + timedelta(minutes=self.lives)).isoformat() + "+00:00"
-        command = [sys.executable, "-m", "engine", "-C", str(self.root), "apply", "--format", "json", "--now", now]
-        environ = os.environ | {"ENGINE_FAILPOINT": failpoint, "SMTP_PORT": self.port}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environ)
+        words = ["-C", str(self.root), "apply", "--format", "json", "--now", now]
+        return Life(self.root.parent / "lives", self.lives, engine_command, words, failpoint=failpoint, environ={"SMTP_PORT": self.port})
 
     def live_on(self) -> tuple[int, int]:
         """An apply that nobody kills: its exit code, and how many it sent. What a dead one left in doubt is exit 6, never worse."""
         life = self.live()
-        out, err = life.communicate(timeout=LONGEST_LIFE)
-        assert life.returncode in (0, 6), err
-        return life.returncode, json.loads(out)["delivery"]["sent"]
+        code = life.end()
+        assert code in (0, 6), life.complained
+        return code, json.loads(life.said)["delivery"]["sent"]
 
     def die_at(self, failpoint: str) -> None:
         life = self.live(failpoint)
-        _, err = life.communicate(timeout=LONGEST_LIFE)
-        assert life.returncode == -signal.SIGKILL, f"{failpoint} was not met: {err}"
+        assert life.end() == KILLED, f"{failpoint} was not met: {life.complained}"
         self.kills += 1
 
     def arrived(self) -> list[tuple[str, str]]:
@@ -105,29 +99,36 @@ class Applies:
         return len(doubts), len(doubts & set(taken))
 
 
-@contextmanager
-def applies(folder: Path, count: int, *faults: str) -> Iterator[Applies]:
-    log = folder / "accepted.jsonl"
-    root = make_project(folder / "project", count)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.smtp_server", str(log), *faults], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    try:
-        assert server.stdout is not None
-        yield Applies(root, count, server.stdout.readline().strip(), log)
-    finally:
-        server.kill()
-        server.communicate()
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with 500 due and an empty ledger, to be copied."""
+    return make_project(tmp_path_factory.mktemp("seed"), DUE)
+
+
+Worlds = Callable[..., AbstractContextManager[Applies]]
+
+
+@pytest.fixture
+def applies(prepared: Path, tmp_path: Path) -> Worlds:
+    """Makes a project whose 500 mails go to a receiver of its own."""
+
+    @contextmanager
+    def make(*faults: str) -> Iterator[Applies]:
+        log = tmp_path / "accepted.jsonl"
+        with receiver(tmp_path, log, *faults) as port:
+            yield Applies(copytree(prepared, tmp_path / "project"), DUE, port, log)
+
+    return make
 
 
 # Visits of the loop's failpoints that lie deeper in a run of 500, which claims 100 at a time and settles 20.
 DEEPER = ("FP4:3", "FP6:9", "FP7:7", "FP9:137", "FP10:260", "FP11:20", "FP12:20")
 
 
-def test_3_5_an_apply_killed_at_every_failpoint_in_turn(tmp_path: Path) -> None:
+def test_3_5_an_apply_killed_at_every_failpoint_in_turn(applies: Worlds) -> None:
     """500 due, and the apply dies at one failpoint after the other, FP13 between: each mail arrives once, and only what was
     dispatched and not settled is in doubt."""
-    with applies(tmp_path, DUE) as here:
+    with applies() as here:
         doubts = 0
         for name in MET:
             here.die_at(name)
@@ -139,25 +140,25 @@ def test_3_5_an_apply_killed_at_every_failpoint_in_turn(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", [*MET, *DEEPER])
-def test_3_5_an_apply_killed_at_each_failpoint(name: str, tmp_path: Path) -> None:
+def test_3_5_an_apply_killed_at_each_failpoint(name: str, applies: Worlds) -> None:
     """500 due, a kill at the failpoint, and apply again: each arrives once, and only what was dispatched and not settled is in doubt."""
-    with applies(tmp_path, DUE) as here:
+    with applies() as here:
         here.die_at(name)
         assert here.judge()[0] == IN_DOUBT[name.partition(":")[0]]
 
 
 @pytest.mark.soak
-def test_3_5_an_apply_killed_while_taking_in_what_a_kill_left(tmp_path: Path) -> None:
+def test_3_5_an_apply_killed_while_taking_in_what_a_kill_left(applies: Worlds) -> None:
     """Dying in the recovery (FP13) of a death at FP9 leaves the same 20 in doubt, and nothing else."""
-    with applies(tmp_path, DUE) as here:
+    with applies() as here:
         here.die_at("FP9")
         here.die_at("FP13")
         assert here.judge()[0] == IN_FLIGHT
 
 
-def test_9_8_an_apply_killed_between_an_order_and_its_file(tmp_path: Path) -> None:
+def test_9_8_an_apply_killed_between_an_order_and_its_file(applies: Worlds) -> None:
     """A suppression that was taken in when the apply died (INBOX) is in force, is taken in once, and its file is gone in the end."""
-    with applies(tmp_path, DUE) as here:
+    with applies() as here:
         pseudonyms = read_pseudonyms(here.root / "state", None)
         order = Order("suppress", NOW, "ana", address_key=pseudonyms.address_key(address_of(7)), reason="manual")
         left = leave_order(here.root / "state", order)
@@ -170,36 +171,19 @@ def test_9_8_an_apply_killed_between_an_order_and_its_file(tmp_path: Path) -> No
             assert ledger.execute("SELECT count(*) FROM suppressions").fetchall() == [(1,)]
 
 
-def _kill_at_random(here: Applies, kills: int, seed: int) -> None:
-    """A third of the moments lie before a life's first mail, judged by the life before, the others in the 0.3 seconds behind it."""
-    chance, first_mail = random.Random(seed), 0.0
-    for _ in range(kills):
-        before, begun = here.written(), time.monotonic()
-        life = here.live()
-        if first_mail and chance.random() < 1 / 3:
-            time.sleep(chance.uniform(0.3, 1) * first_mail)
-        else:
-            while here.written() == before and life.poll() is None:
-                time.sleep(0.005)
-            first_mail = time.monotonic() - begun
-            time.sleep(chance.uniform(0, 0.3))
-        life.kill()
-        life.communicate()
-        here.kills += 1
-
-
 @pytest.mark.parametrize("seed", range(1, max(1, KILLS // KILLS_A_WORLD) + 1))
-def test_3_7_an_apply_killed_at_random_moments(seed: int, tmp_path: Path) -> None:
+def test_3_7_an_apply_killed_at_random_moments(seed: int, applies: Worlds) -> None:
     """Killed 20 times at random moments with 500 due: nothing twice, nothing without a row, doubts at most 20 a kill."""
-    with applies(tmp_path, DUE, "--slow", "0.01") as here:
-        _kill_at_random(here, min(KILLS, KILLS_A_WORLD), seed)
+    with applies("--slow", "0.02") as here:
+        here.kills = min(KILLS, KILLS_A_WORLD)
+        kill_at_random(here.live, here.written, here.kills, seed)
         reached = len(here.arrived())
         assert 0 < reached < DUE, "the kills did not fall into the sending"
         doubts, of_these = here.judge()
         print(f"seed {seed}: {here.kills} kills, {reached} of {DUE} had arrived by then; {doubts} in doubt in the end, of which {of_these} had arrived")
 
 
-def test_5_d_eight_applies_at_once(tmp_path: Path) -> None:
+def test_5_d_eight_applies_at_once(prepared: Path, tmp_path: Path) -> None:
     """Eight `engine apply` on one ledger at once: one works, seven exit 5 at once and name its process; nothing is sent twice."""
     gate = threading.Event()
 
@@ -209,25 +193,23 @@ def test_5_d_eight_applies_at_once(tmp_path: Path) -> None:
             gate.wait(LONGEST_LIFE)
         return None
 
-    root = make_project(tmp_path / "project", DUE)
     with ScriptedServer(hold) as server:
-        here = Applies(root, DUE, str(server.port), tmp_path / "unused")
+        here = Applies(copytree(prepared, tmp_path / "project"), DUE, str(server.port), tmp_path / "unused")
         lives = [here.live() for _ in range(8)]
         try:
             deadline = time.monotonic() + LONGEST_LIFE
-            while sum(life.poll() is None for life in lives) > 1 and time.monotonic() < deadline:
+            while sum(not life.is_over() for life in lives) > 1 and time.monotonic() < deadline:
                 time.sleep(0.02)
-            (worker,) = [life for life in lives if life.poll() is None]
-            said = [life.communicate()[1] for life in lives if life is not worker]
-            assert [life.returncode for life in lives if life is not worker] == [5] * 7, said
+            (worker,) = [life for life in lives if not life.is_over()]
+            others = [life for life in lives if life is not worker]
+            said = [life.complained for life in others]
+            assert [life.end() for life in others] == [5] * 7, said
             assert all(re.search(rf"held by .*\bprocess {worker.pid}\b", text) for text in said), said
             gate.set()
-            out, err = worker.communicate(timeout=LONGEST_LIFE)
-            assert worker.returncode == 0, err
-            assert json.loads(out)["delivery"]["sent"] == DUE
+            assert worker.end() == 0, worker.complained
+            assert json.loads(worker.said)["delivery"]["sent"] == DUE
             assert sorted(server.keys) == sorted(key_of(number) for number in range(DUE))
         finally:
             gate.set()
             for life in lives:
                 life.kill()
-                life.communicate()

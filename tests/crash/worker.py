@@ -1,4 +1,4 @@
-"""One life of an apply, to be killed: `python -m tests.crash.worker LEDGER LIFE COUNT (smtp PORT | outbox FOLDER)`.
+"""One life of an apply, to be killed; its words are LEDGER LIFE COUNT (smtp PORT | outbox FOLDER).
 
 It opens the ledger, takes in what a dead process left, commits the same plan again, delivers, and ends. Each life begins
 an hour later than the one before. It says `ready` before it touches the ledger, and its counts as JSON at the end.
@@ -7,7 +7,7 @@ an hour later than the one before. It says `ready` before it touches the ledger,
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,7 +27,8 @@ class SkippingClock(RunningClock):
         self._now += timedelta(seconds=seconds)
 
 
-def main(path: Path, life: int, count: int, kind: str, where: str) -> int:
+def main(words: Sequence[str]) -> None:
+    path, life, count, kind, where = Path(words[0]), int(words[1]), int(words[2]), words[3], words[4]
     now = NOW + timedelta(hours=life)
     transport: Transport
     if kind == "smtp":
@@ -44,8 +45,3 @@ def main(path: Path, life: int, count: int, kind: str, where: str) -> int:
         ledger.finish_run(f"life-{life}", done.ended, {"sent": done.sent}, now)
     transport.close()
     print(json.dumps({"sent": done.sent, "failed": done.failed, "unknown": done.unknown, "put_off": done.put_off}), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -249,23 +248,3 @@ def test_loading_imports_nothing_heavy() -> None:
     """Words know no SQL, no database and no template engine."""
     program = "import engine.definitions.loading, engine.definitions.variables, engine.definitions.environments, sys; print(sorted({'sqlglot','duckdb','jinja2','babel','pyarrow','rich','click','email_validator'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-
-
-def test_a_thousand_files_cost_little_more_than_reading_them() -> None:
-    """Reading with places is near PyYAML's own C loader without them; checking everything stays within a few times that."""
-    many = dict(files())
-    for number in range(1000):
-        many[f"definitions/sequences/r-{number}.yaml"] = files()[SEQUENCE].replace(b"id: renewal\n", b"id: r-%d\n" % number)
-    tree = MemoryTree(many)
-    load(tree)
-    ratios = []
-    for _ in range(3):
-        begun = time.process_time()
-        for path, content in many.items():
-            if path.endswith(".yaml"):
-                yaml.load(content, yaml.CSafeLoader)
-        alone = time.process_time() - begun
-        begun = time.process_time()
-        assert load(tree).definitions is not None
-        ratios.append((time.process_time() - begun) / alone)
-    assert min(ratios) < 6, ratios

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -77,10 +78,13 @@ def test_what_the_commit_point_refuses_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    """A temporary file of a dead process is no mail, and goes."""
-    (tmp_path / ".00000000-0000-0000-0000-000000000009.tmp").write_bytes(b"half")
+    """A temporary file of a dead process is no mail, and goes; one that another worker is just writing stays."""
+    left, young = (tmp_path / f".00000000-0000-0000-0000-00000000000{number}.tmp" for number in (8, 9))
+    for path in (left, young):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
     OutboxTransport(tmp_path).close()
-    assert list(tmp_path.glob(".*")) == []
+    assert list(tmp_path.glob(".*")) == [young]
 
 
 @pytest.mark.parametrize("key", ["../../evil", "/etc/passwd", "a", "00000000-0000-0000-0000-000000000001/../x", ""])

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.delivery.failures import ServerDown, SettingsFailure
-from engine.delivery.recipients import EVERYBODY, Recipients
-from engine.delivery.smtp import Patience, SmtpServer, SmtpTransport
+from engine.delivery.recipients import Recipients
+from engine.delivery.smtp import Patience, SmtpServer
 from engine.delivery.transport import Outcome
-from engine.messages.message import Message
-from tests.smtp_server import Act, ScriptedServer, certificate, mail_server, server_tls
-
-QUICK = Patience(connect_seconds=2, command_seconds=0.4, dot_seconds=0.8, pauses=(0, 0, 0, 0))
-PAYLOAD = b"To: Ann <ann.lee@example.com>\r\nSubject: Hello\r\nX-Engine-Send: %s\r\n\r\n.one dot\r\n..\r\nlast line\r\n"
-
-
-def mail(number: int = 1, *, recipient: str = "ann.lee@example.com", payload: bytes | None = None) -> Message:
-    key = f"00000000-0000-0000-0000-{number:012d}"
-    return Message(key, "hello@example.org", recipient, f"<{key}@example.org>", "Hello", payload or PAYLOAD % key.encode())
-
-
-def over(server: ScriptedServer, **options: Any) -> SmtpTransport:
-    settings = SmtpServer("127.0.0.1", server.port, tls=options.pop("tls", "none"), **options)
-    return SmtpTransport(settings, EVERYBODY, patience=QUICK)
+from tests.delivery.over_smtp import BYE, PAYLOAD, drop, made, mail, over
+from tests.smtp_server import Act, ScriptedServer
 
 
 def one(script: Mapping[str, Act] | None = None, **options: Any) -> tuple[Outcome, ScriptedServer, list[str]]:
@@ -41,13 +26,8 @@ def one(script: Mapping[str, Act] | None = None, **options: Any) -> tuple[Outcom
     return outcome, server, committed
 
 
-def drop(say: bytes = b"") -> Act:
-    return Act(say, then="drop")
-
-
 LONG = b"250 " + b"x" * 10_000 + b"\r\n"
 ENDLESS = b"250-" + b"x" * 70_000 + b"\r\n250 ok\r\n"
-BYE = drop(b"421 4.3.2 shutting down\r\n")
 # fault -> (script, state, phase, was the point of no return passed, did the server keep the message)
 FAULTS: dict[str, tuple[Mapping[str, Act], str, str, bool, int]] = {
     "nothing wrong": ({}, "sent", "dot", True, 1),
@@ -94,6 +74,7 @@ FAULTS: dict[str, tuple[Mapping[str, Act], str, str, bool, int]] = {
     "slow drip, too slow": ({"DOT": Act(b"250 ok, and thank you\r\n", drip=0.1, accept=True)}, "unknown", "dot", True, 1),
     "lost after 250": ({"DOT": Act(b"250 2.0.0 ok\r\n", then="drop", accept=True)}, "sent", "dot", True, 1),
     "garbage at QUIT": ({"QUIT": Act(b"???\r\n")}, "sent", "dot", True, 1),
+    "421 at QUIT": ({"QUIT": BYE}, "sent", "dot", True, 1),
     "silence at QUIT": ({"QUIT": Act(then="silence")}, "sent", "dot", True, 1),
     "a lie at MAIL: answers in advance": ({"MAIL": Act(b"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n")}, "retry", "rcpt", False, 0),
     "a lie at DATA: the dot answered in advance": ({"DATA": Act(b"354 go\r\n250 ok\r\n")}, "retry", "body", False, 0),
@@ -112,7 +93,7 @@ def test_9_3_connection_refused_is_a_retry() -> None:
     """Where no server listens nothing was accepted."""
     with ScriptedServer() as server:
         port = server.port
-    outcome = SmtpTransport(SmtpServer("127.0.0.1", port, tls="none"), EVERYBODY, patience=QUICK).deliver(mail(), lambda key: None)
+    outcome = made(SmtpServer("127.0.0.1", port, tls="none")).deliver(mail(), lambda key: None)
     assert (outcome.state, outcome.phase) == ("retry", "connect")
 
 
@@ -221,7 +202,7 @@ def test_pauses_lie_between_failures_in_a_row() -> None:
     waited: list[float] = []
     with ScriptedServer(lambda connection, transaction, verb: drop() if connection < 4 else None) as server:
         settings = SmtpServer("127.0.0.1", server.port, tls="none")
-        transport = SmtpTransport(settings, EVERYBODY, patience=Patience(2, 0.4, 0.8, pauses=(1, 2, 4, 8)), pause=waited.append)
+        transport = made(settings, patience=Patience(2, 0.4, 0.8, pauses=(1, 2, 4, 8)), pause=waited.append)
         states = [transport.deliver(mail(number), lambda key: None).state for number in range(5)]
         transport.close()
     assert (states, waited) == (["retry", "retry", "retry", "sent", "sent"], [1, 2, 4])
@@ -284,101 +265,6 @@ def test_texts_hold_no_address_and_no_secret() -> None:
     assert "s3cret-word" not in repr(SmtpServer("localhost", password="s3cret-word"))
 
 
-# --- TLS and AUTH -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
-    cert_file, key_file = certificate(tmp_path_factory.mktemp("tls"))
-    return cert_file, server_tls(cert_file, key_file)
-
-
-def secure(port: int, ca_file: Path | None, **options: Any) -> SmtpTransport:
-    server = SmtpServer("localhost", port, ca_file=str(ca_file) if ca_file else None, **options)
-    return SmtpTransport(server, EVERYBODY, patience=QUICK)
-
-
-def test_starttls_and_auth_with_a_real_server(papers: tuple[Path, ssl.SSLContext]) -> None:
-    """Mail leaves over TLS with a password, in one connection."""
-    with mail_server(papers[1], username="mailer", password="s3cret-word") as box:
-        transport = secure(box.port, papers[0], username="mailer", password="s3cret-word")
-        assert [transport.deliver(mail(number), lambda key: None).state for number in (1, 2)] == ["sent", "sent"]
-        transport.close()
-    assert [one.data for one in box.accepted] == [mail(1).payload, mail(2).payload]
-
-
-def test_a_wrong_password_is_a_setting_and_not_a_message(papers: tuple[Path, ssl.SSLContext]) -> None:
-    """AUTH that fails ends the run with E601; the password is in no text."""
-    with mail_server(papers[1], username="mailer", password="s3cret-word") as box, pytest.raises(SettingsFailure, match="E601") as failure:
-        secure(box.port, papers[0], username="mailer", password="wr0ng-word").deliver(mail(), lambda key: None)
-    assert "wr0ng-word" not in str(failure.value) and failure.value.__cause__ is None and failure.value.__suppress_context__
-
-
-def test_no_password_where_one_is_wanted(papers: tuple[Path, ssl.SSLContext]) -> None:
-    """A server that wants AUTH answers 530 to MAIL: E601, and nothing failed."""
-    with mail_server(papers[1], username="mailer", password="s3cret-word") as box, pytest.raises(SettingsFailure, match="E601"):
-        secure(box.port, papers[0]).deliver(mail(), lambda key: None)
-
-
-def test_starttls_that_is_not_offered_is_never_plain() -> None:
-    """A server, or somebody between, that hides STARTTLS gets no mail and no password (E601)."""
-    with ScriptedServer(extensions=("AUTH PLAIN",)) as server:
-        with pytest.raises(SettingsFailure, match="E601"):
-            over(server, tls="starttls", username="mailer", password="s3cret-word").deliver(mail(), lambda key: None)
-        assert [command.split(" ")[0].upper() for command in server.commands] == ["EHLO"]
-
-
-@pytest.mark.parametrize("answer", [b"454 4.7.0 not now\r\n", b"502 5.5.1 no\r\n"])
-def test_starttls_that_is_refused_is_never_plain(answer: bytes, papers: tuple[Path, ssl.SSLContext]) -> None:
-    """Refused for now is tried again, refused for good is E601; in neither case a MAIL is said in plain."""
-    with ScriptedServer({"STARTTLS": Act(answer)}, tls=papers[1]) as server:
-        transport = secure(server.port, papers[0])
-        if answer.startswith(b"454"):
-            assert transport.deliver(mail(), lambda key: None).state == "retry"
-        else:
-            with pytest.raises(SettingsFailure, match="E601"):
-                transport.deliver(mail(), lambda key: None)
-        assert not any(command.startswith("MAIL") for command in server.commands)
-
-
-def test_what_is_said_before_tls_is_thrown_away(papers: tuple[Path, ssl.SSLContext]) -> None:
-    """Replies injected in plain after STARTTLS are not taken for the server's words (no AUTH from the injected EHLO)."""
-    with ScriptedServer({"STARTTLS": Act(b"220 go ahead\r\n250-evil\r\n250 AUTH PLAIN\r\n")}, tls=papers[1]) as server:
-        transport = secure(server.port, papers[0])
-        outcome = transport.deliver(mail(), lambda key: None)
-        transport.close()
-        assert outcome.state == "sent"
-        assert [one.data for one in server.accepted] == [mail().payload]
-
-
-def test_a_certificate_nobody_vouches_for_is_refused(papers: tuple[Path, ssl.SSLContext]) -> None:
-    """Without `ca_file` the self-signed server is E601."""
-    with mail_server(papers[1]) as box:
-        with pytest.raises(SettingsFailure, match="E601"):
-            secure(box.port, None).deliver(mail(), lambda key: None)
-        assert box.accepted == []
-
-
-def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
-    """A certificate that is trusted but names another host is E601."""
-    cert_file, key_file = certificate(tmp_path, "mail.example.net")
-    with mail_server(server_tls(cert_file, key_file)) as box, pytest.raises(SettingsFailure, match="E601"):
-        secure(box.port, cert_file).deliver(mail(), lambda key: None)
-
-
-def test_a_password_never_crosses_a_plain_network() -> None:
-    """`tls: none` with a password works on this machine only."""
-    with pytest.raises(SettingsFailure, match="E601"):
-        SmtpTransport(SmtpServer("mail.example.com", tls="none", username="mailer", password="s3cret-word"), EVERYBODY)
-
-
-def test_settings_that_are_not_complete() -> None:
-    """No host, or a name without a password, is said before a run begins."""
-    for server in (SmtpServer(""), SmtpServer("localhost", username="mailer"), SmtpServer("localhost", ca_file="/nonexistent.crt")):
-        with pytest.raises(SettingsFailure, match="E601"):
-            SmtpTransport(server, EVERYBODY)
-
-
 # --- who may be written to ----------------------------------------------------------------------------------------
 
 
@@ -386,7 +272,7 @@ def test_threat_28_a_staging_run_reaches_nobody_outside() -> None:
     """Over a CRM of real people an environment that lists one domain says RCPT for that domain alone."""
     people = [f"person{number}@example.{'com' if number % 5 else 'org'}" for number in range(100)]
     with ScriptedServer() as server:
-        transport = SmtpTransport(SmtpServer("127.0.0.1", server.port, tls="none"), Recipients(("*@example.org",)), patience=QUICK)
+        transport = made(SmtpServer("127.0.0.1", server.port, tls="none"), Recipients(("*@example.org",)))
         outcomes = [transport.deliver(mail(number, recipient=person), lambda key: None) for number, person in enumerate(people)]
         transport.close()
     assert {rcpt.partition("@")[2] for rcpt in server.rcpts} == {"example.org"}
@@ -398,7 +284,7 @@ def test_threat_28_redirect_sends_all_to_one_box() -> None:
     """`redirect_to` is the only recipient, in the envelope and in To; whom it was for is a pseudonym."""
     with ScriptedServer() as server:
         rule = Recipients((), "dev@example.net", lambda address: "1f00beef1f00beef")
-        transport = SmtpTransport(SmtpServer("127.0.0.1", server.port, tls="none"), rule, patience=QUICK)
+        transport = made(SmtpServer("127.0.0.1", server.port, tls="none"), rule)
         assert transport.deliver(mail(), lambda key: None).state == "sent"
         transport.close()
     assert server.rcpts == ["dev@example.net"]

@@ -37,6 +37,8 @@ def applied(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(page: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is valid, every command ends as it says, every output is as printed. Pages that begin with `<!-- begins: fresh -->` start before the first apply."""
     monkeypatch.setenv("COLUMNS", "80")
+    if "<!-- needs: a database -->" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("LEDGER_URL", request.getfixturevalue("database"))
     begins = "fresh" if "<!-- begins: fresh -->" in page.read_text(encoding="utf-8") else "applied"
     folder = tmp_path / "harmony"
     shutil.copytree(request.getfixturevalue(begins), folder)

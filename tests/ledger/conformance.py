@@ -359,7 +359,7 @@ class LedgerConformance:
         rows = dispatching(ledger, *(send(r) for r in "123"))
         ledger.settle([said(row, "unknown") for row in rows], MONDAY)
         for row, as_ in zip(rows, ("sent", "failed", "resend"), strict=True):
-            ledger.resolve(row.send_key, as_, by="mia", note="asked them", now=LATER)  # type: ignore[arg-type]
+            ledger.resolve(row.send_key, as_, by="mia", note="asked them", now=LATER)  # type: ignore[arg-type]  # both words are literals in the list above
         assert [state_of(ledger, row.send_key) for row in rows] == [("sent", "resolved_sent"), ("failed", "resolved_failed"), ("planned", None)]
         with pytest.raises(WrongUsage):
             ledger.resolve(rows[0].send_key, "failed", by="mia", note="", now=LATER)

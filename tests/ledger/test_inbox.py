@@ -92,4 +92,4 @@ def test_an_order_is_what_it_was_after_reading() -> None:
         assert Order.from_json(order.to_json()) == order
     for wrong in ({"verb": "stop", "contact": "1"}, {"verb": "cancel"}, {"verb": "cancel", "sequence": "a"}, {"verb": "suppress", "address_key": "a"}):
         with pytest.raises(NotAnOrder):
-            Order(at=MONDAY, by="mia", **wrong)  # type: ignore[arg-type]
+            Order(at=MONDAY, by="mia", **wrong)  # type: ignore[arg-type]  # each case is one wrong value

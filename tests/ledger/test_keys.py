@@ -6,19 +6,20 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import EngineError
 from engine.ledger.keys import canonical, define_send_key, send_key
 from engine.ledger.pseudonyms import Pseudonyms, make_pseudonym_key, read_pseudonyms
+from tests.laws import cases
 
 CONNECTION = duckdb.connect()
 define_send_key(CONNECTION)
 NASTY = st.text(alphabet=st.one_of(st.sampled_from("\"\\/'\x00\x08\x0b\x1b\x1f\x7f\u2028กำ้🎵u000B[],"), st.characters(exclude_categories=["Cs"])), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@cases(4)
 @given(st.lists(NASTY, min_size=6, max_size=6))
 def test_the_same_key_in_python_and_in_sql(parts: list[str]) -> None:
     """Quotes, control characters, Thai, emoji: one key, wherever it is made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,7 @@ def test_no_duplicate_no_loss_nothing_stuck(idempotent: bool) -> None:
     assert states > 200
 
 
-@pytest.mark.skipif(not os.environ.get("ENGINE_SOAK"), reason="in `make soak`")
+@pytest.mark.soak
 @pytest.mark.parametrize("idempotent", [False, True], ids=["smtp", "with a key"])
 def test_three_of_everything(idempotent: bool) -> None:
     """Three workers, three crashes, three lapsed leases."""

@@ -107,6 +107,14 @@ def test_marketing_without_an_unsubscribe_link_is_an_error() -> None:
     assert problems("[Unsubscribe]({{ unsubscribe_url }})", category="marketing") == []
 
 
+def test_of_a_text_that_cannot_be_read_nothing_is_said_to_be_missing() -> None:
+    """One mistake, one error: an unclosed brace in a body or a layout is not also a missing link."""
+    assert [problem.code for problem in problems("Hello {{ company_name", category="marketing")] == ["E210"]
+    template = TEMPLATE.replace("type: renewal\n", "type: renewal\nlayout: house\n")
+    found = problems(template=template, category="marketing", more={"definitions/layouts/house.html": "<html>{{ body</html>"})
+    assert [problem.code for problem in found] == ["E210"]
+
+
 def test_a_layout_needs_its_body_and_knows_its_own_names() -> None:
     """`{{ body }}` exactly once; only common variables and the layout's own names."""
     template = TEMPLATE.replace("type: renewal\n", "type: renewal\nlayout: house\n")

@@ -10,11 +10,12 @@ from email.policy import default
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.messages.message import Message
 from engine.messages.rendering import From, Renderer, RenderFailed
+from tests.laws import cases
 from tests.messages.projects import project
 
 KEY = "6d0f7d63-2f4f-5f0e-9d6e-0d2f7a4b1c22"
@@ -47,7 +48,7 @@ def test_no_separator_gets_into_a_header(field: str, separator: str) -> None:
             mail(**{field: value})
 
 
-@settings(max_examples=300, deadline=None)
+@cases(6)
 @given(
     st.text(min_size=0, max_size=60)
     | st.sampled_from(
@@ -108,7 +109,7 @@ def test_a_transactional_mail_has_no_list_headers() -> None:
     assert b"List-" not in payload and b"To: ana@example.com\r\n" in payload
 
 
-@settings(max_examples=100, deadline=None)
+@cases(2)
 @given(st.text(max_size=400), st.sampled_from(["en", "th"]))
 def test_every_line_is_one_that_servers_agree_on(name: str, locale: str) -> None:
     """CRLF only, lines of at most 998, printable ASCII, no NUL; and the text comes back as it was."""

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from engine.definitions.loading import MemoryTree, WorkTree, load
+from engine.messages.checking import check_templates
 from engine.problem_codes import CODES
 from engine.views.problems import reader_of, text
 
@@ -70,11 +71,25 @@ def test_a_mistake_is_told_at_its_place_with_a_way_out(case: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_one_mistake_is_one_problem(case: Path) -> None:
-    """A mistake has no echo: what depends on a broken file is silent until that is mended."""
+    """A mistake has no echo, neither in the files nor in the texts of templates: what depends on a broken file is silent until that is mended."""
     tree = planted(yaml.safe_load(case.read_text(encoding="utf-8")))
-    problems = load(tree).problems
+    loaded = load(tree)
+    in_texts = check_templates(loaded.sound_parts, tree.read) if loaded.sound_parts else []
+    problems = [*loaded.problems, *(problem for problem in in_texts if problem.severity == "error")]
     assert len(problems) == 1, [str(problem) for problem in problems]
     assert problems[0].help, "a mistake without a way out"
+
+
+def test_mistakes_of_yaml_and_of_templates_are_told_together() -> None:
+    """A broken sequence hides no unknown variable: one run of `validate` shows both; only what depends on the broken file is left out."""
+    files = base()
+    files["definitions/sequences/renewal.yaml"] = files["definitions/sequences/renewal.yaml"].replace(b"before: 30d", b"before: 30m")
+    files["definitions/templates/tips.yaml"] = files["definitions/templates/tips.yaml"].replace(b"Tips for {{ contact_name }}", b"Tips for {{ contact_nam }}")
+    tree = MemoryTree(files)
+    loaded = load(tree)
+    assert loaded.definitions is None and loaded.sound_parts is not None
+    told = {problem.code for problem in (*loaded.problems, *check_templates(loaded.sound_parts, tree.read))}
+    assert {"E116", "E201"} <= told
 
 
 def test_every_code_of_form_references_and_rules_has_a_golden_text() -> None:

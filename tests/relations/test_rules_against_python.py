@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
+from tests.laws import cases
 
 from .build import CRM, ask, define, snapshot
 from .reference import Reference
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 ZONES = ("UTC", "Asia/Bangkok", "America/New_York", "America/St_Johns", "America/Havana", "Pacific/Apia", "Asia/Kathmandu")
 
 NASTY = (
@@ -145,7 +144,6 @@ relations = over(("company.invoices", "contact.company.contracts.invoices"), nes
 rules = nested(conditions(OWN), relations | st.sampled_from([{"segment": "listed"}, {"segment": "named"}]))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(crm=crms, rule=rules, zone=st.sampled_from(ZONES), now=moments())
 def test_7_sql_and_python_agree(crm: dict[str, Any], rule: dict[str, Any], zone: str, now: datetime) -> None:
     """For any rule and any records, the members of the segment are those that the page says; nobody is both in and out."""
@@ -206,7 +204,7 @@ FULL = full()
 FULL_CONNECTION = snapshot(define(), FULL)
 
 
-@settings(max_examples=EXAMPLES * 4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@cases(4)
 @given(data=st.data(), edge=st.sampled_from(EDGES), type_=st.sampled_from(sorted(COMPARISONS)))
 def test_7_2_each_comparison_agrees_on_every_hard_value(data: st.DataObject, edge: tuple[date, str], type_: str) -> None:
     """One comparison over a table that holds every hard value: text, numbers to the last digit, days at clock changes."""
@@ -229,7 +227,6 @@ def test_7_2_each_comparison_agrees_on_every_hard_value(data: st.DataObject, edg
     assert found == Reference(FULL, CRM["entities"], {"asked": segments[0]}, now, zone).members("asked")
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(rule=rules, now=moments())
 def test_no_operand_stands_in_the_text_of_a_statement(rule: dict[str, Any], now: datetime) -> None:
     """Rules that differ in their operands alone are one statement: what differs is bound."""

@@ -12,6 +12,7 @@ import duckdb
 from engine.ledger.duckdb import caring, opening
 from engine.ledger.duckdb.files import Hold, LedgerFiles
 from engine.ledger.duckdb.forgetting import Forgetting
+from engine.ledger.duckdb.importing import Importing
 from engine.ledger.duckdb.ordering import Ordering
 from engine.ledger.duckdb.reading import Reading
 from engine.ledger.duckdb.sending import Sending
@@ -39,8 +40,11 @@ class DuckdbReading(Reading):
         self.close()
 
 
-class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting):
+class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting, Importing):
     """A ledger that this process alone may write, until it is closed. Open it only for an apply or a short command."""
+
+    copied_at: datetime | None = None
+    is_shared = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, files: LedgerFiles, hold: Hold) -> None:
         super().__init__(connection, files)
@@ -56,6 +60,12 @@ class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting):
     def open(cls, path: Path, project: str, environment: str, *, command: str, now: datetime, pseudonyms: Pseudonyms | None = None) -> DuckdbLedger:
         """LockHeld when another process has it, LedgerRefused for any ledger but the one meant."""
         return cls(*opening.open_to_write(path, Identity.of(project, environment, pseudonyms), command=command, now=now))
+
+    def clock(self) -> None:
+        """One process writes, on one machine: its clock is the ledger's."""
+
+    def let_others_plan(self) -> None:
+        """Nothing: nobody else may open it until it is closed."""
 
     def close(self) -> None:
         """Leave the copy for readers and give the lock back. A second close does nothing."""

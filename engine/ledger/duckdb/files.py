@@ -119,7 +119,11 @@ def who_holds(files: LedgerFiles) -> Holder | None:
         return _held[path]
     if not path.exists():
         return None
-    handle = os.open(path, os.O_RDWR)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        # Of another user; who cannot look is not told.
+        return None
     try:
         fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

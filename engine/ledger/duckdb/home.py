@@ -105,7 +105,9 @@ class Home:
             self.connection.execute("COMMIT")
         except duckdb.Error as error:
             self._broken = True
-            raise LedgerBroken(f"the ledger {self.files.ledger} could not be written ({kind})", help="see the cause below; nothing more is sent") from error
+            raise LedgerBroken(
+                f"the ledger {self.files.ledger} could not be written ({kind})", help="nothing more is sent; look at the disk, then run again"
+            ) from error
         finally:
             self._writing = False
         head = self._head

@@ -20,7 +20,10 @@ from engine.ledger.identity import CREATE, Identity, Stamp, refuse_stranger, ref
 from engine.ledger.ledger import LedgerBroken
 from engine.ledger.witness import RESTORE, compare_with_witness
 
+_PIECE = 1024 * 1024
 _LEAST_SPACE = 16 * 1024 * 1024
+# A ledger that was moved to another home is kept under this name, with the moment of the move. Its witness stays: what is gone is not made anew.
+MOVED = "ledger.moved-"
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -104,10 +107,17 @@ def open_to_read(path: Path, identity: Identity) -> tuple[duckdb.DuckDBPyConnect
     refuse_missing(files)
     witness = files.read_witness()
     if (copy := _open_copy(files)) is not None:
+        held = who_holds(files) is not None
         if witness is not None and _as_witness(copy) == witness:
+            if not held:
+                try:
+                    _refuse_damage(files)
+                except BaseException:
+                    copy.close()
+                    raise
             check(copy, files, identity, is_copy=True)
             return copy, files, None
-        if who_holds(files) is not None:
+        if held:
             check(copy, files, identity, is_copy=True)
             return copy, files, datetime.fromtimestamp(files.copy.stat().st_mtime, UTC).replace(tzinfo=None)
         copy.close()
@@ -129,6 +139,39 @@ def open_to_read(path: Path, identity: Identity) -> tuple[duckdb.DuckDBPyConnect
     return connection, files, None
 
 
+def _refuse_damage(files: LedgerFiles) -> None:
+    """LedgerRefused when the ledger itself cannot be read, though its copy says all that it said.
+
+    A ledger that was closed well is the same to the byte as its copy, and is not opened: a reader that has it open keeps an apply out.
+    """
+    if files.wal.exists() or _same(files.ledger, files.copy):
+        return
+    try:
+        connection = connect(files.ledger, read_only=True)
+        try:
+            for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall():
+                connection.execute(f"SELECT bit_xor(hash(t)) FROM {name} t").fetchall()
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        if not os.access(files.ledger, os.W_OK) or locked_by_another(files.ledger):
+            return
+        raise LedgerRefused(
+            f"{files.ledger} cannot be read as a ledger: it is damaged. The copy for readers, {files.copy.name}, is whole and as new",
+            help=f"copy {files.copy.name} to another folder, then `engine state restore` it; nothing that was sent is lost",
+        ) from error
+
+
+def _same(first: Path, second: Path) -> bool:
+    if first.stat().st_size != second.stat().st_size:
+        return False
+    with first.open("rb") as one, second.open("rb") as other:
+        while piece := one.read(_PIECE):
+            if piece != other.read(_PIECE):
+                return False
+    return True
+
+
 def _open_copy(files: LedgerFiles) -> duckdb.DuckDBPyConnection | None:
     with suppress(duckdb.Error, OSError):
         if files.copy.exists():
@@ -141,6 +184,11 @@ def _open_copy(files: LedgerFiles) -> duckdb.DuckDBPyConnection | None:
 def refuse_missing(files: LedgerFiles) -> None:
     if files.ledger.exists():
         return
+    if moved := sorted(files.ledger.parent.glob(f"{MOVED}*.duckdb")):
+        raise LedgerRefused(
+            f"the ledger {files.ledger} was moved to Postgres; {moved[-1].name} is what was left of it",
+            help="name that database under `ledger:` in engine.yaml: `ledger: {postgres: …}`",
+        )
     if files.witness.exists():
         raise LedgerRefused(f"the ledger {files.ledger} is gone: {files.witness.name} says that there was one", help=RESTORE)
     raise LedgerRefused(f"there is no ledger at {files.ledger}", help=f"run `{CREATE}`; it begins with an empty memory of what was sent")

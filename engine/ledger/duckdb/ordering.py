@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from engine.ledger.duckdb.home import Home
+from engine.ledger.obeying import KEYS, Obeying, control_values, suppression_values
 from engine.ledger.orders import Order
 
-_ACTIONS = {"stop": "stopped", "start": "stopped", "pause": "paused", "resume": "paused", "cancel": "cancelled"}
-_KEYS = ("sequence", "entity", "record", "occurrence", "contact")
-_MATCHES = " AND ".join(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in _KEYS)
+_MATCHES = " AND ".join(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in KEYS)
 
 
-class Ordering(Home):
+class Ordering(Home, Obeying):
     """The part of a ledger that obeys."""
 
     def take_in(self, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
@@ -22,42 +21,11 @@ class Ordering(Home):
             return {}
         with self._transaction("orders", now) as transaction:
             taken = {id for (id,) in self._rows("SELECT order_id FROM orders WHERE order_id IN (SELECT unnest($ids::VARCHAR[]))", {"ids": list(orders)})}
-            done: dict[str, int] = {}
-            for order_id, order in sorted(orders.items()):
-                if order_id in taken:
-                    continue
-                written = order.to_json()
+
+            def remember(order_id: str, written: str) -> None:
                 self._rows("INSERT INTO orders VALUES ($id, $now, $written)", {"id": order_id, "now": now, "written": written})
-                transaction.cover(order_id, written)
-                done[order_id] = self._carry_out(order_id, order)
-            if not done:
-                transaction.abandon()
-        return done
 
-    def _carry_out(self, order_id: str, order: Order) -> int:
-        match order.verb:
-            case "stop" | "pause":
-                return self._for_each(order_id, order) if order.scope == "enrollment" else self._hold(order_id, order)
-            case "start" | "resume":
-                return self._lift(order)
-            case "cancel":
-                return self._for_each(order_id, order)
-            case "suppress":
-                return self._suppress(order_id, order)
-            case "unsuppress":
-                return self._unsuppress(order)
-
-    def _control_values(self, order_id: str, order: Order) -> dict[str, Any]:
-        return {
-            "id": order_id,
-            "scope": order.scope,
-            "action": _ACTIONS[order.verb],
-            **{key: getattr(order, key) for key in _KEYS},
-            "until": order.until,
-            "by": order.by,
-            "at": order.at,
-            "note": order.note,
-        }
+            return self.obey_new(transaction, orders, taken, remember)
 
     def _hold(self, order_id: str, order: Order) -> int:
         return self._count(
@@ -69,16 +37,16 @@ class Ordering(Home):
                    AND c.sequence IS NOT DISTINCT FROM $sequence AND c.entity IS NOT DISTINCT FROM $entity AND c.record IS NOT DISTINCT FROM $record
                    AND c.occurrence IS NOT DISTINCT FROM $occurrence AND c.contact IS NOT DISTINCT FROM $contact
                )""",
-            self._control_values(order_id, order),
+            control_values(order_id, order),
         )
 
     def _lift(self, order: Order) -> int:
         # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
-        values = self._control_values("", order)
+        values = control_values("", order)
         return self._count(
             "UPDATE controls SET lifted_at = $at, lifted_by = $by WHERE lifted_at IS NULL AND scope = $scope AND action = $action AND "
             + _MATCHES.format(alias=""),
-            {key: values[key] for key in ("at", "by", "scope", "action", *_KEYS)},
+            {key: values[key] for key in ("at", "by", "scope", "action", *KEYS)},
         )
 
     def _for_each(self, order_id: str, order: Order) -> int:
@@ -103,7 +71,7 @@ class Ordering(Home):
                   WHERE c.lifted_at IS NULL AND c.action = $action AND c.until IS NOT DISTINCT FROM $until AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
                     AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
                 )""",
-            self._control_values(order_id, order),
+            control_values(order_id, order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:
@@ -114,17 +82,14 @@ class Ordering(Home):
                  SELECT 1 FROM suppressions s
                  WHERE s.lifted_at IS NULL AND s.address_key = $address_key AND s.reason = $reason AND s.topic IS NOT DISTINCT FROM $topic
                )""",
-            {
-                "id": order_id, "address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by,
-                "note": order.note,
-            },
-        )  # fmt: skip
+            {**suppression_values(order), "id": order_id, "note": order.note},
+        )
 
     def _unsuppress(self, order: Order) -> int:
         return self._count(
             """UPDATE suppressions SET lifted_at = $at, lifted_by = $by
                WHERE lifted_at IS NULL AND address_key = $address_key AND ($reason IS NULL OR reason = $reason) AND ($topic IS NULL OR topic = $topic)""",
-            {"at": order.at, "by": order.by, "address_key": order.address_key, "reason": order.reason, "topic": order.topic},
+            suppression_values(order),
         )
 
     def enroll_by_hand(

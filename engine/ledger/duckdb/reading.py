@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.ledger.duckdb.files import Holder, who_holds
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
@@ -35,6 +36,14 @@ _RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, hos
 
 class Reading(Home):
     """The part of a ledger that never writes."""
+
+    def holder(self) -> Holder | None:
+        """Who has the ledger at this moment; None when it is free."""
+        return who_holds(self.files)
+
+    def warnings(self) -> tuple[str, ...]:
+        """A file has none."""
+        return ()
 
     def view(self, candidates: Candidates) -> LedgerView:
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")

@@ -44,7 +44,7 @@ _WRONG: dict[str, tuple[str, str]] = {
 }
 
 
-def verify(path: Path, witness: Witness | None) -> Verified:
+def verify(path: Path, witness: Witness | None, *, version: int = SCHEMA_VERSION) -> Verified:
     """Check the ledger in a file against itself and against what it was last seen to be. Never writes; damage is a finding."""
     try:
         connection = connect(path, read_only=True)
@@ -58,7 +58,7 @@ def verify(path: Path, witness: Witness | None) -> Verified:
                 return Verified(path, None, (Finding("the file", "", "holds no ledger: copied while it was open, without its log, or never one"),))
             head = head_of(connection)
             define_send_key(connection)
-            for finding in _findings(connection, head, witness):
+            for finding in _findings(connection, head, witness, version):
                 findings.append(finding)
         except (duckdb.Error, UnicodeDecodeError) as error:
             findings.append(Finding("reading", "", f"broke off: {_first_line(error)}"))
@@ -73,10 +73,10 @@ def head_of(connection: duckdb.DuckDBPyConnection) -> Witness:
     return Witness(*rows[0])
 
 
-def _findings(connection: duckdb.DuckDBPyConnection, head: Witness, witness: Witness | None) -> Iterator[Finding]:
+def _findings(connection: duckdb.DuckDBPyConnection, head: Witness, witness: Witness | None, known: int) -> Iterator[Finding]:
     (version,) = connection.execute("SELECT schema_version FROM ledger_meta").fetchall()[0]
-    if version != SCHEMA_VERSION:
-        yield Finding("the schema", "", f"is {version}, this engine knows {SCHEMA_VERSION}; nothing further was checked")
+    if version != known:
+        yield Finding("the schema", "", f"is {version}, this engine knows {known}; nothing further was checked")
         return
     yield _chain(connection, head)
     if witness is not None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from engine.errors import LedgerRefused
 from engine.failpoints import failpoint
-from engine.ledger.chain import Transaction, digest_of, tzdata_version
+from engine.ledger.chain import Transaction, digest_of
+from engine.ledger.committing import committed, refuse_earlier, refuse_unknown, run_values
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.records import CHANGES, Changes, Committed, Run
@@ -23,12 +23,7 @@ class Writing(Home):
         failpoint("FP1")
         if self._rows("SELECT 1 FROM runs WHERE run_id = $id", {"id": run.run_id}):
             return Committed(self._head.serial, already=True)
-        last_now = self._head.last_now
-        if last_now is not None and run.now < last_now:
-            raise LedgerRefused(
-                f"now is {run.now.isoformat()}Z, and the ledger's last apply was at {last_now.isoformat()}Z: an apply never goes back in time",
-                help="leave --now out, or set the clock of this machine",
-            )
+        refuse_earlier(run, self._head.last_now)
         with self._transaction("plan", run.now, inside="FP2", after="FP3") as transaction:
             self._stage_changes(transaction, changes)
             self._write_run(transaction, run)
@@ -46,9 +41,7 @@ class Writing(Home):
             )
 
     def _stage_changes(self, transaction: Transaction, changes: Changes) -> None:
-        unknown = set(changes.tables) - set(CHANGES)
-        if unknown:
-            raise ValueError(f"a plan writes no {', '.join(sorted(unknown))}")
+        refuse_unknown(changes)
         for name, schema in CHANGES.items():
             table = changes.table(name).select(schema.names).cast(schema)
             transaction.cover(name, table.num_rows, digest_of(table))
@@ -64,21 +57,7 @@ class Writing(Home):
             """INSERT INTO runs (run_id, serial, now, engine_version, definitions_digest, "commit", facts_digest, plan_digest, tzdata, host, pid,
                                  overrides, planned)
                VALUES ($run, $serial, $now, $engine, $digest, $commit, $facts, $plan, $tzdata, $host, $pid, $overrides, $planned)""",
-            {
-                "run": run.run_id,
-                "serial": transaction.serial,
-                "now": run.now,
-                "engine": run.engine_version,
-                "digest": run.definitions_digest,
-                "commit": run.commit,
-                "facts": run.facts_digest,
-                "plan": run.plan_digest,
-                "tzdata": tzdata_version(),
-                "host": run.host,
-                "pid": run.pid,
-                "overrides": json.dumps(run.overrides),
-                "planned": json.dumps(dict(run.counts), sort_keys=True),
-            },
+            run_values(run, transaction.serial),
         )
 
     def _write_introductions(self, transaction: Transaction, now: datetime) -> None:
@@ -152,15 +131,4 @@ class Writing(Home):
             self._rows(statement("take_slots"))
             self._rows(statement("keep_pii"))
         (wanted_sends,) = self._row("SELECT count(*) FROM new_sends")
-        states = cancelled + moved
-        return Committed(
-            head=serial,
-            planned=acts.get("insert", 0),
-            judged_again=acts.get("refresh", 0) + acts.get("keep", 0),
-            revived=acts.get("revive", 0),
-            skipped=new_skips + moved.count("skipped"),
-            cancelled=cancelled.count("cancelled"),
-            in_doubt=states.count("unknown"),
-            taken=wanted_sends - sum(acts.values()) + wanted_skips - new_skips - len(moved),
-            refused=acts.get("refuse", 0) + acts.get("cancel", 0),
-        )
+        return committed(serial, acts, moved=moved, cancelled=cancelled, new_skips=new_skips, wanted_skips=wanted_skips, wanted_sends=wanted_sends)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,15 +12,21 @@ from typing import Self
 
 import psycopg
 
+from engine.ledger.care import Restored, Verified
 from engine.ledger.identity import Identity
 from engine.ledger.postgres import opening
+from engine.ledger.postgres.arriving import Arriving
 from engine.ledger.postgres.beating import Heartbeat
 from engine.ledger.postgres.connecting import Connection, Place, refuse_server, transaction
+from engine.ledger.postgres.forgetting import Forgetting
+from engine.ledger.postgres.importing import Importing
 from engine.ledger.postgres.locking import LOCK_LEASE, release_lock, renew_lock, take_lock
 from engine.ledger.postgres.ordering import Ordering
 from engine.ledger.postgres.reading import Reading
+from engine.ledger.postgres.restoring import Restoring
 from engine.ledger.postgres.sending import CLAIM_LEASE, Sending
 from engine.ledger.postgres.statements import in_schema, statement
+from engine.ledger.postgres.verifying import verify
 from engine.ledger.postgres.writing import Writing
 from engine.ledger.pseudonyms import Pseudonyms
 
@@ -51,6 +57,16 @@ class PostgresReading(Reading):
             raise
         return cls(connection, place, None)
 
+    @classmethod
+    def verify(
+        cls, url: str, project: str, environment: str, *, schema: str = SCHEMA, pseudonyms: Pseudonyms | None = None, witness: Path | None = None
+    ) -> Verified:
+        """Read all of it, and check everything that has to agree. LedgerRefused for a ledger that is not there, or of another project."""
+        place = Place(url, schema)
+        with place.connect() as connection:
+            opening.refuse_other(connection, place, Identity.of(project, environment, pseudonyms))
+            return verify(connection, place, witness)
+
     def __enter__(self) -> Self:
         return self
 
@@ -58,8 +74,11 @@ class PostgresReading(Reading):
         self.close()
 
 
-class PostgresLedger(Reading, Writing, Sending, Ordering):
+class PostgresLedger(Reading, Writing, Sending, Ordering, Forgetting, Restoring, Importing, Arriving):
     """A ledger that this process may write, with the plan's lock or without: a worker that only delivers, and an order, need none."""
+
+    copied_at: datetime | None = None
+    is_shared = True
 
     def __init__(self, connection: Connection, place: Place, witness: Path | None, lock_lease: timedelta) -> None:
         super().__init__(connection, place, witness)
@@ -109,6 +128,31 @@ class PostgresLedger(Reading, Writing, Sending, Ordering):
             raise
         return ledger
 
+    @classmethod
+    def restored(
+        cls,
+        url: str,
+        project: str,
+        environment: str,
+        *,
+        witness: Path,
+        now: datetime,
+        schema: str = SCHEMA,
+        pseudonyms: Pseudonyms | None = None,
+        accept_rollback: bool = False,
+        delivered: Collection[str] = (),
+    ) -> Restored | None:
+        """Take a ledger that the server's restore put back; None when it has all that this host saw. LedgerRefused without consent to
+        what is forgotten, and for one of another lineage."""
+        with cls.open(url, project, environment, command="engine state restore", schema=schema, pseudonyms=pseudonyms) as ledger:
+            rolled_back = ledger.compare(witness)
+            if not accept_rollback:
+                if rolled_back:
+                    raise rolled_back
+                return None
+            ledger._witness = witness
+            return ledger.accept_rollback(delivered=delivered, now=now)
+
     def let_others_plan(self) -> None:
         """Give the plan's lock back before the end: what is planned is committed, and delivering needs none (9.1)."""
         if self.lock_token is None:
@@ -123,6 +167,13 @@ class PostgresLedger(Reading, Writing, Sending, Ordering):
         self._heartbeat.stop()
         self.let_others_plan()
         self.connection.close()
+
+    def close_anew(self) -> None:
+        """Close, and write the tables anew that held what was erased."""
+        try:
+            self.rewrite_tables()
+        finally:
+            self.close()
 
     def _owner(self, worker: str) -> str:
         return f"{worker} {self._session}"

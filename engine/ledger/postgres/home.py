@@ -94,7 +94,7 @@ class Home:
             with transaction(self.connection, self.place, f"ISOLATION LEVEL REPEATABLE READ {kind}"):
                 yield
         except psycopg.Error as error:
-            raise LedgerBroken(f"{self.place} cannot be read", help="see the cause below; nothing was changed") from error
+            raise LedgerBroken(f"{self.place} cannot be read", help="nothing was changed; look at the server, and at the rights of this role") from error
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class Home:
 
     def _failed(self, kind: str) -> LedgerBroken:
         self._broken = True
-        return LedgerBroken(f"{self.place} could not be written ({kind})", help="see the cause below; nothing more is sent")
+        return LedgerBroken(f"{self.place} could not be written ({kind})", help="nothing more is sent; look at the server, then run again")
 
     def _write_once(self, kind: str, now: datetime, work: Callable[[Transaction], Done], inside: str, after: str, settings: Sequence[str]) -> Done:
         moving = Transaction(0)

@@ -21,11 +21,11 @@ _RIGHTS = "give the role the rights of `roles.sql`, or run the command with the 
 
 def create(place: Place, identity: Identity, witness: Path | None) -> str:
     """Make an empty ledger, and its schema where there is none; its lineage. LedgerRefused where there is one, or the trace of one."""
-    if witness is not None and read_witness(witness) is not None:
-        raise LedgerRefused(f"{witness} says that there was a ledger already", help=RESTORE)
     lineage = str(uuid4())
     with place.connect() as connection:
         refuse_server(connection, place)
+        if witness is not None and read_witness(witness) is not None and not _is_there(connection, place):
+            raise LedgerRefused(f"{witness} says that there was a ledger here, and it is gone", help=RESTORE)
         try:
             with transaction(connection, place, "READ WRITE"):
                 # Looked for first: a role that owns the schema need not be allowed to make one.
@@ -47,10 +47,16 @@ def create(place: Place, identity: Identity, witness: Path | None) -> str:
         except psycopg.errors.InsufficientPrivilege as error:
             raise LedgerRefused(f"{place} cannot be made by this role", help=_RIGHTS) from error
         except psycopg.Error as error:
-            raise LedgerBroken(f"{place} could not be made", help="see the cause below") from error
+            raise LedgerBroken(f"{place} could not be made", help="look at the server, and at the rights of this role") from error
     if witness is not None:
         write_witness(witness, Witness(lineage, 0, "0" * 64))
     return lineage
+
+
+def _is_there(connection: Connection, place: Place) -> bool:
+    with transaction(connection, place, "READ ONLY"):
+        row = connection.execute("SELECT to_regclass('ledger_meta') IS NOT NULL").fetchone()
+    return bool(row and row[0])
 
 
 def migrate(place: Place, identity: Identity, steps: tuple[bytes, ...] = migrations()) -> tuple[int, int]:
@@ -72,7 +78,7 @@ def migrate(place: Place, identity: Identity, steps: tuple[bytes, ...] = migrati
         except psycopg.errors.InsufficientPrivilege as error:
             raise LedgerRefused(f"{place} cannot be changed by this role", help=_RIGHTS) from error
         except psycopg.Error as error:
-            raise LedgerBroken(f"{place} could not be migrated; it is as it was", help="see the cause below") from error
+            raise LedgerBroken(f"{place} could not be migrated; it is as it was", help="look at the server, and at the rights of this role") from error
     return version, len(steps)
 
 
@@ -93,7 +99,7 @@ def read_stamp(connection: Connection, place: Place) -> Stamp:
     except psycopg.errors.InsufficientPrivilege as error:
         raise LedgerRefused(f"{place} cannot be read by this role", help=_RIGHTS) from error
     except psycopg.Error as error:
-        raise LedgerBroken(f"{place} cannot be read", help="see the cause below") from error
+        raise LedgerBroken(f"{place} cannot be read", help="look at the server, and at the rights of this role") from error
     if row is None:
         raise LedgerRefused(f"{place} has no head: it is damaged", help=RESTORE)
     fields: tuple[Any, ...] = row
@@ -102,9 +108,7 @@ def read_stamp(connection: Connection, place: Place) -> Stamp:
 
 def check(connection: Connection, place: Place, identity: Identity, witness: Path | None) -> None:
     """Refuse a ledger that is older or newer, of another project, environment or key, or less than the witness saw."""
-    stamp = read_stamp(connection, place)
-    refuse_version(stamp, SCHEMA_VERSION)
-    refuse_stranger(str(place), stamp, identity)
+    refuse_other(connection, place, identity)
     # A host that has never seen this ledger has no witness yet: it is another host that wrote it.
     seen = read_witness(witness) if witness is not None else None
     with transaction(connection, place, "ISOLATION LEVEL REPEATABLE READ READ ONLY"):
@@ -113,15 +117,23 @@ def check(connection: Connection, place: Place, identity: Identity, witness: Pat
             raise LedgerRefused(f"{place} has no head: it is damaged", help=RESTORE)
         fields: tuple[Any, ...] = row
         if seen is not None:
-            compare_with_witness(str(place), seen, Witness(*fields), lambda serial: _hash_at(connection, serial))
+            compare_with_witness(str(place), seen, Witness(*fields), lambda serial: hash_at(connection, serial))
         _refuse_gap(connection, place, int(row[1]), str(row[2]))
 
 
-def _hash_at(connection: Connection, serial: int) -> str | None:
+def refuse_other(connection: Connection, place: Place, identity: Identity) -> None:
+    """Refuse a ledger that is not there, older or newer, or of another project, environment or key."""
+    stamp = read_stamp(connection, place)
+    refuse_version(stamp, SCHEMA_VERSION)
+    refuse_stranger(str(place), stamp, identity)
+
+
+def hash_at(connection: Connection, serial: int) -> str | None:
+    """The head hash after a transaction, inside one; None when the ledger has no such one."""
     row = connection.execute("SELECT head_hash FROM transactions WHERE serial = %s", [serial]).fetchone()
     return str(row[0]) if row else None
 
 
 def _refuse_gap(connection: Connection, place: Place, serial: int, head_hash: str) -> None:
-    if serial and _hash_at(connection, serial) != head_hash:
+    if serial and hash_at(connection, serial) != head_hash:
         raise LedgerRefused(f"{place} does not hold the transaction that it says is its last", help=RESTORE)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from engine.ledger.chain import Transaction
+from engine.ledger.obeying import KEYS, Obeying, control_values, suppression_values
 from engine.ledger.orders import Order
 from engine.ledger.postgres.home import Home
 
-_ACTIONS = {"stop": "stopped", "start": "stopped", "pause": "paused", "resume": "paused", "cancel": "cancelled"}
-_KEYS = ("sequence", "entity", "record", "occurrence", "contact")
-_MATCHES = " AND ".join(f"(%({key})s::text IS NULL OR {{alias}}{key} = %({key})s)" for key in _KEYS)
+_MATCHES = " AND ".join(f"(%({key})s::text IS NULL OR {{alias}}{key} = %({key})s)" for key in KEYS)
 
 
-class Ordering(Home):
+class Ordering(Home, Obeying):
     """The part of a ledger that obeys."""
 
     def take_in(self, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
@@ -27,55 +25,23 @@ class Ordering(Home):
     def _take_in(self, moving: Transaction, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
         self._close_gate()
         taken = {id for (id,) in self._rows(b"SELECT order_id FROM orders WHERE order_id = ANY(%(ids)s::text[])", {"ids": list(orders)})}
-        done: dict[str, int] = {}
-        for order_id, order in sorted(orders.items()):
-            if order_id in taken:
-                continue
-            written = order.to_json()
-            self._run(
-                b"INSERT INTO orders (order_id, taken_at, written) VALUES (%(id)s, %(now)s, %(written)s)", {"id": order_id, "now": now, "written": written}
-            )
-            moving.cover(order_id, written)
-            done[order_id] = self._carry_out(order_id, order)
-        if not done:
-            moving.abandon()
-        return done
 
-    def _carry_out(self, order_id: str, order: Order) -> int:
-        match order.verb:
-            case "stop" | "pause":
-                return self._for_each(order_id, order) if order.scope == "enrollment" else self._hold(order_id, order)
-            case "start" | "resume":
-                return self._lift(order)
-            case "cancel":
-                return self._for_each(order_id, order)
-            case "suppress":
-                return self._suppress(order_id, order)
-            case "unsuppress":
-                return self._unsuppress(order)
+        def remember(order_id: str, written: str) -> None:
+            values = {"id": order_id, "now": now, "written": written}
+            self._run(b"INSERT INTO orders (order_id, taken_at, written) VALUES (%(id)s, %(now)s, %(written)s)", values)
 
-    def _control_values(self, order_id: str, order: Order) -> dict[str, Any]:
-        return {
-            "id": order_id,
-            "scope": order.scope,
-            "action": _ACTIONS[order.verb],
-            **{key: getattr(order, key) for key in _KEYS},
-            "until": order.until,
-            "by": order.by,
-            "at": order.at,
-            "note": order.note,
-        }
+        return self.obey_new(moving, orders, taken, remember)
 
     def _hold(self, order_id: str, order: Order) -> int:
-        same = " AND ".join(f"c.{key} IS NOT DISTINCT FROM %({key})s::text" for key in _KEYS)
+        same = " AND ".join(f"c.{key} IS NOT DISTINCT FROM %({key})s::text" for key in KEYS)
         return self._run(
-            f"""INSERT INTO controls (order_id, scope, action, {", ".join(_KEYS)}, until, ordered_by, ordered_at, note)
-                SELECT %(id)s, %(scope)s, %(action)s, {", ".join(f"%({key})s::text" for key in _KEYS)}, %(until)s::timestamptz, %(by)s, %(at)s, %(note)s
+            f"""INSERT INTO controls (order_id, scope, action, {", ".join(KEYS)}, until, ordered_by, ordered_at, note)
+                SELECT %(id)s, %(scope)s, %(action)s, {", ".join(f"%({key})s::text" for key in KEYS)}, %(until)s::timestamptz, %(by)s, %(at)s, %(note)s
                 WHERE NOT EXISTS (
                   SELECT 1 FROM controls c
                   WHERE c.lifted_at IS NULL AND c.scope = %(scope)s AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s::timestamptz AND {same}
                 )""".encode(),
-            self._control_values(order_id, order),
+            control_values(order_id, order),
         )
 
     def _lift(self, order: Order) -> int:
@@ -83,14 +49,14 @@ class Ordering(Home):
         return self._run(
             f"""UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s
                 WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
-            self._control_values("", order),
+            control_values("", order),
         )
 
     def _for_each(self, order_id: str, order: Order) -> int:
         # Written out for what is on the way now, so that next year's occurrence is not paused or cancelled by this year's order.
         # Occurrences by hand that no plan has seen yet are about the contact, or name the record.
         return self._run(
-            f"""INSERT INTO controls (order_id, scope, action, {", ".join(_KEYS)}, until, ordered_by, ordered_at, note)
+            f"""INSERT INTO controls (order_id, scope, action, {", ".join(KEYS)}, until, ordered_by, ordered_at, note)
                 WITH meant AS (
                   SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
                   WHERE e.exit_final IS NOT TRUE AND {_MATCHES.format(alias="e.")}
@@ -108,7 +74,7 @@ class Ordering(Home):
                   WHERE c.lifted_at IS NULL AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s::timestamptz AND c.sequence = m.sequence
                     AND c.entity = m.entity AND c.record = m.record AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
                 )""".encode(),
-            self._control_values(order_id, order),
+            control_values(order_id, order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:
@@ -119,7 +85,7 @@ class Ordering(Home):
                   SELECT 1 FROM suppressions s
                   WHERE s.lifted_at IS NULL AND s.address_key = %(address_key)s AND s.reason = %(reason)s AND s.topic IS NOT DISTINCT FROM %(topic)s::text
                 )""",
-            {**self._suppression_values(order), "id": order_id, "note": order.note},
+            {**suppression_values(order), "id": order_id, "note": order.note},
         )
 
     def _unsuppress(self, order: Order) -> int:
@@ -127,11 +93,8 @@ class Ordering(Home):
             b"""UPDATE suppressions SET lifted_at = %(at)s, lifted_by = %(by)s
                 WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
                   AND (%(topic)s::text IS NULL OR topic = %(topic)s)""",
-            self._suppression_values(order),
+            suppression_values(order),
         )
-
-    def _suppression_values(self, order: Order) -> dict[str, Any]:
-        return {"address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by}
 
     def enroll_by_hand(
         self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from engine.errors import LedgerRefused, WrongUsage
+from engine.errors import WrongUsage
 from engine.failpoints import failpoint
-from engine.ledger.chain import Transaction, digest_of, tzdata_version
+from engine.ledger.chain import Transaction, digest_of
+from engine.ledger.committing import committed, refuse_earlier, refuse_unknown, run_values
 from engine.ledger.identity import held_by
 from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import has_lock, read_holder
@@ -27,9 +28,7 @@ class Writing(Home):
         failpoint("FP1")
         if self.lock_token is None:
             raise WrongUsage("this ledger was opened without the plan's lock, and takes no plan in")
-        unknown = set(changes.tables) - set(CHANGES)
-        if unknown:
-            raise ValueError(f"a plan writes no {', '.join(sorted(unknown))}")
+        refuse_unknown(changes)
         return self._write("plan", run.now, lambda moving: self._commit(moving, run, changes), inside="FP2", after="FP3", by_index=False)
 
     def _commit(self, moving: Transaction, run: Run, changes: Changes) -> Committed:
@@ -39,11 +38,7 @@ class Writing(Home):
         if self._rows(b"SELECT 1 FROM runs WHERE run_id = %(id)s", {"id": run.run_id}):
             moving.abandon()
             return Committed(head.serial, already=True)
-        if head.last_now is not None and run.now < head.last_now:
-            raise LedgerRefused(
-                f"now is {run.now.isoformat()}Z, and the ledger's last apply was at {head.last_now.isoformat()}Z: an apply never goes back in time",
-                help="leave --now out, or set the clock of this machine",
-            )
+        refuse_earlier(run, head.last_now)
         self._stage_changes(moving, changes)
         done = self._write_sends(run)
         self._write_enrollments(run)
@@ -82,21 +77,7 @@ class Writing(Home):
             b"""INSERT INTO runs (run_id, serial, now, engine_version, definitions_digest, "commit", facts_digest, plan_digest, tzdata, host, pid,
                                  overrides, planned)
                VALUES (%(run)s, %(serial)s, %(now)s, %(engine)s, %(digest)s, %(commit)s, %(facts)s, %(plan)s, %(tzdata)s, %(host)s, %(pid)s, %(overrides)s, %(planned)s)""",
-            {
-                "run": run.run_id,
-                "serial": moving.serial,
-                "now": run.now,
-                "engine": run.engine_version,
-                "digest": run.definitions_digest,
-                "commit": run.commit,
-                "facts": run.facts_digest,
-                "plan": run.plan_digest,
-                "tzdata": tzdata_version(),
-                "host": run.host,
-                "pid": run.pid,
-                "overrides": json.dumps(run.overrides),
-                "planned": json.dumps(dict(run.counts), sort_keys=True),
-            },
+            run_values(run, moving.serial),
         )
 
     def _write_introductions(self, moving: Transaction, now: datetime) -> None:
@@ -176,15 +157,4 @@ class Writing(Home):
             self._run(statement("take_slots"))
             self._run(statement("keep_pii"))
         (wanted_sends,) = self._row(b"SELECT count(*) FROM new_sends")
-        states = cancelled + moved
-        return Committed(
-            head=0,
-            planned=acts.get("insert", 0),
-            judged_again=acts.get("refresh", 0) + acts.get("keep", 0),
-            revived=acts.get("revive", 0),
-            skipped=new_skips + moved.count("skipped"),
-            cancelled=cancelled.count("cancelled"),
-            in_doubt=states.count("unknown"),
-            taken=wanted_sends - sum(acts.values()) + wanted_skips - new_skips - len(moved),
-            refused=acts.get("refuse", 0) + acts.get("cancel", 0),
-        )
+        return committed(0, acts, moved=moved, cancelled=cancelled, new_skips=new_skips, wanted_skips=wanted_skips, wanted_sends=wanted_sends)

@@ -1,0 +1,98 @@
+"""What has not begun yet for a contact or a record: occurrences of date triggers whose first step is due later (semantics 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import DateTrigger, Sequence
+from engine.relations.audiences import audience
+from engine.relations.binding import Binder, sql
+from engine.relations.triggers import trigger_values
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """One occurrence ahead. `step` is the first one that is switched on, `due` its moment (naive UTC; None beyond the year 9999).
+
+    `contact` is empty where it is about a record. `behind` says that the contact is in a later group of `first_of` than another one.
+    """
+
+    sequence: str
+    entity: str
+    record: str
+    occurrence: str
+    contact: str
+    step: str
+    due: datetime | None
+    behind: bool = False
+
+
+def aside(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, entity: str, key: str, only: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """For each date sequence about the record's entity: why the record has no occurrence that is open or ahead (sequence, reason)."""
+    for sequence in sorted(definitions.sequences.values(), key=lambda sequence: sequence.id):
+        if not isinstance(sequence.trigger, DateTrigger) or sequence.about != entity or sequence.status == "archived" or only not in (None, sequence.id):
+            continue
+        binder = Binder()
+        values = sql(trigger_values(definitions, sequence, now, binder))
+        for (reason,) in cursor.execute(
+            "SELECT CASE WHEN v.value_at IS NULL THEN 'no_date' WHEN NOT v.in_range THEN 'date_out_of_range' WHEN NOT v.matches THEN 'where_fails' "
+            "WHEN l.closes <= (SELECT now FROM clock) THEN 'closed' WHEN s.status = 'draft' THEN 'draft' "
+            "WHEN NOT s.may_enter AND l.opens <= (SELECT now FROM clock) THEN 'not_started' END "
+            f"FROM ({values}) v JOIN seqs s ON s.sequence = '{sequence.id}' LEFT JOIN bases b ON b.sequence = s.sequence AND b.value_at = v.value_at "
+            "LEFT JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence WHERE v.record = $the_key",
+            {**binder.values, "the_key": key},
+        ).fetchall():
+            if reason is not None:
+                yield sequence.id, reason
+
+
+def foreseen(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, entity: str, key: str, *, is_contact: bool, only: str | None = None
+) -> list[Upcoming]:
+    """The occurrences ahead of a record (entity, key), or of a contact, the earliest first. The cursor has a plan's tables."""
+    found: list[Upcoming] = []
+    for sequence in sorted(definitions.sequences.values(), key=lambda sequence: sequence.id):
+        if isinstance(sequence.trigger, DateTrigger) and sequence.status in ("active", "paused") and only in (None, sequence.id):
+            found += _of_sequence(cursor, definitions, sequence, now, entity, key, is_contact)
+    return sorted(found, key=lambda one: (one.due is None, one.due, one.sequence, one.record, one.contact))
+
+
+def _of_sequence(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime, entity: str, key: str, is_contact: bool
+) -> Iterator[Upcoming]:
+    itself = sequence.about == entity
+    if not itself and not is_contact:
+        return
+    binder = Binder()
+    values = sql(trigger_values(definitions, sequence, now, binder))
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE ahead AS SELECT v.record, l.occurrence, l.opens FROM ({values}) v "
+        f"JOIN bases b ON b.sequence = '{sequence.id}' AND b.value_at = v.value_at JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence "
+        "WHERE v.matches AND v.in_range AND l.opens > (SELECT now FROM clock)" + (" AND v.record = $the_key" if itself else ""),
+        {**binder.values, "the_key": key} if itself else binder.values,
+    )
+    # The first step that is switched on; where all are off the occurrence only opens.
+    steps = (
+        "(SELECT d.occurrence, arg_min(s.step, d.pos) AS step, min_by(d.due, d.pos) AS due FROM dues d JOIN steps s ON s.sequence = d.sequence AND s.pos = d.pos "
+        f"WHERE d.sequence = '{sequence.id}' AND s.active GROUP BY d.occurrence)"
+    )
+    shown = "a.record, a.occurrence, n.step, CASE WHEN year(n.due) <= 9999 THEN n.due END"
+    if itself:
+        for record, occurrence, step, due in cursor.execute(f"SELECT {shown} FROM ahead a JOIN {steps} n USING (occurrence)").fetchall():
+            yield Upcoming(sequence.id, sequence.about, record, occurrence, key if is_contact else "", step, due)
+        return
+    binder = Binder()
+    reached = sql(audience(definitions, sequence, now, binder, "ahead"))
+    for record, occurrence, step, due, behind in cursor.execute(
+        f"WITH r AS (SELECT *, min(grp) OVER (PARTITION BY record) AS first FROM ({reached})) "
+        f"SELECT {shown}, r.grp > r.first FROM r JOIN ahead a USING (record) JOIN {steps} n USING (occurrence) WHERE r.contact = $the_key",
+        {**binder.values, "the_key": key},
+    ).fetchall():
+        yield Upcoming(sequence.id, sequence.about, record, occurrence, key, step, due, behind)

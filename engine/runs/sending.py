@@ -1,0 +1,100 @@
+"""What a delivery needs of a site: its transport, whom it may write to, and the letters of what the ledger holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.definitions.project import OutboxTransport, SmtpTransport
+from engine.delivery.console import ConsoleTransport
+from engine.delivery.delivering import Unrendered
+from engine.delivery.outbox import OutboxTransport as Outbox
+from engine.delivery.recipients import Recipients
+from engine.delivery.smtp import SmtpServer
+from engine.delivery.smtp import SmtpTransport as Smtp
+from engine.delivery.transport import Transport
+from engine.errors import EngineError
+from engine.ledger.records import Claimed
+from engine.messages.message import Message
+from engine.messages.rendering import Renderer, RenderFailed
+from engine.messages.unsubscribe import link_of, make_token
+from engine.runs.opening import Site
+
+
+def outbox_folder(site: Site) -> Path | None:
+    """Where the mails are, when the transport is the outbox."""
+    setting = site.environment.transport
+    if isinstance(setting, OutboxTransport):
+        return site.root / setting.outbox.dir
+    return site.state / "outbox" if setting == "outbox" else None
+
+
+def recipients_of(site: Site) -> Recipients:
+    """Who may be written to from this environment."""
+    return Recipients(site.environment.allow_recipients, site.environment.redirect_to, site.pseudonyms.address_key)
+
+
+def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
+    """The environment's transport, ready to use."""
+    folder = outbox_folder(site)
+    if folder is not None:
+        return Outbox(folder)
+    setting = site.environment.transport
+    if isinstance(setting, SmtpTransport):
+        smtp = setting.smtp
+        server = SmtpServer(
+            host=_plain(smtp.host),
+            port=_port(smtp.port),
+            tls=smtp.tls,
+            username=_plain(smtp.username) or None,
+            password=_plain(smtp.password) or None,
+            ca_file=smtp.ca_file,
+        )
+        return Smtp(server, recipients or recipients_of(site))
+    return ConsoleTransport(sys.stdout)
+
+
+def _port(value: int | str) -> int:
+    text = str(value).strip()
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise EngineError("the SMTP port is not a number between 1 and 65535", help="see `transport:` of this environment in engine.yaml")
+    return int(text)
+
+
+def _plain(value: object) -> str:
+    """A setting's text; a secret is revealed only here, where it is used."""
+    reveal = getattr(value, "reveal", None)
+    return str(reveal()) if callable(reveal) else "" if value is None else str(value)
+
+
+def letter_writer(site: Site) -> Callable[[Claimed], Message | Unrendered]:
+    """Makes the message of a claimed send from what the ledger holds; what cannot be made says why."""
+    renderer = Renderer(site.definitions)
+    pattern = site.definitions.project.links.unsubscribe
+
+    def write(claimed: Claimed) -> Message | Unrendered:
+        sequence = site.definitions.sequences.get(claimed.sequence)
+        if sequence is None or claimed.template not in site.definitions.templates:
+            return Unrendered(f"the definitions have no template `{claimed.template}` for sequence `{claimed.sequence}` any more")
+        link = None
+        if pattern and claimed.category == "marketing":
+            link = link_of(pattern, make_token(site.pseudonyms.key, send_key=claimed.send_key, address_key=site.pseudonyms.address_key(claimed.address)))
+        try:
+            return renderer.render(
+                claimed.template,
+                claimed.locale,
+                json.loads(claimed.variables or "{}"),
+                contact_name=claimed.name,
+                to_address=claimed.address,
+                send_key=claimed.send_key,
+                due_at=claimed.due_at,
+                unsubscribe_url=link,
+                reply_to=sequence.reply_to,
+            )
+        except RenderFailed as error:
+            # A broken template is another matter: it ends the run, and nobody's mail of it has failed for good.
+            return Unrendered(error.message)
+
+    return write

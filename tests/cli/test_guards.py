@@ -1,0 +1,37 @@
+"""What a guard that does not hold says: its code, what it saw, what it means, and the exact way on (semantics 10.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from engine.plan.guards import GUARDS
+from engine.plan.plan import GuardResult
+from engine.problem_codes import CODES
+from engine.views.guards_text import guard_lines
+
+Golden = Callable[[str, str], None]
+FAILED = [
+    GuardResult("max_sends.per_run", None, 500, 1240, False),
+    GuardResult("max_sends.per_day", None, 2000, 2037, False),
+    GuardResult("max_per_contact", None, 3, 41, False, "within 24h"),
+    GuardResult("first_run_max", "renewal", 100, 240, False),
+    GuardResult("first_run_max", "welcome", 100, 101, False),
+    GuardResult("min_facts", None, 400, 12, False, "company"),
+    GuardResult("max_shrink", None, 0.2, 0.3334, False, "contact"),
+]
+
+
+def test_10_3_every_guard_has_its_code_and_its_way_on(golden: Golden) -> None:
+    """Each code of E5xx, at 80 columns; what one value lets pass is said once for all that it lets pass."""
+    told = "\n".join([*guard_lines([*FAILED, GuardResult("max_sends.per_run", None, 9, 1, True)])]) + "\n"
+    assert set(re.findall(r"\[(E5\d\d)\]", told)) == {code for code in CODES if code.startswith("E5")}
+    assert all(guard in told for guard in GUARDS)
+    assert told.count("--allow first_run_max=240") == 1
+    golden("guards.txt", told)
+
+
+def test_a_guard_that_holds_is_one_line() -> None:
+    """Nothing to read where nothing is wrong."""
+    assert list(guard_lines([GuardResult("max_sends.per_run", None, 9, 1, True)])) == ["", "Guards  1 within its limit"]
+    assert list(guard_lines([])) == []
