@@ -111,6 +111,20 @@ def test_a_ledger_on_postgres_from_the_first_command_to_the_last(project: Projec
     assert run("sends", "--contact", "1").code == 0
 
 
+def test_9_8_stop_reaches_a_shared_ledger_though_the_definitions_are_in_error(project: Project, url: str) -> None:
+    """9.8: stopping never waits for a YAML file: on Postgres the order is in the ledger, where the workers of other hosts see it."""
+    moved(project)
+    project.run("state", "create", LEDGER_URL=url)
+    broken = project.root / "definitions" / "sequences" / "news.yaml"
+    text = broken.read_text(encoding="utf-8")
+    broken.write_text(text + "nonsense: 1\n", encoding="utf-8")
+    said = project.run("stop", LEDGER_URL=url)
+    assert said.code == 0 and "every worker obeys it" in said.out, said.out + said.err
+    broken.write_text(text, encoding="utf-8")
+    project.run("apply", LEDGER_URL=url)
+    assert mails(project) == 0 and not list((project.root / "state" / "inbox").glob("*.json"))
+
+
 def test_backup_and_restore_are_the_servers(project: Project, url: str) -> None:
     """`backup` says what to use; a ledger that lacks what this host saw is refused, and taken with --accept-rollback."""
     moved(project)
