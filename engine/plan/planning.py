@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import duckdb
+import pyarrow.compute as pc
 
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
@@ -118,6 +119,8 @@ def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
         run(cursor, "known_now")
         if any(sequence.backfill is not None for sequence in definitions.sequences.values()):
             run(cursor, "appended")
+        if pc.any(pc.equal(view.tables["decided"].column("state"), "planned")).as_py():
+            run(cursor, "planned_again")
     run(cursor, "candidates")
     if known and any(reenter_of(sequence) != "every_occurrence" for sequence in definitions.sequences.values()):
         run(cursor, "returning")

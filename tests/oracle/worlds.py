@@ -104,8 +104,8 @@ class Builder:
         )
         timeline: list[tuple[datetime, list[Operation]]] = []
         editor = editing.Editor(self, project, facts, self.pools)
-        # Most mistakes show within a few applies; some need long stories.
-        for number in range(self.number(6, 8) if self.chance(15) else self.number(2, 5)):
+        # Nearly every mistake shows within three applies; a few need a long story.
+        for number in range(self.number(5, 8) if self.chance(10) else self.number(1, 3)):
             timeline.append((now, editor.operations(first=number == 0)))
             now += self.pick(
                 [timedelta(minutes=20), timedelta(hours=3), timedelta(hours=12)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -38,6 +39,15 @@ KEY = Pseudonyms(b"stories" * 6)
 _OWN_FIELD = {"end_date": "contract", "signed_at": "contract", "number": "contract", "due_date": "invoice", "email": "contact", "industry": "company"}
 
 
+@cache
+def _loaded(files: tuple[tuple[str, str], ...]) -> Definitions:
+    """The definitions of these files; many stories begin with the same."""
+    loaded = load(MemoryTree({path: text.encode() for path, text in files}))
+    errors = [f"{problem.code} {problem.message} ({problem.origin})" for problem in loaded.problems if problem.severity == "error"]
+    assert loaded.definitions is not None and not errors, errors
+    return loaded.definitions
+
+
 @dataclass
 class Story:
     """Definitions as files, records, and the ledger that remembers what the applies did."""
@@ -58,10 +68,7 @@ class Story:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        loaded = load(MemoryTree({path: text.encode() for path, text in self.files.items()}))
-        errors = [f"{problem.code} {problem.message} ({problem.origin})" for problem in loaded.problems if problem.severity == "error"]
-        assert loaded.definitions is not None and not errors, errors
-        self.definitions = loaded.definitions
+        self.definitions = _loaded(tuple(sorted(self.files.items())))
 
     def write(self, *texts: str) -> None:
         """Write sequences over what was there."""
@@ -139,6 +146,12 @@ class Story:
 
     def enroll(self, sequence: str, record: int, at: str, *, entity: str = "contact", override: bool = False) -> None:
         self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=self.utc(at), override=override)
+
+    def resend(self, contact: int, step: str, at: str) -> None:
+        """`engine resolve SEND --as resend` of the one send in doubt."""
+        keys = [row.send_key for row in self.ledger.sends(limit=1000, state="unknown").rows if (row.contact, row.step) == (str(contact), step)]
+        assert len(keys) == 1, keys
+        self.ledger.resolve(keys[0], "resend", by="test", note="", now=self.utc(at))
 
     # --- what is said of it -------------------------------------------------------------------------------------------
 

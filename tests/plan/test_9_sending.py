@@ -7,7 +7,7 @@ import pytest
 from engine.errors import LedgerRefused
 
 from .base import contact, contract
-from .samples import ONE_NOTICE, TRIAL
+from .samples import DRIP, ONE_NOTICE, RENEWAL, TRIAL
 from .story import Story, Teller
 
 NEWS = TRIAL.replace("template: hello", "template: news")
@@ -139,3 +139,50 @@ def test_9_6_row_judged_more_than_half_an_hour_ago_does_not_leave(tell: Teller) 
     for minute, claimed in [(30, 1), (31, 0)]:
         story = interrupted(tell)
         assert len(story.ledger.claim("late", 10, story.utc(f"2026-03-02 09:{minute}"))) == claimed
+
+
+def test_9_6_a_doubt_that_somebody_resends_is_judged_again_when_all_was_over(tell: Teller) -> None:
+    """The last step's send is in doubt, the enrollment completes, and then a person chooses to send it again: it goes, once."""
+    story = tell(ONE_NOTICE, contract(7, end_date="2026-04-01"), contact(1))
+    story.apply("2026-03-02 09:00", person1="unknown")
+    assert story.apply("2026-03-02 10:00") == ["7>1: complete complete"]
+    story.resend(1, "notice", "2026-03-02 11:00")
+    assert story.plan("2026-03-02 12:00") == ["7>1 notice: send due, 2026-03-02 09:00"]
+    story.apply("2026-03-02 12:00")
+    assert story.sent() == ["7>1 notice sent"]
+    assert story.plan("2026-03-02 13:00") == ["7>1: complete complete"]
+
+
+def test_9_6_a_resend_of_an_earlier_step_does_not_repeat_the_later_ones(tell: Teller) -> None:
+    """The first step is in doubt, the second went, and the first is sent again: the second is not."""
+    story = tell(RENEWAL, contract(7, end_date="2026-04-01"), contact(1))
+    story.apply("2026-03-02 09:00", person1="unknown")
+    assert [line.split(",")[0] for line in story.apply("2026-03-18 09:00")] == ["7>1 notice-14: send due"]
+    story.resend(1, "notice-30", "2026-03-18 10:00")
+    plan = story.plan("2026-03-18 11:00")
+    assert plan[0].startswith("7>1 notice-30: skip expired"), "a later step is due: it is too late for the first"
+    assert not [line for line in plan if "notice-14" in line], "what was sent is not asked again"
+    story.apply("2026-03-18 11:00")
+    assert "7>1 notice-14 sent" in story.sent() and story.state_of(1, "notice-30") == "skipped"
+
+
+def test_9_6_a_resend_of_a_drips_first_step_goes_before_what_comes_next(tell: Teller) -> None:
+    """Welcome is in doubt, tips went; welcome is sent again, and after it nothing is left to do."""
+    story = tell(DRIP, contact(1))
+    story.enroll("drip", 1, "2026-03-02 09:00")
+    story.apply("2026-03-02 09:00", person1="unknown")
+    assert [line.split(",")[0] for line in story.apply("2026-03-05 09:00")] == ["1 tips: send due"]
+    story.resend(1, "welcome", "2026-03-05 10:00")
+    assert [line.split(",")[0] for line in story.apply("2026-03-05 11:00")] == ["1 welcome: send due"]
+    assert story.plan("2026-03-05 12:00") == ["1: complete complete"]
+    assert sorted(story.sent()) == ["1>1 tips sent", "1>1 welcome sent"]
+
+
+def test_9_6_a_resend_that_no_longer_passes_is_cancelled_with_the_reason(tell: Teller) -> None:
+    """The goal is met meanwhile: nothing goes."""
+    story = tell(ONE_NOTICE + "    goal: {contract.monthly_value: 1}\n", contract(7, end_date="2026-04-01"), contact(1))
+    story.apply("2026-03-02 09:00", person1="unknown")
+    story.resend(1, "notice", "2026-03-02 10:00")
+    story.now_has(contract(7, end_date="2026-04-01", monthly_value=1))
+    assert story.apply("2026-03-02 11:00") == ["7>1: exit goal_met"]
+    assert story.state_of(1, "notice") == "cancelled" and story.sent() == ["7>1 notice cancelled"]

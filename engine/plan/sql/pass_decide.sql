@@ -29,6 +29,7 @@ SELECT sequence, 'no_recipient_yet', count(*) FROM outcome WHERE is_record AND d
 
 -- Who was passed over stands at the next position now.
 INSERT INTO walk
-SELECT w.* REPLACE (w.pos + 1 AS pos, CASE WHEN o.reason IN ('expired', 'ledger_restored') THEN o.due ELSE c.now END AS prev_at)
+-- Behind a row that was judged again that is the first step which is not decided.
+SELECT w.* REPLACE (greatest(w.pos + 1, w.onward) AS pos, CASE WHEN o.reason IN ('expired', 'ledger_restored') THEN o.due ELSE c.now END AS prev_at)
 FROM outcome o CROSS JOIN clock c JOIN walk w ON w.id = o.id AND w.pos = c.pass
 WHERE o.decision = 'skip';

@@ -1,15 +1,17 @@
 -- Gates 6.1 to 6.4, and where each enrollment stands: behind the furthest step decided for it, in today's order (8.3).
+-- A planned row that nobody has claimed is judged again (9.6): its step is not decided yet, and is asked before what comes behind
+-- the furthest. `first` is the first such step that still stands.
 CREATE OR REPLACE TEMP TABLE behind AS
 WITH ordered AS (
-    SELECT d.*, st.pos FROM decided d LEFT JOIN steps st ON st.sequence = d.sequence AND st.step = d.step
-    -- A planned row that nobody has claimed is judged again (9.6): its step is not decided yet.
-    WHERE d.state <> 'planned'
+    SELECT d.*, st.pos, min(st.pos) FILTER (WHERE d.state = 'planned') OVER (PARTITION BY d.sequence, d.record, d.occurrence, d.contact) AS first
+    FROM decided d LEFT JOIN steps st ON st.sequence = d.sequence AND st.step = d.step
 )
-SELECT sequence, record, occurrence, contact, max(pos) AS furthest,
+SELECT sequence, record, occurrence, contact, max(pos) FILTER (WHERE state <> 'planned') AS furthest, any_value(first) AS first,
     -- `wait` counts from the now of the run that decided the previous step; after one that came too late from that step's due moment.
     arg_max(CASE WHEN state = 'skipped' AND reason IN ('expired', 'ledger_restored') THEN coalesce(due_at, decided_at) ELSE decided_at END,
-        (decided_at, state <> 'skipped', coalesce(pos, -1), coalesce(due_at, decided_at))) AS prev_at,
-    arg_max(decided_at, (decided_at, state <> 'skipped', coalesce(pos, -1))) AS last_decided
+        (decided_at, state <> 'skipped', coalesce(pos, -1), coalesce(due_at, decided_at)))
+        FILTER (WHERE state <> 'planned' AND (first IS NULL OR coalesce(pos, -1) < first)) AS prev_at,
+    arg_max(decided_at, (decided_at, state <> 'skipped', coalesce(pos, -1))) FILTER (WHERE state <> 'planned') AS last_decided
 FROM ordered GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE numbered AS SELECT row_number() OVER () AS id, * FROM enrollments;
@@ -40,7 +42,7 @@ SELECT e.*,
         WHEN x.record IS NOT NULL AND s.status <> 'archived' THEN 'exit_condition'
         WHEN c.cancelled THEN 'cancelled'
     END AS ended,
-    coalesce(b.furthest + 1, 0) AS pos, b.prev_at
+    least(b.first, coalesce(b.furthest + 1, 0)) AS pos, coalesce(b.furthest + 1, 0) AS onward, b.prev_at
 FROM numbered e
 LEFT JOIN seqs s ON s.sequence = e.sequence
 LEFT JOIN stops c ON c.id = e.id
@@ -68,9 +70,9 @@ WHERE s.may_enter AND NOT s.is_contact AND s.status = 'active' AND g.record IS N
         AND (c.scope = 'project' OR (c.scope = 'sequence' AND c.sequence = o.sequence)));
 
 CREATE OR REPLACE TEMP TABLE walk AS
-SELECT id, sequence, entity, record, occurrence, contact, base_date, base_at, pos, prev_at, held, false AS is_record
+SELECT id, sequence, entity, record, occurrence, contact, base_date, base_at, pos, onward, prev_at, held, false AS is_record
 FROM standings WHERE held IS NOT NULL OR (ended IS NULL AND gone IS NULL AND in_audience)
 UNION ALL
 SELECT -row_number() OVER (), sequence, entity, record, occurrence, '', base_date, base_at,
-    coalesce(furthest + 1, 0), prev_at, NULL, true
+    coalesce(furthest + 1, 0), 0, prev_at, NULL, true
 FROM lonely;
