@@ -64,7 +64,7 @@ class Candidates:
     """What a plan asks about. The view then holds:
 
     starts, step_starts, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
-    enrollments: those without a final exit, those of the candidate occurrences, and all of `whole_sequences`;
+    enrollments: those without a final exit, those with a planned row, those of the candidate occurrences, and all of `whole_sequences`;
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
     """
 

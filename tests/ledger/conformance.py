@@ -497,26 +497,31 @@ class LedgerConformance:
         assert exits() == {"1": ("exit_condition", True), "2": ("goal_met", True), "3": (None, None)}
 
     def test_the_view_holds_what_was_asked(self, ledger: Ledger) -> None:
-        """Decided keys of live enrollments and of the candidates, never cancelled ones, skips without an address."""
+        """Decided keys of live enrollments, of those with a planned row (9.6), and of the candidates; never cancelled ones, skips without an address."""
         ledger.commit(
             run(),
             changes(
-                enrollments=[enrollment(r) for r in "12"],
-                exits=[{**who("2"), "reason": "complete", "final": True}],
-                sends=[send(r) for r in "123"],
-                skips=[skip("1", step="notice-60")],
+                enrollments=[enrollment(r) for r in "1245"],
+                exits=[{**who(r), "reason": "complete", "final": True} for r in "245"],
+                sends=[send(r) for r in "1235"],
+                skips=[skip("1", step="notice-60"), skip("4", step="notice-60")],
             ),
         )
+        # Both were complete: 2's send has left, 5's is planned again.
+        claimed = {row.record: row for row in ledger.claim("w", 10, MONDAY)}
+        ledger.begin_dispatch([dispatch(claimed["2"])], MONDAY)
+        ledger.settle([said(claimed.pop("2"), "sent")], MONDAY)
+        ledger.release([(row.send_key, row.token) for row in claimed.values()], MONDAY)
         ledger.commit(run(), changes(cancels=[{"send_key": key("3"), "reason": "left_audience"}]))
-        asked = ledger.view(candidates()).tables["decided"].sort_by("step").to_pylist()
-        assert [(row["record"], row["step"], row["state"], row["address_key"]) for row in asked] == [
-            ("1", "notice-30", "planned", "k:ann-1@example.com"), ("1", "notice-60", "skipped", None),
+        asked = ledger.view(candidates()).tables["decided"].to_pylist()
+        assert sorted((row["record"], row["step"], row["state"], row["address_key"]) for row in asked) == [
+            ("1", "notice-30", "planned", "k:ann-1@example.com"), ("1", "notice-60", "skipped", None), ("5", "notice-30", "planned", "k:ann-5@example.com"),
         ]  # fmt: skip
         more = ledger.view(candidates(("renewal", "contract", "2", DUE_ON), ("renewal", "contract", "3", DUE_ON)))
-        assert sorted(row["record"] for row in more.tables["decided"].to_pylist()) == ["1", "1", "2"]
-        assert sorted(row["record"] for row in more.tables["enrollments"].to_pylist()) == ["1", "2"]
+        assert sorted(row["record"] for row in more.tables["decided"].to_pylist()) == ["1", "1", "2", "5"]
+        assert sorted(row["record"] for row in more.tables["enrollments"].to_pylist()) == ["1", "2", "5"]
         recent = {row["record"]: row["ended_as"] for row in more.tables["recent_sends"].to_pylist()}
-        assert recent == {"1": None, "2": "complete"}
+        assert recent == {"1": None, "2": "complete", "5": "complete"}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
 
     def test_3_7_introductions(self, ledger: Ledger) -> None:
