@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import settings
 
 from tests import laws as _laws  # noqa: F401 - registers the profile
@@ -16,6 +17,14 @@ settings.load_profile("laws")
 # Whatever the machine says must not change what a test sees.
 for name in ("CI", "ENGINE_STOP", "ENGINE_PSEUDONYM_KEY", "ENGINE_FAILPOINT", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
+
+_LONG = ("tests/crash/", "tests/oracle/", "tests/runs/", "tests/docs/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that take seconds come first, so that at the end the workers share many short ones."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
 
 # Stories make many small objects that live as long as the test: looking through them a thousand times finds nothing.
 gc.set_threshold(50_000, 20, 50)
