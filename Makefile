@@ -4,8 +4,7 @@ PY := $(VENV)/bin/python
 ENGINE := $(VENV)/bin/engine
 DEMO := state/demo
 DEMO_NOW := 2026-11-23T09:00:00+07:00
-# More than there are cores: some tests wait for a server, a lock or a clock.
-WORKERS ?= 3
+WORKERS ?= 2
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
