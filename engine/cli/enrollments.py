@@ -28,9 +28,9 @@ def enrollments(
     from engine.views.naming import Naming
 
     site = door.site()
-    key = record_named(site.definitions, record)[1] if record else None
+    entity, key = record_named(site.definitions, record) if record else (None, None)
     with site.read_ledger() as ledger:
-        page = ledger.enrollments(sequence=sequence, contact=contact, record=key, live=live, limit=limit, offset=offset)
+        page = ledger.enrollments(sequence=sequence, contact=contact, entity=entity, record=key, live=live, limit=limit, offset=offset)
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone

@@ -55,10 +55,11 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
             help="keys are the CRM's own; a record is written ENTITY:KEY, a code as E201 or unsubscribed",
         )
     with site.read_ledger() as ledger:
-        sends = ledger.sends(contact=None if record else what, record=record[1] if record else None, sequence=sequence, limit=_SENDS).rows
+        about = record if record is not None else (None, None)
+        sends = ledger.sends(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence, limit=_SENDS).rows
     page = view.ExplanationPage(
         found,
-        [row for row in sends if record is None or row.entity == record[0]],
+        list(sends),
         site.now,
         site.definitions.project.timezone,
         Naming(site.definitions, site.pseudonyms, show_pii),

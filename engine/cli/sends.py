@@ -40,10 +40,10 @@ def sends(
     from engine.views.naming import Naming
 
     site = door.site()
-    key = record_named(site.definitions, record)[1] if record else None
+    entity, key = record_named(site.definitions, record) if record else (None, None)
     from_ = instant(since, "--since") if since else None
     with site.read_ledger() as ledger:
-        page = ledger.sends(sequence=sequence, contact=contact, record=key, state=state, since=from_, limit=limit, offset=offset)
+        page = ledger.sends(sequence=sequence, contact=contact, entity=entity, record=key, state=state, since=from_, limit=limit, offset=offset)
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone

@@ -51,6 +51,7 @@ class Reading(Protocol):
         *,
         sequence: str | None = None,
         contact: str | None = None,
+        entity: str | None = None,
         record: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
@@ -65,7 +66,15 @@ class Reading(Protocol):
         """The send keys that begin with these digits, at most ten."""
 
     def enrollments(
-        self, *, sequence: str | None = None, contact: str | None = None, record: str | None = None, live: bool | None = None, limit: int = 50, offset: int = 0
+        self,
+        *,
+        sequence: str | None = None,
+        contact: str | None = None,
+        entity: str | None = None,
+        record: str | None = None,
+        live: bool | None = None,
+        limit: int = 50,
+        offset: int = 0,
     ) -> Page[EnrollmentRow]: ...
 
     def status(self) -> Status: ...

@@ -524,6 +524,17 @@ class LedgerConformance:
         assert recent == {"1": None, "2": "complete", "5": "complete"}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
 
+    def test_a_record_is_of_its_entity(self, ledger: Ledger) -> None:
+        """Contract 12 and zone 12 are two records; what was cancelled is no send of an enrollment."""
+        zone = {"sequence": "zones", "entity": "zone", "record": "12", "occurrence": DUE_ON, "contact": "ann-12"}
+        ledger.commit(run(), changes(enrollments=[enrollment("12"), {**enrollment("12"), **zone}], sends=[send("12")]))
+        ledger.commit(run(), changes(cancels=[{"send_key": key("12"), "reason": "cancelled"}]))
+        assert [row.sequence for row in ledger.enrollments(record="12").rows] == ["renewal", "zones"]
+        (found,) = ledger.enrollments(entity="contract", record="12").rows
+        assert (found.sequence, found.sends) == ("renewal", 0)
+        assert ledger.sends(entity="contract", record="12").total == 1
+        assert ledger.sends(entity="zone", record="12").total == 0
+
     def test_3_7_introductions(self, ledger: Ledger) -> None:
         """A later start of the same sequence or step is the one that holds; what did not change is no new one."""
         first = {"starts": [{"sequence": "renewal", "started": MONDAY}], "step_starts": [{"sequence": "renewal", "step": "a", "started": MONDAY}]}

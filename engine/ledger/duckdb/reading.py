@@ -66,6 +66,7 @@ class Reading(Home):
         *,
         sequence: str | None = None,
         contact: str | None = None,
+        entity: str | None = None,
         record: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
@@ -73,8 +74,8 @@ class Reading(Home):
         offset: int = 0,
     ) -> Page[SendRow]:
         where = """ WHERE ($sequence IS NULL OR s.sequence = $sequence) AND ($contact IS NULL OR s.contact = $contact)
-                    AND ($record IS NULL OR s.record = $record) AND ($state IS NULL OR s.state = $state) AND ($since IS NULL OR s.decided_at >= $since)"""
-        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "record": record, "state": state, "since": since}
+                    AND ($entity IS NULL OR s.entity = $entity) AND ($record IS NULL OR s.record = $record) AND ($state IS NULL OR s.state = $state) AND ($since IS NULL OR s.decided_at >= $since)"""
+        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "state": state, "since": since}
         (total,) = self._row("SELECT count(*) FROM sends s" + where, values)
         rows = self._rows(
             _SEND + _SEND_FROM + where + " ORDER BY s.decided_at DESC, s.number DESC LIMIT $limit OFFSET $offset", {**values, "limit": limit, "offset": offset}
@@ -113,11 +114,19 @@ class Reading(Home):
         return SendDetail(*fields)
 
     def enrollments(
-        self, *, sequence: str | None = None, contact: str | None = None, record: str | None = None, live: bool | None = None, limit: int = 50, offset: int = 0
+        self,
+        *,
+        sequence: str | None = None,
+        contact: str | None = None,
+        entity: str | None = None,
+        record: str | None = None,
+        live: bool | None = None,
+        limit: int = 50,
+        offset: int = 0,
     ) -> Page[EnrollmentRow]:
         where = """ WHERE ($sequence IS NULL OR e.sequence = $sequence) AND ($contact IS NULL OR e.contact = $contact)
-                    AND ($record IS NULL OR e.record = $record) AND ($live IS NULL OR (e.exit_at IS NULL) = $live)"""
-        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "record": record, "live": live}
+                    AND ($entity IS NULL OR e.entity = $entity) AND ($record IS NULL OR e.record = $record) AND ($live IS NULL OR (e.exit_at IS NULL) = $live)"""
+        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "live": live}
         (total,) = self._row("SELECT count(*) FROM enrollments e" + where, values)
         rows = self._rows(
             f"""WITH shown AS (

@@ -76,6 +76,7 @@ class Reading(Home):
         *,
         sequence: str | None = None,
         contact: str | None = None,
+        entity: str | None = None,
         record: str | None = None,
         state: str | None = None,
         since: datetime | None = None,
@@ -83,7 +84,7 @@ class Reading(Home):
         offset: int = 0,
     ) -> Page[SendRow]:
         with self._reading():
-            return self._sends(sequence=sequence, contact=contact, record=record, state=state, since=since, limit=limit, offset=offset)
+            return self._sends(sequence=sequence, contact=contact, entity=entity, record=record, state=state, since=since, limit=limit, offset=offset)
 
     def _sends(self, *, limit: int, offset: int, **wanted: Any) -> Page[SendRow]:
         asked = {name: value for name, value in wanted.items() if value is not None}
@@ -139,9 +140,17 @@ class Reading(Home):
         return SendDetail(*fields)
 
     def enrollments(
-        self, *, sequence: str | None = None, contact: str | None = None, record: str | None = None, live: bool | None = None, limit: int = 50, offset: int = 0
+        self,
+        *,
+        sequence: str | None = None,
+        contact: str | None = None,
+        entity: str | None = None,
+        record: str | None = None,
+        live: bool | None = None,
+        limit: int = 50,
+        offset: int = 0,
     ) -> Page[EnrollmentRow]:
-        asked = {name: value for name, value in {"sequence": sequence, "contact": contact, "record": record}.items() if value is not None}
+        asked = {name: value for name, value in {"sequence": sequence, "contact": contact, "entity": entity, "record": record}.items() if value is not None}
         said = [f"e.{name} = %({name})s" for name in asked]
         if live is not None:
             said.append("e.exit_at IS NULL" if live else "e.exit_at IS NOT NULL")
@@ -154,7 +163,7 @@ class Reading(Home):
                    coalesce(l.sends, 0), l.step, l.decided_at
             FROM shown e
             LEFT JOIN LATERAL (
-              SELECT count(*) FILTER (WHERE s.state <> 'skipped') AS sends, (array_agg(s.step ORDER BY s.decided_at DESC, s.number DESC))[1] AS step,
+              SELECT count(*) FILTER (WHERE s.state NOT IN ('skipped', 'cancelled')) AS sends, (array_agg(s.step ORDER BY s.decided_at DESC, s.number DESC))[1] AS step,
                      max(s.decided_at) AS decided_at
               FROM sends s
               WHERE (s.sequence, s.entity, s.record, s.occurrence, s.contact) = (e.sequence, e.entity, e.record, e.occurrence, e.contact)
