@@ -214,3 +214,24 @@ def test_a_ledger_on_postgres_takes_the_same_rows(shop: Shop, postgres: Postgres
             made.execute(b"CREATE TABLE log AS SELECT 'notice' AS mail, 8 AS contract_id, 2 AS contact_id, timestamptz '2026-03-03 02:00Z' AS sent_at")
         assert shop.run("import", "sends", shop.file("log.sql", "SELECT * FROM log"), "--url", url).code == 0
         assert shop.run("plan", "--format", "json").value["summary"]["send"] == 0
+
+
+def test_an_imported_past_is_moved_and_restored_with_the_rest(shop: Shop, postgres: Postgres) -> None:
+    """Its rows have no run of ours: a backup, a restore of it, and the way to Postgres carry them all the same, and nothing is sent again."""
+    log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at", "notice,7,1,2026-03-02 09:00", "notice,7,2,2026-03-02 09:00", "notice,8,1,2026-03-03 09:00")
+    assert shop.run("import", "sends", log).code == 0
+    before = shop.decided()
+    copy = str(shop.ground.root.parent / "copy.tar")
+    said = shop.run("state", "backup", copy)
+    assert said.code == 0, said.err
+    said = shop.run("state", "restore", copy, "--accept-rollback")
+    assert said.code == 0, said.err
+    assert shop.decided() == before
+    with postgres.database() as url:
+        shop.ground.change("engine.yaml", "ledger: {duckdb: state/ledger.duckdb}", f'ledger: {{postgres: "{url}"}}')
+        assert shop.run("state", "create").code == 0
+        said = shop.run("state", "move", str(shop.ground.root / "state/ledger.duckdb"))
+        assert said.code == 0, said.err
+        assert shop.decided() == before
+        assert "Nothing was new" in shop.run("import", "sends", log).out
+        assert shop.run("state", "verify").code == 0
