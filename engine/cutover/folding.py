@@ -64,7 +64,7 @@ _VIEW = {
     f"WHERE {_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed)",
     "recent_sends": f"SELECT r.* REPLACE (coalesce(m.exit_reason, r.ended_as) AS ended_as) FROM below_recent_sends r LEFT JOIN met m USING ({_ENROLLMENT}) "
     f"UNION ALL BY NAME SELECT d.*, m.exit_reason AS ended_as FROM decided d LEFT JOIN met m USING ({_ENROLLMENT}) "
-    "WHERE d.state NOT IN ('skipped', 'failed') AND d.decided_at > $since",
+    "WHERE d.state <> 'skipped' AND d.decided_at > $since",
     "controls": "SELECT * FROM below_controls UNION ALL BY NAME SELECT * FROM controls",
     "fact_counts": "SELECT * FROM below_fact_counts WHERE NOT EXISTS (FROM fact_counts) UNION ALL BY NAME SELECT * FROM fact_counts",
     "sequences_sent": "SELECT * FROM below_sequences_sent UNION SELECT sequence FROM decided WHERE state <> 'skipped'",

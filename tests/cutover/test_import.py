@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.cutover.world import RENEWAL, WELCOME, Shop, rows
-from tests.plan.base import contact, contract
+from tests.plan.base import company, contact, contract
 from tests.postgres_server import Postgres, postgres
 
 __all__ = ["postgres"]
@@ -235,3 +235,15 @@ def test_an_imported_past_is_moved_and_restored_with_the_rest(shop: Shop, postgr
         assert shop.decided() == before
         assert "Nothing was new" in shop.run("import", "sends", log).out
         assert shop.run("state", "verify").code == 0
+
+
+def test_3_8_a_mail_that_failed_there_keeps_the_gap_too(shop: Shop) -> None:
+    """The date moved since: the dry run and the plan behind it agree that another notice within the week is too soon, also where the first was not delivered."""
+    log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at,status,occurrence", "notice,8,1,2026-03-03 09:00,failed,2026-04-02")
+    shop.ground.facts({"company": [company(1)], "contact": [contact(1), contact(2)], "contract": [contract(8, end_date="2026-04-04")]})
+    foreseen = shop.run("import", "sends", log, "--dry-run", "--format", "json")
+    assert foreseen.code == 0, foreseen.err
+    assert foreseen.value["next_apply"]["sends"] == 1
+    assert shop.run("import", "sends", log).code == 0
+    said = shop.run("plan", "--format", "json").value
+    assert said["summary"]["send"] == 1 and said["sequences"][0]["reasons"]["too_soon"] == 1
