@@ -22,6 +22,7 @@ _KEYS = ("sequence", "entity", "record", "occurrence", "contact")
 _ENROLLMENT = ", ".join(_KEYS)
 _OCCURRENCE = ", ".join(_KEYS[:4])
 _STEP = f"{_ENROLLMENT}, step"
+_SAME_STEP = " AND ".join(f"b.{key} = d.{key}" for key in (*_KEYS, "step"))
 _LETTER = "address_key, template, locale, category, topic"
 
 _TABLES = f"""
@@ -59,7 +60,8 @@ _VIEW = {
     "occurrences": "SELECT * FROM below_occurrences UNION ALL BY NAME SELECT o.* FROM occurrences o "
     f"WHERE ({_OCCURRENCE}) NOT IN (SELECT ({_OCCURRENCE}) FROM below_occurrences)",
     "enrollments": f"SELECT * FROM met WHERE exit_final IS NOT TRUE OR list_contains($whole::VARCHAR[], sequence) OR {_ASKED}",
-    "decided": "SELECT * FROM below_decided UNION ALL BY NAME "
+    # What the ledger had planned is what became of it in thought.
+    "decided": f"SELECT * FROM below_decided b WHERE NOT EXISTS (FROM decided d WHERE {_SAME_STEP}) UNION ALL BY NAME "
     "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM decided "
     f"WHERE {_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed)",
     "recent_sends": f"SELECT r.* REPLACE (coalesce(m.exit_reason, r.ended_as) AS ended_as) FROM below_recent_sends r LEFT JOIN met m USING ({_ENROLLMENT}) "

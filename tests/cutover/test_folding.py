@@ -12,6 +12,7 @@ from engine.cutover.folding import Folded
 from engine.ledger.records import VIEW, Candidates
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.runs.applying import apply
 from engine.runs.opening import Site
 from tests.cutover.world import RENEWAL, WELCOME
 from tests.plan.base import Row, company, contact, contract
@@ -67,6 +68,19 @@ def test_it_lies_over_a_ledger_and_sees_it_as_of_a_moment(tmp_path: Path) -> Non
         assert {name: table.schema for name, table in whole.tables.items()} == dict(VIEW)
         assert set(whole.tables["decided"]["record"].to_pylist()) == {"7", "8"} and set(before.tables["decided"]["record"].to_pylist()) == {"7"}
         assert set(before.tables["recent_sends"]["record"].to_pylist()) == {"7"} and set(before.tables["enrollments"]["record"].to_pylist()) == {"7"}
+
+
+def test_what_was_planned_there_goes_once(tmp_path: Path) -> None:
+    """A row that the ledger has planned and nobody has sent is in the next plan, and in thought not in the one after it."""
+    ground = Ground.make(tmp_path / "shop", RENEWAL)
+    ground.facts(records())
+    apply(ground.site("2026-03-02T09:30:00+07:00"), environ=ground.environ, reason="a test", by="test", plan_only=True)
+    site = ground.site("2026-03-02T09:45:00+07:00")
+    with site.read_ledger() as ledger, Folded(ledger.view) as folded:
+        first = plan(site, folded.view)
+        assert first.summary["send"] == 2
+        folded.fold(first.changes, site.now)
+        assert plan(ground.site("2026-03-02T10:00:00+07:00"), folded.view).summary["send"] == 0
 
 
 @pytest.mark.parametrize("name", sorted(VIEW))
