@@ -14,6 +14,7 @@ from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, SendKey, Taken
 from .model import Project, Sequence, sequence_of
 from .moments import Base, start_of_local_day
 from .occurrences import brought_at, newly_taken, recorded_start
+from .people import address_of
 
 COUNTERS = (
     "considered",
@@ -194,14 +195,38 @@ def _walked(
     world: World, ledger: OracleLedger, sequence: Sequence, guarded: bool
 ) -> tuple[list[Decision], Considered]:
     found = Enrolling(world, ledger, sequence).considered()
-    rows: list[Decision] = []
     sent: list[Decision] = []
-    for case in found.cases:
-        case.guarded, case.sent_in_plan = guarded, sent
-        walked = walk(case)
-        rows += walked
-        sent += [row for row in walked if row.decision == "send"]
-    return rows, found
+    walked = [_walk_one(case, sent, guarded) for case in found.cases]
+    # 4.6, 6.12 Whoever lacks a variable at a step for which a higher key has taken the address is a duplicate, and no hold.
+    late = [
+        number
+        for number, (case, rows) in enumerate(zip(found.cases, walked, strict=True))
+        if any(_taken_after_all(world, case, row, sent) for row in rows)
+    ]
+    if late:
+        fresh = Enrolling(world, ledger, sequence).considered().cases
+        for number in late:
+            walked[number] = _walk_one(fresh[number], sent, guarded)
+    return [row for rows in walked for row in rows], found
+
+
+def _walk_one(case: Case, sent: list[Decision], guarded: bool) -> list[Decision]:
+    case.guarded, case.sent_in_plan = guarded, sent
+    rows = walk(case)
+    sent += [row for row in rows if row.decision == "send"]
+    return rows
+
+
+def _taken_after_all(
+    world: World, case: Case, row: Decision, sent: list[Decision]
+) -> bool:
+    if row.reason != "missing_variable" or case.contact is None:
+        return False
+    here = (*case.key[:4], row.step, address_of(world, case.contact))
+    return any(
+        (d.sequence, d.entity, d.record, d.occurrence, d.step, d.address) == here
+        for d in sent
+    )
 
 
 def _count(

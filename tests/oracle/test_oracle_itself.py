@@ -542,6 +542,27 @@ def test_4_6_the_same_address_gets_one_mail() -> None:
     ]
 
 
+def test_4_6_who_lacks_a_variable_is_a_duplicate_of_a_higher_key() -> None:
+    """4.6, 6.12 before 6.13: the others are duplicates, also the lowest key where it does not pass; alone it is held."""
+    world, ledger = project(RENEWAL), started(project(RENEWAL))
+    world["templates"]["notice-30"] = samples.template_yaml(
+        "notice-30", variables=("reader",)
+    )
+    nameless = contact(1, email="a@example.com", name=" ")
+    alone = evaluate(world, facts(ENDING, people=[nameless]), ledger, DUE)
+    assert told(alone) == ["notice-30 hold missing_variable"]
+    people = [nameless, contact(2, email="a@example.com")]
+    both = evaluate(world, facts(ENDING, people=people), ledger, DUE)
+    assert [
+        (d.contact, d.decision, d.reason)
+        for d in both.decisions
+        if d.step == "notice-30"
+    ] == [
+        ("1", "skip", "duplicate_address"),
+        ("2", "send", "due"),
+    ]
+
+
 def test_4_6_who_is_held_by_a_guard_takes_no_address() -> None:
     """4.6, 6.14 the lowest key that passes all other gates before the cap."""
     world = project(RENEWAL, guards={"first_run_max": 0})
