@@ -80,6 +80,11 @@ _REFERENCES = {
     "E257": ("an attribute that does not fit the field", "`choices` belong to text and `timezone` to timestamps; a name is a field or a relation, not both."),
     "E258": ("the old id is still there", "`renamed_from:` names the id that this sequence or step had before, so that what was sent is not sent again. Something else with that id must not exist any more."),
     "E259": ("a type without a category", "`transactional` is what somebody's contract, invoice or outage needs; it ignores marketing unsubscribes. `marketing` is everything else; it needs a topic. Nothing is guessed here."),
+    "E260": ("it looks like a renaming", "What was sent is remembered by the ids of sequence and step. One of them is gone since the last apply, and a new one uses the same template or has the same steps: under its new id everybody would be new to it. "
+             "Nothing is sent until the files say which it is: `renamed_from: old-id` keeps the history; or the old one stays for one apply, archived or switched off, and then the new one is another."),
+    "E261": ("what the ledger remembers by was changed", "A sequence's `about:` and an entity's `key:` tell which record a mail was about. With another, nothing that was sent would be known again. A sequence about something else is a new sequence; "
+             "a new key is carried over with `engine state rekey`."),
+    "E262": ("a renaming that does not fit what the ledger knows", "`renamed_from:` names an id whose history another sequence or step has, or the new id has a history of its own already. Two histories cannot become one."),
 }  # fmt: skip
 
 _RULES = {

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from engine.definitions.base import Loc, Model
 from engine.definitions.checking import CHECKS
+from engine.definitions.compiling import compiled
 from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions, Kind, Layout, Places
 from engine.definitions.draft import Draft
@@ -403,12 +404,6 @@ def digest(draft: Draft) -> str:
     }
     text = json.dumps(canonical, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def compiled(draft: Draft) -> str:
-    """The sequences as canonical JSON, as they stand in the files."""
-    said = {id: data for (kind, id), data in draft.data.items() if kind == "sequence"}
-    return json.dumps({"format": 1, "sequences": said}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _with_bodies(draft: Draft, id: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""The changes of sequences and their steps, each with its rule of §8."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from engine.plan.change import Change
+from engine.plan.likeness import likely_renamed, likely_renamed_steps
+from engine.plan.revisions import Revisions, Said, templates_of
+
+# By key of a sequence: what its change is, and how it is said.
+_KEYS: Mapping[str, tuple[str, str]] = {
+    "about": ("about", "it is about {new}, not {old}"),
+    "audience": ("audience", "the audience was changed"),
+    "goal": ("ends", "the goal was changed"),
+    "exit_when": ("ends", "`exit_when` was changed"),
+    "timezone": ("zone", "the timezone is {new}, not {old}"),
+    "at": ("time", "the time of day is {new}, not {old}"),
+    "expires": ("expires", "`expires` is {new}, not {old}"),
+    "send_window": ("window", "the send window was changed"),
+    "holidays": ("window", "the holidays were changed"),
+    "min_gap": ("gap", "`min_gap` is {new}, not {old}"),
+    "reenter": ("reenter", "`reenter` was changed"),
+    "active_from": ("start", "`active_from` is {new}, not {old}"),
+    "backfill": ("start", "`backfill` is {new}, not {old}"),
+    "priority": ("limits", "the priority is {new}, not {old}"),
+    "combine": ("combine", "`combine` is {new}, not {old}"),
+    "guards": ("guards", "its own guards were changed"),
+    "on_unknown": ("doubts", "`on_unknown` is {new}, not {old}"),
+    "reply_to": ("sender", "the reply address was changed"),
+}
+_STEP_KEYS: Mapping[str, tuple[str, str]] = {
+    "at": ("time", "goes at {new}, not at {old}"),
+    "expires": ("expires", "expires after {new}, not after {old}"),
+    "if": ("condition", "has another condition"),
+}
+_STATUSES = {"active": "activated", "paused": "paused", "draft": "drafted", "archived": "archived"}
+
+
+def sequence_changes(both: Revisions) -> Iterator[Change]:
+    old, new = both.kind("sequences")
+    was_called = {now: before for before, now in both.renamed.items()}
+    likely = likely_renamed(both)
+    for id in sorted(new.keys()):
+        places = both.after.where("sequence", id)
+        before = was_called.get(id, id)
+        if before not in old:
+            if id in likely:
+                yield Change(id, None, "maybe_renamed", f"it looks like {likely[id]}, which is gone", places.value("id"))
+            else:
+                yield Change(id, None, "added", f"it is new, and {new[id].get('status', 'draft')}", places.value("id"))
+            continue
+        if before != id:
+            yield Change(id, None, "renamed", f"it was called {before}", places.value("renamed_from"))
+        yield from _settings(both, id, old[before], new[id])
+        yield from _steps(both, id, before, old[before], new[id])
+    for id in sorted(old.keys() - new.keys() - both.renamed.keys()):
+        stood = both.before.where("sequence", id).value("id") if both.before is not None else None
+        yield Change(id, None, "removed", "it was removed", None, stood)
+
+
+def _settings(both: Revisions, id: str, old: Said, new: Said) -> Iterator[Change]:
+    places = both.after.where("sequence", id)
+    was, now = old.get("status", "draft"), new.get("status", "draft")
+    if was != now:
+        what = "resumed" if (was, now) == ("paused", "active") else _STATUSES[now]
+        yield Change(id, None, what, f"it is {now}, and was {was}", places.key("status"))
+    yield from _trigger(both, id, old.get("trigger"), new.get("trigger"))
+    for key, (what, words) in _KEYS.items():
+        first, second = old.get(key), new.get(key)
+        if first != second:
+            yield Change(id, None, what, words.format(old=_word(first), new=_word(second)), places.key(key))
+
+
+def _trigger(both: Revisions, id: str, old: Any, new: Any) -> Iterator[Change]:
+    if old == new:
+        return
+    places = both.after.where("sequence", id)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if _without_where(old) == _without_where(new):
+            yield Change(id, None, "where", "the `where` of its trigger was changed", places.key("trigger", "where"))
+            return
+        if old.keys() == new.keys() or {*old, "where"} == {*new, "where"}:
+            words = ", ".join(f"{key} is {_word(new[key])}, not {_word(old[key])}" for key in new if key != "where" and new[key] != old.get(key))
+            yield Change(id, None, "trigger", f"the trigger was changed: {words}", places.key("trigger"))
+            return
+    yield Change(id, None, "trigger", "it has another trigger", places.key("trigger"))
+
+
+def _without_where(trigger: Said) -> dict[str, Any]:
+    return {key: value for key, value in trigger.items() if key != "where"}
+
+
+def _steps(both: Revisions, id: str, before: str, old: Said, new: Said) -> Iterator[Change]:
+    places = both.after.where("sequence", id)
+    called = both.steps_renamed(id)
+    first = {called.get(step["id"], step["id"]): step for step in old["steps"]}
+    second = {step["id"]: step for step in new["steps"]}
+    at = {step["id"]: index for index, step in enumerate(new["steps"])}
+    likely = likely_renamed_steps(both, id)
+    stayed = _in_order([name for name in second if name in first], list(first))
+    for name, step in second.items():
+        place = places.value("steps", at[name], "id")
+        if name not in first:
+            yield _brought(id, name, list(second), first, likely, place)
+            continue
+        if first[name]["id"] != name:
+            yield Change(id, name, "step_renamed", f"step {name} was called {first[name]['id']}", places.value("steps", at[name], "renamed_from"))
+        if name not in stayed:
+            yield Change(id, name, "step_moved", f"step {name} was moved", place)
+        yield from _of_step(both, id, at[name], first[name], step)
+    for name, step in first.items():
+        if name not in second:
+            index = next(index for index, one in enumerate(old["steps"]) if one["id"] == step["id"])
+            stood = both.before.where("sequence", before).value("steps", index, "id") if both.before is not None else None
+            yield Change(id, name, "step_removed", f"step {name} was removed", None, stood)
+
+
+def _brought(id: str, name: str, order: list[str], first: Mapping[str, Any], likely: Mapping[str, str], place: Any) -> Change:
+    if name in likely:
+        return Change(id, name, "maybe_renamed", f"step {name} looks like {likely[name]}, which is gone", place)
+    behind = [other for other in order[order.index(name) + 1 :] if other in first]
+    if behind:
+        return Change(id, name, "step_inserted", f"step {name} was inserted before {behind[0]}", place)
+    return Change(id, name, "step_appended", f"step {name} was appended", place)
+
+
+def _of_step(both: Revisions, id: str, index: int, old: Said, new: Said) -> Iterator[Change]:
+    places, name = both.after.where("sequence", id), new["id"]
+    for kind in ("before", "after", "wait"):
+        if kind in new and new[kind] != old.get(kind):
+            was = next(f"{word} {old[word]}" for word in ("before", "after", "wait") if word in old)
+            yield Change(id, name, "time", f"step {name} is {kind} {new[kind]}, and was {was}", places.value("steps", index, kind))
+    for key, (what, words) in _STEP_KEYS.items():
+        if old.get(key) != new.get(key):
+            yield Change(id, name, what, f"step {name} " + words.format(old=_word(old.get(key)), new=_word(new.get(key))), places.key("steps", index, key))
+    if old.get("template") != new.get("template"):
+        words = f"step {name} uses {_named(templates_of(new))}" + ("" if templates_of(old) == templates_of(new) else f", not {_named(templates_of(old))}")
+        yield Change(id, name, "template", words, places.key("steps", index, "template"))
+    was, now = old.get("active", True), new.get("active", True)
+    if was != now:
+        yield Change(id, name, "step_on" if now else "step_off", f"step {name} was switched {'on' if now else 'off'}", places.key("steps", index, "active"))
+
+
+def _in_order(names: Sequence[str], before: Sequence[str]) -> set[str]:
+    """The most steps that stand in one order before and after: the others were moved."""
+    ranks = [before.index(name) for name in names]
+    tails: list[int] = []
+    ends: list[list[int]] = []
+    for place, rank in enumerate(ranks):
+        at = bisect_left(tails, rank)
+        chain = [*(ends[at - 1] if at else []), place]
+        if at == len(tails):
+            tails.append(rank)
+            ends.append(chain)
+        else:
+            tails[at], ends[at] = rank, chain
+    return {names[place] for place in (ends[-1] if ends else [])}
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "not said"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_word(inner)}" for key, inner in value.items())
+    return str(value)
+
+
+def _named(templates: frozenset[str]) -> str:
+    return " or ".join(sorted(templates)) or "none"

@@ -1,0 +1,128 @@
+"""§8: every change of the definitions has its kind and its rule, and what is no change has none."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.loading import load
+from engine.definitions.trees import MemoryTree
+from engine.plan.labelling import labelled, labelled_since
+
+from .base import CRM, base_files, template
+from .samples import DRIP, RENEWAL
+from .story import sequences
+
+SEGMENTS = {
+    "definitions/segments/hotels.yaml": "id: hotels\nname: Hotels\nentity: contact\ndescription: Hotels\nrules: {contact.kind: hotel}\n",
+    "definitions/segments/friends.yaml": "id: friends\nname: Friends\nentity: contact\ndescription: Friends\nmembers: [1, 2]\n",
+    "definitions/segments/both.yaml": "id: both\nname: Both\nentity: contact\ndescription: Both\nrules: {any: [{segment: hotels}, {segment: friends}]}\n",
+}
+GOOD = base_files() | SEGMENTS | sequences(RENEWAL.replace("template: reminder}", "template: reminder, if: {segment: both}}", 1), DRIP)
+NOTICE_14 = "  - {id: notice-14, before: 14d, template: reminder, if: {segment: both}}"
+
+
+def read(files: dict[str, str]) -> Definitions:
+    loaded = load(MemoryTree({path: text.encode() for path, text in files.items()}))
+    assert loaded.definitions is not None, loaded.problems
+    return loaded.definitions
+
+
+def changed(path: str, old: str, new: str) -> list[str]:
+    """The labels of one text replaced in one file: `kind rule sequence step: words`."""
+    path = f"definitions/{path}.yaml" if "/" in path else f"{path}.yaml"
+    assert GOOD[path].count(old) == 1, f"{old!r} in {GOOD[path]}"
+    return lines(GOOD | {path: GOOD[path].replace(old, new)})
+
+
+def lines(files: dict[str, str]) -> list[str]:
+    before, after = read(GOOD), read(files)
+    found = labelled(before, after)
+    # The definitions as a ledger keeps them say the same; only where the old ones stood is not known.
+    assert [(c.what, c.words, c.place) for c in labelled_since(before.compiled, after)] == [(c.what, c.words, c.place) for c in found]
+    return [" ".join(filter(None, [c.kind, c.rule, c.sequence, f"{c.step}:" if c.step else ":", c.words])) for c in found]
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("sequences/renewal", "{id: notice-30, ", "{id: notice-40, before: 40d, template: late-notice}\n  - {id: notice-30, ", "structure 8.2, 8.3 renewal notice-40: step notice-40 was inserted before notice-30"),
+        ("sequences/renewal", "before: 30d", "before: 28d", "timing 8.6 renewal notice-30: step notice-30 is before 28d, and was before 30d"),
+        ("sequences/renewal", NOTICE_14 + "\n", "", "structure 8.5 renewal notice-14: step notice-14 was removed"),
+        ("sequences/renewal", "before: 30d, template: notice", "before: 30d, template: reminder", "copy 8.1 renewal notice-30: step notice-30 uses reminder, not notice"),
+        ("sequences/renewal", "{id: notice-30,", "{id: first, renamed_from: notice-30,", "identity 8.7 renewal first: step first was called notice-30"),
+        ("sequences/renewal", "{id: notice-30,", "{id: first,", "identity 8.7 renewal first: step first looks like notice-30, which is gone|structure 8.5 renewal notice-30: step notice-30 was removed"),
+        ("sequences/renewal", ", if: {segment: both}", "", "audience 6.9 renewal notice-14: step notice-14 has another condition"),
+        ("sequences/renewal", "template: reminder, if", "active: false, template: reminder, if", "structure 5.7 renewal notice-14: step notice-14 was switched off"),
+        ("sequences/renewal", "status: active\n", "status: archived\n", "structure 8.13 renewal : it is archived, and was active"),
+        ("sequences/renewal", "status: active\n", "status: paused\n", "structure 8.14 renewal : it is paused, and was active"),
+        ("sequences/renewal", "status: active\n", "status: draft\n", "structure 8.15 renewal : it is draft, and was active"),
+        ("sequences/renewal", "date: contract.end_date", "date: contract.signed_at", "structure 8.8 renewal : the trigger was changed: date is contract.signed_at, not contract.end_date"),
+        ("sequences/drip", "wait: 3d", "wait: 4d", "timing 8.6 drip tips: step tips is wait 4d, and was wait 3d"),
+        ("templates/hello", "This is hello", "Hello", "copy 8.1 drip welcome: the body of template hello (en) was changed"),
+        ("segments/hotels", "kind: hotel", "kind: spa", "audience 8.11 renewal : the rules of segment hotels were changed"),
+        ("segments/friends", "[1, 2]", "[1, 2, 3]", "audience 3.3 renewal : the members of segment friends were changed (2 before, 3 now)"),
+        ("segments/friends", "description: Friends", "description: Good friends", ""),
+        ("crm", "table: invoices\n    key: id", "table: invoices\n    key: company_id", "identity 8.10 : the key of invoice is company_id, not id"),
+        ("crm", "due_date: date", "due_date: timestamp", "audience 8.11 : the map of invoice was changed"),
+        ("engine", "timezone: Asia/Bangkok", "timezone: Asia/Tokyo", "timing 8.12 drip : the project's timezone is Asia/Tokyo, not Asia/Bangkok|timing 8.12 renewal : the project's timezone is Asia/Tokyo, not Asia/Bangkok"),
+        ("engine", "name: Harmony Music", "name: Harmony", "copy 8.1 : the sender was changed"),
+    ],
+)  # fmt: skip
+def test_8_each_change_has_its_kind_and_its_rule(path: str, old: str, new: str, expected: str) -> None:
+    """8.1 to 8.15: one text replaced, and the labels of it."""
+    new = new.replace("late-notice", "upsell")
+    if path in ("crm", "engine"):
+        key = "engine.yaml" if path == "engine" else "definitions/crm.yaml"
+        assert GOOD[key].count(old) == 1
+        found = lines(GOOD | {key: GOOD[key].replace(old, new)})
+    else:
+        found = changed(path, old, new)
+    assert "|".join(found) == expected
+
+
+def test_8_2_8_4_inserted_appended_and_moved_are_told_apart() -> None:
+    """8.2, 8.3, 8.4: of three steps the middle one is new, the first was last, and one is appended."""
+    text = dedent(DRIP)
+    three = text + "  - {id: more, wait: 1d, template: news}\n"
+    assert [line.split(": ")[1] for line in lines(GOOD | sequences(three))] == ["step more was appended"]
+    between = text.replace("  - {id: tips", "  - {id: more, wait: 1d, template: news}\n  - {id: tips")
+    assert [line.split(": ")[1] for line in lines(GOOD | sequences(between))] == ["step more was inserted before tips"]
+    welcome = "  - {id: welcome, wait: 0d, template: hello}\n"
+    assert lines(GOOD | sequences(text.replace(welcome, "") + welcome.replace("0d", "1h"))) == [
+        "structure 8.3 drip tips: step tips was moved",
+        "timing 8.6 drip welcome: step welcome is wait 1h, and was wait 0d",
+    ]
+
+
+def test_8_7_a_sequence_that_looks_like_one_that_is_gone() -> None:
+    """8.7: without `renamed_from` the new one looks like the old one, which is gone; one with other steps and templates is another."""
+    files = {path: text for path, text in GOOD.items() if path != "definitions/sequences/drip.yaml"}
+    assert lines(files | sequences(DRIP.replace("id: drip", "id: letters"))) == [
+        "structure 8.13 drip : it was removed",
+        "identity 8.7 letters : it looks like drip, which is gone",
+    ]
+    other = "id: other\ndescription: x\nname: x\nstatus: active\nabout: contact\ntrigger: manual\nsteps:\n  - {id: one, wait: 0d, template: news}\n"
+    assert lines(files | sequences(other)) == ["structure 8.13 drip : it was removed", "structure 3.7 other : it is new, and active"]
+
+
+def test_8_what_is_no_change_has_no_label() -> None:
+    """§8: comments, the order of keys and of files, and a map written in another order are nothing."""
+    shuffled = dict(reversed(GOOD.items()))
+    shuffled["definitions/templates/hello.yaml"] = "# a comment\n" + "".join(reversed(template("hello").splitlines(keepends=True)))
+    shuffled["definitions/crm.yaml"] = CRM + "# the end\n"
+    assert lines(shuffled) == []
+    assert labelled_since('{"format":1,"sequences":{}}', read(GOOD)) == ()
+
+
+def test_8_places_are_those_of_the_very_word() -> None:
+    """§8: a change points at the line that made it, and what is gone at where it stood."""
+    path = "definitions/sequences/renewal.yaml"
+    before = read(GOOD)
+    (moved,) = labelled(before, read(GOOD | {path: GOOD[path].replace("before: 30d", "before: 28d")}))
+    line = next(number for number, text in enumerate(GOOD[path].splitlines(), 1) if "notice-30" in text)
+    assert moved.place is not None and (moved.place.file, moved.place.line, moved.place.length) == (path, line, 3)
+    (gone,) = labelled(before, read(GOOD | {path: GOOD[path].replace(NOTICE_14 + "\n", "")}))
+    assert gone.place is None and gone.before is not None and gone.before.line == line + 1
