@@ -107,18 +107,18 @@ def keyed(*names: str) -> Callable[[Any], str]:
     return tag
 
 
-def _written(pattern: str, *examples: str) -> Any:
+def written(pattern: str, *examples: str) -> Any:
     """What an editor is told of a text with a form."""
     return Annotated[str, Field(pattern=pattern, examples=list(examples))]
 
 
-DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=_written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
-TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=_written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]
-ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=_written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
-FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=_written(r"^[a-z0-9]+(-[a-z0-9]+)*$", "contract-renewal"))]
-FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=_written(r"^[a-z][a-z0-9_]*$", "end_date"))]
-EntityName = Annotated[str, BeforeValidator(_name, json_schema_input_type=_written(r"^[a-z][a-z0-9_]*$", "contract"))]
-DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=_written(r"^\d{4}-\d\d-\d\d", "2026-01-31"))]
+DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
+TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]
+ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
+FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=written(r"^[a-z0-9]+(-[a-z0-9]+)*$", "contract-renewal"))]
+FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "end_date"))]
+EntityName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "contract"))]
+DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=written(r"^\d{4}-\d\d-\d\d", "2026-01-31"))]
 Text = Annotated[str, StringConstraints(min_length=1)]
 # Strict: `yes` and 1 are no booleans, true and "5" are no numbers.
 Flag = StrictBool

@@ -13,7 +13,6 @@ from engine.problems import Problem
 # By kind: where the key stands (`*` is any key), and what it is called. A key whose mapping has nothing else is refused with its value.
 _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     "project": (
-        (("caps",), "frequency caps (`caps:`) are"),
         (("holidays",), "holidays (`holidays:`) are"),
         (("jobs",), "jobs (`jobs:`) are"),
         (("guards", "max_growth"), "the guard `max_growth` is"),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StrictInt, Tag, model_validator
 
 from engine.definitions.base import FieldName, Model, Text, ZoneName, keyed, shape
+from engine.definitions.caps import Cap
 from engine.definitions.sequences import Guards
 
 
@@ -113,6 +114,7 @@ class Project(Model):
     testers: tuple[str, ...] = ()
     environments: dict[FieldName, Environment] = Field(min_length=1)
     topics: dict[str, Topic] = {}
+    caps: tuple[Cap, ...] = ()
     guards: Guards = Guards()
 
     @model_validator(mode="after")

@@ -38,6 +38,7 @@ _CUSTOM = {
     "name": "E115",
     "later": "E109",
     "trigger": "E106",
+    "cap": "E106",
     "value_error": "E121",
 }
 _EXPECTED = {

@@ -31,11 +31,12 @@ DECIDED = pa.schema([
     *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("reason", pa.string()),
     ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()), ("ambiguous", pa.bool_()),
 ])  # fmt: skip
-# Sends (state planned, claimed, dispatching, sent, unknown) decided after `sends_since`, of any sequence and occurrence;
-# `ended_as` is the latest exit reason of their enrollment, or NULL.
-RECENT_SENDS = pa.schema(
-    [*_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("decided_at", INSTANT), ("address_key", pa.string()), ("ended_as", pa.string())]
-)
+# Sends (every state but skipped and cancelled) decided after `sends_since`, of any sequence and occurrence;
+# `ended_as` is the latest exit reason of their enrollment, or NULL. Template, category and topic are what caps count by.
+RECENT_SENDS = pa.schema([
+    *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("decided_at", INSTANT), ("address_key", pa.string()), ("ended_as", pa.string()),
+    ("template", pa.string()), ("category", pa.string()), ("topic", pa.string()),
+])  # fmt: skip
 # Occurrences taken by hand (and later by schedule, once, enters, event).
 OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("override", pa.bool_())])
 # scope is project, sequence or enrollment; action is stopped, paused or cancelled. NULL keys of an enrollment mean any.

@@ -18,6 +18,8 @@ from engine.plan.introducing import Introduction, zone_of
 from engine.plan.statements import append, put
 from engine.relations.triggers import trigger_path
 
+# Whose mails take the places of a frequency cap first (6.21).
+_PRIORITIES = ("urgent", "high", "normal", "low")
 WEEK = Duration(7, "d")
 _BEGUN = pa.schema([("sequence", pa.string()), ("start", pa.timestamp("us")), ("may_enter", pa.bool_())])
 _STEPS_BEGUN = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("start", pa.timestamp("us"))])
@@ -31,7 +33,7 @@ def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None
     _append(cursor, "steps", [_step_row(definitions, s, position, step) for s in sequences if s.status != "archived" for position, step in enumerate(s.steps)])
     _append(cursor, "reach", [row for s in sequences for row in _reach_rows(definitions, s)])
     _append(cursor, "templates", [
-        {"template": t.id, "category": category_of(definitions, t.id), "topic": topic_of(definitions, t.id), "active": t.status == "active"}
+        {"template": t.id, "type": t.type, "category": category_of(definitions, t.id), "topic": topic_of(definitions, t.id), "active": t.status == "active"}
         for t in definitions.templates.values()
     ])  # fmt: skip
     _append(cursor, "opt_ins", [{"topic": name} for name, topic in definitions.project.topics.items() if topic.consent == "opt_in"])
@@ -95,6 +97,7 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> 
         "audience_max": sequence.audience.max if sequence.audience else None,
         "guarded": False,
         "backfilled": sequence.backfill is not None,
+        "priority": _PRIORITIES.index(sequence.priority),
         "on_a_date": dated and _is_date(definitions, sequence),
     }
 

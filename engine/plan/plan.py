@@ -18,7 +18,7 @@ DECISIONS = pa.schema([
     ("decision", pa.string()), ("reason", pa.string()), ("sequence", pa.string()), ("step", pa.string()), ("entity", pa.string()),
     ("record", pa.string()), ("occurrence", pa.string()), ("contact", pa.string()), ("due", INSTANT), ("expiry", INSTANT),
     ("template", pa.string()), ("locale", pa.string()), ("category", pa.string()), ("topic", pa.string()), ("address", pa.string()),
-    ("address_key", pa.string()), ("name", pa.string()), ("detail", pa.string()), ("send_key", pa.string()),
+    ("address_key", pa.string()), ("name", pa.string()), ("detail", pa.string()), ("winner", pa.string()), ("send_key", pa.string()),
 ])  # fmt: skip
 
 COUNTERS = ("considered", "send", "wait", "hold", "exit", "complete", "skipped_steps", "enroll", "unreached", "upcoming", "before_introduction")

@@ -12,6 +12,7 @@ from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
+from engine.plan.capping import keep_caps
 from engine.plan.guards import first_runs, project_guards
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
@@ -84,6 +85,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     spans: list[Duration] = [WEEK, *(s.min_gap for s in definitions.sequences.values() if s.min_gap is not None)]
     if definitions.project.guards.max_per_contact is not None:
         spans.append(definitions.project.guards.max_per_contact.per)
+    spans += [cap.per for cap in definitions.project.caps]
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
     since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
     return Candidates(occurrences, whole, since)
@@ -92,7 +94,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
     for name in ("enrollments", "decided", "recent_sends", "occurrences", "controls", "suppressions"):
         # `said` keeps the step's id as the ledger has it, where the step is called otherwise now.
-        put(cursor, "known" if name == "enrollments" else name, view.tables[name], "*, step AS said" if name == "decided" else "*")
+        put(cursor, "known" if name == "enrollments" else name, view.tables[name], "*, step AS said" if name in ("decided", "recent_sends") else "*")
     # A start of the whole project is a restore: nothing that was due before it is sent.
     cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
@@ -145,6 +147,7 @@ def _walk_guarded(
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
         walk(cursor, definitions, now, sheets=sheets)
+    keep_caps(cursor, definitions, now)
     return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
 
 

@@ -68,7 +68,7 @@ def decisions(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
         "SELECT decision, reason, sequence, step, entity, record, occurrence, contact, "
         # A moment beyond the year 9999 is no date that anybody can read (5.8).
         "CASE WHEN year(due) <= 9999 THEN due END AS due, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expiry, "
-        "template, locale, category, topic, address, address_key, name, detail, send_key "
+        "template, locale, category, topic, address, address_key, name, detail, winner, send_key "
         "FROM keyed k ORDER BY sequence, k.due NULLS LAST, whole(record) IS NULL, whole(record), record, whole(contact) IS NULL, whole(contact), contact, "
         "pos, occurrence, decision, reason",
         DECISIONS,

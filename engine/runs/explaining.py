@@ -193,6 +193,6 @@ def _asked(row: dict[str, Any], person: dict[str, Any], now: datetime) -> dict[s
         "6.12": (None if not reached else not (row["duplicate"] or row["too_soon"]), ""),
         "6.13": (None if not reached else row["variable"] is None, row["variable"] or ""),
         "6.14": (None if not reached else not row["guarded"], ""),
-        "6.15": (None, ""),
+        "6.15": (None if not reached else row["cap"] is None, row["cap"] or ""),
         "6.16": (row["decision"] == "send", ""),
     }

@@ -140,6 +140,9 @@ def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str]
         "detail": row["detail"],
         "source": sources.get((row["sequence"], row["step"])),
     }
+    if row["winner"]:
+        # The mail that took the last place of a frequency cap (6.21).
+        shown["winner"] = row["winner"]
     if naming.show_pii:
         shown["address"] = row["address"]
     return shown

@@ -522,6 +522,7 @@ class LedgerConformance:
         assert sorted(row["record"] for row in more.tables["enrollments"].to_pylist()) == ["1", "2", "5"]
         recent = {row["record"]: row["ended_as"] for row in more.tables["recent_sends"].to_pylist()}
         assert recent == {"1": None, "2": "complete", "5": "complete"}
+        assert {(row["template"], row["category"], row["topic"]) for row in more.tables["recent_sends"].to_pylist()} == {("renewal-30-days", "transactional", None)}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
 
     def test_a_record_is_of_its_entity(self, ledger: Ledger) -> None:

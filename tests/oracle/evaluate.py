@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from .caps import keep_caps
 from .enrolling import Considered, Enrolling
 from .facts import Facts, Rows, World, key_order
 from .gates import Case, Decision, walk
@@ -126,13 +127,18 @@ def evaluate(
     assert now.tzinfo is not None, "now is an instant"
     world = World(project, Facts(project, facts), now.astimezone(UTC))
     plan = OraclePlan(world.now)
+    walked: list[tuple[str, list[Decision], Considered]] = []
     names = set(project["sequences"]) | {key.sequence for key in ledger.enrollments}
     for name in sorted(names):
         sequence = sequence_of(project, name)
         if sequence is None:
-            _plan_removed(plan, world, ledger, name)
+            walked.append((name, *_plan_removed(world, ledger, name)))
         else:
-            _plan_sequence(plan, world, ledger, sequence)
+            walked.append((name, *_plan_sequence(plan, world, ledger, sequence)))
+    # 6.15 is the last gate, and looks at the sends of all sequences together.
+    kept = keep_caps(world, ledger, [row for _, rows, _ in walked for row in rows])
+    for name, _, found in walked:
+        _count(plan, name, [row for row in kept if row.sequence == name], found)
     plan.effects.fact_counts = {
         name: len(found) for name, found in world.facts.records.items()
     }
@@ -144,8 +150,8 @@ def evaluate(
 
 
 def _plan_removed(
-    plan: OraclePlan, world: World, ledger: OracleLedger, name: str
-) -> None:
+    world: World, ledger: OracleLedger, name: str
+) -> tuple[list[Decision], Considered]:
     """8.13 Nothing is sent; live enrollments exit (6.1 still holds them, 6.2 still cancels them)."""
     rows: list[Decision] = []
     for enrollment in ledger.of_sequence(name):
@@ -173,12 +179,12 @@ def _plan_removed(
                 history,
             )
         )
-    _count(plan, name, rows, Considered())
+    return rows, Considered()
 
 
 def _plan_sequence(
     plan: OraclePlan, world: World, ledger: OracleLedger, sequence: Sequence
-) -> None:
+) -> tuple[list[Decision], Considered]:
     rows, found = _walked(world, ledger, sequence, guarded=False)
     sends = sum(row.decision == "send" for row in rows)
     result = first_run_max(ledger, sequence, sends)
@@ -187,8 +193,8 @@ def _plan_sequence(
         if not result.passed:
             # 10.2 The sequence is walked again, so that nobody who is held takes an address (4.6).
             rows, found = _walked(world, ledger, sequence, guarded=True)
-    _count(plan, sequence.id, rows, found)
     _record(plan, world, ledger, sequence, found)
+    return rows, found
 
 
 def _walked(

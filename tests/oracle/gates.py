@@ -1,7 +1,7 @@
 """Section 6: the gates, one function each, in the order of the page; and the walk from step to step (6.17).
 
 A gate answers None where it passes, else a verdict. Gates that later rules bring have their place in GATES:
-6.7 `send_window` in `not_due`, 6.15 caps behind `guard`.
+6.7 `send_window` in `not_due`; 6.15, the caps, is in caps.py, since it looks at all sequences together.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Decision:
     template: str | None = None
     locale: str | None = None
     address: str | None = None
+    category: str | None = None
+    topic: str | None = None
 
 
 @dataclass
@@ -404,12 +406,13 @@ def judged(case: Case, step: Step) -> Verdict:
 def _decision(case: Case, step: Step | None, verdict: Verdict) -> Decision:
     """5.8 due_at is the moment of the step at which the enrollment stands; null for exit, complete, step_inactive."""
     due = None if step is None or verdict.reason == "step_inactive" else case.due(step)
-    template = locale = address = None
+    template = locale = address = category = None
     if verdict.decision == "send" and step is not None:
         template = case.template(step)
         if case.contact is not None and template is not None:
             locale = locale_of(case.world, case.contact, template)
             address = address_of(case.world, case.contact)
+            category = category_of_template(case.world, template)
     return Decision(
         sequence=case.key.sequence,
         step=None if step is None else step.id,
@@ -423,4 +426,6 @@ def _decision(case: Case, step: Step | None, verdict: Verdict) -> Decision:
         template=template,
         locale=locale,
         address=address,
+        category=None if category is None else category.name,
+        topic=None if category is None else category.topic,
     )

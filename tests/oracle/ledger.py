@@ -84,6 +84,9 @@ class Decided:
     due_at: datetime | None
     address: str | None = None
     state: str | None = None  # of a send: sent, failed, unknown
+    template: str | None = None
+    category: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -248,6 +251,9 @@ class OracleLedger:
                         decision.due_at,
                         decision.address,
                         state if decision.decision == "send" else None,
+                        decision.template,
+                        decision.category,
+                        decision.topic,
                     )
                 )
             elif decision.decision in ("exit", "complete"):

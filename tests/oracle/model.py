@@ -45,6 +45,7 @@ class Sequence:
     backfill: Duration | str | None
     active_from: datetime | None
     first_run_max: int | None
+    priority: str = "normal"
 
     @property
     def waits(self) -> bool:
@@ -92,6 +93,7 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
         backfill=_backfill(raw.get("backfill")),
         active_from=_active_from(raw.get("active_from"), zone),
         first_run_max=_first_run_max(project, raw),
+        priority=raw.get("priority", "normal"),
     )
 
 

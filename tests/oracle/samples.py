@@ -24,7 +24,11 @@ KINDS: dict[str, Raw] = {
 }
 
 
-def engine_yaml(timezone: str = "Asia/Bangkok", guards: Raw | None = None) -> Raw:
+def engine_yaml(
+    timezone: str = "Asia/Bangkok",
+    guards: Raw | None = None,
+    caps: list[Raw] | None = None,
+) -> Raw:
     found: Raw = {
         "format": 1,
         "name": "oracle-world",
@@ -49,6 +53,8 @@ def engine_yaml(timezone: str = "Asia/Bangkok", guards: Raw | None = None) -> Ra
     }
     if guards:
         found["guards"] = guards
+    if caps:
+        found["caps"] = caps
     return found
 
 

@@ -121,6 +121,7 @@ class Builder:
                 if same_zone
                 else self.pick(["Asia/Bangkok", "Europe/Berlin"]),
                 self.guards(),
+                self.caps(),
             ),
             "crm": samples.crm_yaml(),
             "types": samples.types_yaml(),
@@ -153,6 +154,26 @@ class Builder:
         if self.chance(20):
             said["max_shrink"] = "20%"
         return said
+
+    def caps(self) -> list[Raw]:
+        """6.21 Tight ones, so that somebody loses; most mail of the worlds is transactional."""
+        if not self.chance(30):
+            return []
+        found = []
+        for _ in range(self.number(1, 2)):
+            category = self.pick(["marketing", "transactional", "transactional"])
+            scopes = ["all", "all", "sequence", "type"]
+            cap: Raw = {
+                "max": self.number(1, 2),
+                "per": self.pick(["12h", "24h", "48h", "1d", "2d", "7d"]),
+                "of": self.pick(
+                    scopes if category == "transactional" else [*scopes, "topic"]
+                ),
+            }
+            if category == "transactional":
+                cap["category"] = category
+            found.append(cap)
+        return found
 
     def segments(self) -> dict[str, Raw]:
         common = {
@@ -245,6 +266,8 @@ class Builder:
 
     def settings(self, raw: Raw, about: str) -> None:
         manual = raw["trigger"] == "manual"
+        if self.chance(30):
+            raw["priority"] = self.pick(["low", "normal", "high", "urgent"])
         if self.chance(20) and about in ("contract", "invoice"):
             raw["goal"] = {f"{about}.status": self.pick(["renewed", "paid"])}
         elif self.rarely(10):

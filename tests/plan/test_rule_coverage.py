@@ -18,8 +18,6 @@ LATER = {
     "3.4": "the language: the triggers `schedule` and `once`",
     "4.8": "the language: `combine: contact`",
     "5.4": "the language: `send_window`, holidays and business days",
-    "6.15": "the language: frequency caps",
-    "6.21": "the language: frequency caps",
     "7.6": "the language: rules on history",
     "8.6": "review: the old time holds where an edit would leave somebody out",
     "8.8": "review: what a changed trigger does to people on the way",

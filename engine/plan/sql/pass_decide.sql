@@ -18,9 +18,9 @@ SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry
 FROM judged;
 
 -- A record's own walk tells only where it would send; what it would do otherwise is counted, never decided.
-INSERT INTO decisions
-SELECT decision, reason, sequence, step, pos, entity, record, occurrence, CASE WHEN is_record THEN NULL ELSE contact END,
-    CASE WHEN reason = 'step_inactive' OR decision = 'complete' THEN NULL ELSE due END, expiry, template, locale, category, topic,
+INSERT INTO decisions BY NAME
+SELECT decision, reason, sequence, step, pos, entity, record, occurrence, CASE WHEN is_record THEN NULL ELSE contact END AS contact,
+    CASE WHEN reason = 'step_inactive' OR decision = 'complete' THEN NULL ELSE due END AS due, expiry, template, locale, category, topic,
     address, address_key, name, detail
 FROM outcome WHERE NOT is_record OR decision = 'unreached';
 

@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER, known_from TIME
 CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
-    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN
+    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN, priority INTEGER
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMP TABLE steps (
 );
 -- Only the templates of each sequence's active steps: what somebody must be able to get to be in the audience (4.2).
 CREATE OR REPLACE TEMP TABLE reach (sequence VARCHAR, category VARCHAR, topic VARCHAR);
-CREATE OR REPLACE TEMP TABLE templates (template VARCHAR, category VARCHAR, topic VARCHAR, active BOOLEAN);
+CREATE OR REPLACE TEMP TABLE templates (template VARCHAR, type VARCHAR, category VARCHAR, topic VARCHAR, active BOOLEAN);
 CREATE OR REPLACE TEMP TABLE opt_ins (topic VARCHAR);
 CREATE OR REPLACE TEMP TABLE locales (template VARCHAR, wanted VARCHAR, locale VARCHAR);
 
@@ -70,7 +70,9 @@ CREATE OR REPLACE TEMP TABLE judged (
 CREATE OR REPLACE TEMP TABLE decisions (
     decision VARCHAR, reason VARCHAR, sequence VARCHAR, step VARCHAR, pos INTEGER, entity VARCHAR, record VARCHAR, occurrence VARCHAR,
     contact VARCHAR, due TIMESTAMP, expiry TIMESTAMP, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR,
-    address VARCHAR, address_key VARCHAR, name VARCHAR, detail VARCHAR
+    address VARCHAR, address_key VARCHAR, name VARCHAR, detail VARCHAR,
+    -- Of a hold by a frequency cap: the send key of the mail that took the last place.
+    winner VARCHAR
 );
 
 -- The key of a date is the date, of a timestamp its UTC instant; a fraction of a second stands only where there is one (3.1).
@@ -86,5 +88,5 @@ CREATE OR REPLACE TEMP TABLE step_template (sequence VARCHAR, step VARCHAR, temp
 CREATE OR REPLACE TEMP TABLE sheets (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, is_record BOOLEAN, step VARCHAR, pos INTEGER,
     due TIMESTAMP, expiry TIMESTAMP, start TIMESTAMP, decision VARCHAR, reason VARCHAR, template VARCHAR, step_fault VARCHAR,
-    duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN
+    duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN, cap VARCHAR
 );
