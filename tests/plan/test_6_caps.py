@@ -46,7 +46,7 @@ def caps(*said: str) -> str:
 
 
 def test_the_highest_priority_goes_and_the_loser_names_its_winner(tell: Teller) -> None:
-    """6.21: candidates are taken in the order of priority; each goes if every cap has room; the reason names the cap and the mail that won."""
+    """6.15, 6.21: candidates are taken in the order of priority; each goes if every cap has room; the reason names the cap and the mail that won."""
     story = tell(
         letter("a-low", priority="low"),
         letter("b-normal"),
