@@ -46,6 +46,8 @@ _FORM = {
     "E125": ("a file of the project is missing", "A project has `engine.yaml` and `definitions/crm.yaml`. `engine init` makes both, with everything else; `-C DIR` says where the project is."),
     "E126": ("a variable where none is read", "`${NAME}`, `${NAME:-default}` and `{env: NAME}` are read only below `environments:` in engine.yaml, and only for the environment in use. Everything else is the same in every environment, "
              "and stands in the file as it is."),
+    "E127": ("not a cron", "A cron has five fields: minute, hour, day of month, month, day of week, such as `0 9 * * 1-5`, in the project's timezone. A field is `*`, a number, a list `1,15`, a range `1-5` or a step `*/20`; "
+             "months and days may be named (`jan`, `mon`). Six fields, `@daily` and signs such as `L` and `#` mean different things to different schedulers and are refused. Day of month and day of week both given: either matches."),
 }  # fmt: skip
 
 _REFERENCES = {
@@ -78,6 +80,8 @@ _REFERENCES = {
     "E255": ("the format does not fit", "`date` and `long_date` show dates and timestamps, `datetime` timestamps, `money` and `number` show numbers. Money needs a currency: a path to a field with codes such as THB, or the code."),
     "E256": ("a field of the contact map has the wrong type", "The address, name, language and timezone of contacts are text; `active`, `unsubscribed` and consents are booleans. What the CRM stores otherwise can be turned in the map's `sql:`."),
     "E257": ("an attribute that does not fit the field", "`choices` belong to text and `timezone` to timestamps; a name is a field or a relation, not both."),
+    "E280": ("a job selects nothing", "`select:` of a job in engine.yaml is what `--select` takes on the command line: methods with names, such as `tag:renewal` or `sequence:welcome`, a space for both, a comma for what is in both, "
+             "`+` for what depends on it. Every word must name something, and the whole of it at least one sequence; otherwise the job would run and never send."),
     "E258": ("the old id is still there", "`renamed_from:` names the id that this sequence or step had before, so that what was sent is not sent again. Something else with that id must not exist any more."),
     "E259": ("a type without a category", "`transactional` is what somebody's contract, invoice or outage needs; it ignores marketing unsubscribes. `marketing` is everything else; it needs a topic. Nothing is guessed here."),
     "E260": ("it looks like a renaming", "What was sent is remembered by the ids of sequence and step. One of them is gone since the last apply, and a new one uses the same template or has the same steps: under its new id everybody would be new to it. "

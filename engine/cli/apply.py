@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 
 from engine.cli.catalog import refuse_later
+from engine.cli.choosing import chosen, job_option, select_option
 from engine.cli.door import Door
 from engine.cli.options import format_option, later_option, now_option, pass_door, pii_option
 from engine.errors import WrongUsage
@@ -23,12 +24,14 @@ _STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sen
 @click.option("--plan-only", is_flag=True, help="Record what is due and send nothing: `engine deliver` sends it.")
 @format_option("text", "json")
 @pii_option
+@select_option
+@job_option
 @now_option
-@later_option("--select")
-@later_option("--job")
 @later_option("--expect-digest")
 @pass_door
-def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, plan_only: bool, format_: str, show_pii: bool) -> int:
+def apply(
+    door: Door, saved: str | None, allow: tuple[str, ...], reason: str, plan_only: bool, format_: str, show_pii: bool, select: str | None, job: str | None
+) -> int:
     """Plan under the lock, check the guards, send what is due, record it.
 
     Run it as often as you like: what was sent is never sent again. Exit 3 when a guard holds something back, 5 while another
@@ -45,6 +48,7 @@ def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, pl
     from engine.views.naming import Naming
 
     site = door.site()
+    choice = chosen(site.definitions, select, job)
     with watched(door) as progress:
         applied = applying.apply(
             site,
@@ -55,12 +59,14 @@ def apply(door: Door, saved: str | None, allow: tuple[str, ...], reason: str, pl
             live=door.now_said is None,
             plan_only=plan_only,
             progress=progress,
+            sequences=choice.sequences,
+            job=choice.job,
         )
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     if format_ == "json":
         door.out(view.as_json(applied, naming))
     else:
-        door.out(view.as_text(applied, naming, width=door.width, ink=door.ink, command=door.command))
+        door.out(view.as_text(applied, naming, width=door.width, ink=door.ink, command=door.command, again=f"apply{choice.words}"))
     return applied.exit_code
 
 

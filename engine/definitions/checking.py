@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from engine.definitions.checking_crm import contact_map, entities
-from engine.definitions.checking_project import addresses, environments, locales
+from engine.definitions.checking_project import addresses, environments, jobs, locales
 from engine.definitions.checking_segments import cycles, enrollments, segments
 from engine.definitions.checking_sequences import audiences, conditions, sequences, triggers
 from engine.definitions.checking_steps import order_of_steps, step_times, steps, templates_of_steps
@@ -17,7 +17,7 @@ from engine.problems import Problem
 Check = Callable[[Draft], Iterator[Problem]]
 
 CHECKS: tuple[Check, ...] = (
-    locales, addresses, environments,
+    locales, addresses, environments, jobs,
     entities, contact_map,
     types, variables, templates, marketing,
     segments, cycles, enrollments,

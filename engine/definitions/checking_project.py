@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from engine.definitions.base import Loc
 from engine.definitions.draft import Draft
 from engine.definitions.references import entity
+from engine.definitions.selecting import select_sequences
+from engine.errors import WrongUsage
 from engine.problems import Problem
 
 # Enough to find a mistake in a file; whether an address can be mailed is asked of each one when it is used.
@@ -97,6 +99,20 @@ def environments(draft: Draft) -> Iterator[Problem]:
             )
     for name in draft.project.guards.min_facts or {}:
         yield from entity(draft, name, places.key("guards", "min_facts", name))
+
+
+def jobs(draft: Draft) -> Iterator[Problem]:
+    """What a job selects is there: a job that selects nothing would be quiet for ever."""
+    if draft.project is None or draft.broken:
+        return
+    places = draft.where("project", "project")
+    for name, job in draft.project.jobs.items():
+        if job.select is None:
+            continue
+        try:
+            select_sequences(draft, job.select)
+        except WrongUsage as wrong:
+            yield Problem("E280", f"the job `{name}`: {wrong.message.removeprefix('--select: ')}", places.value("jobs", name, "select"), wrong.help)
 
 
 def _texts(data: object, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:

@@ -14,7 +14,6 @@ from engine.problems import Problem
 _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     "project": (
         (("holidays",), "holidays (`holidays:`) are"),
-        (("jobs",), "jobs (`jobs:`) are"),
         (("guards", "max_growth"), "the guard `max_growth` is"),
         (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
         (("guards", "max_exits"), "the guard `max_exits` is"),

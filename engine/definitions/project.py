@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictInt, Tag, model_validator
+from pydantic.functional_validators import BeforeValidator
+from pydantic_core import PydanticCustomError
 
-from engine.definitions.base import FieldName, Model, Text, ZoneName, keyed, shape
+from engine.definitions.base import FieldName, FileId, Model, Text, ZoneName, keyed, shape
 from engine.definitions.caps import Cap
+from engine.definitions.cron import Cron
 from engine.definitions.sequences import Guards
 
 
@@ -101,6 +104,28 @@ class Topic(Model):
     consent: Literal["opt_in", "opt_out"] = "opt_out"
 
 
+def _cron(value: Any) -> Any:
+    try:
+        Cron.parse(value)
+    except ValueError as error:
+        raise PydanticCustomError("cron", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+CronText = Annotated[str, BeforeValidator(_cron, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$", examples=["0 9 * * *"])])]
+
+
+class Job(Model):
+    """A run that a scheduler starts: `engine apply --job NAME`. `cron` has five fields, in the project's timezone; without `select` all sequences."""
+
+    cron: CronText
+    select: Text | None = None
+
+    @property
+    def times(self) -> Cron:
+        return Cron.parse(self.cron)
+
+
 class Project(Model):
     """`engine.yaml`. The first locale is the fallback; the first environment is the default, and the safest."""
 
@@ -116,6 +141,7 @@ class Project(Model):
     topics: dict[str, Topic] = {}
     caps: tuple[Cap, ...] = ()
     guards: Guards = Guards()
+    jobs: dict[FileId, Job] = {}
 
     @model_validator(mode="after")
     def _distinct_locales(self) -> Project:

@@ -12,10 +12,40 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Protocol
 
-from engine.definitions.definitions import Definitions, Kind
+from engine.definitions.definitions import Kind, Layout, Places
+from engine.definitions.segments import Segment
+from engine.definitions.sequences import EnrollmentFile, Sequence
+from engine.definitions.templates import Template
 from engine.definitions.translating import closest, did_you_mean
+from engine.definitions.types import TemplateType
 from engine.errors import WrongUsage
+
+
+class Definitions(Protocol):
+    """What is looked at: definitions, or the draft of them while they are checked."""
+
+    @property
+    def types(self) -> Mapping[str, TemplateType]: ...
+    @property
+    def templates(self) -> Mapping[str, Template]: ...
+    @property
+    def layouts(self) -> Mapping[str, Layout]: ...
+    @property
+    def segments(self) -> Mapping[str, Segment]: ...
+    @property
+    def sequences(self) -> Mapping[str, Sequence]: ...
+    @property
+    def enrollments(self) -> Mapping[str, EnrollmentFile]: ...
+    @property
+    def partials(self) -> Mapping[str, str]: ...
+    @property
+    def bodies(self) -> Mapping[str, str]: ...
+    @property
+    def places(self) -> Mapping[tuple[Kind, str], Places]: ...
+    def where(self, kind: Kind, id: str) -> Places: ...
+
 
 # One definition: its kind and id. A partial, which has no kind, is known by its path.
 Item = tuple[str, str]

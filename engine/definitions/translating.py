@@ -34,6 +34,7 @@ _CUSTOM = {
     "time_of_day": "E117",
     "zone": "E118",
     "day": "E119",
+    "cron": "E127",
     "file_id": "E115",
     "name": "E115",
     "later": "E109",

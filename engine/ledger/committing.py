@@ -43,6 +43,7 @@ def run_values(run: Run, serial: int) -> dict[str, Any]:
         "pid": run.pid,
         "overrides": json.dumps(run.overrides),
         "planned": json.dumps(dict(run.counts), sort_keys=True),
+        "job": run.job,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
@@ -138,6 +138,7 @@ class RunRow:
     pid: int
     counts: Mapping[str, int]
     overrides: tuple[tuple[str, str, str], ...]
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +169,5 @@ class Status:
     runs: tuple[RunRow, ...]
     enrollments_live: int
     suppressions: int
+    # When each job last ran: the latest now of its applies.
+    jobs: Mapping[str, datetime] = field(default_factory=dict)

@@ -119,7 +119,7 @@ CHANGES: Mapping[str, pa.Schema] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One apply, as the ledger remembers it. `now` is the plan's; `overrides` are guards raised with a reason."""
+    """One apply, as the ledger remembers it. `now` is the plan's; `overrides` are guards raised with a reason, `job` its name in engine.yaml."""
 
     run_id: str
     now: datetime
@@ -133,6 +133,7 @@ class Run:
     pid: int
     overrides: tuple[tuple[str, str, str], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    job: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.plan.plan import Plan
 from engine.runs.delivering import Between, at_the_ledgers_now, deliver_planned
 from engine.runs.filling import with_variables
 from engine.runs.inbox import take_in_inbox
+from engine.runs.narrowing import narrowed
 from engine.runs.opening import Site
 from engine.runs.planning import plan_on
 from engine.runs.sending import outbox_folder, transport_of
@@ -53,11 +54,14 @@ def apply(
     by: str = "",
     live: bool = False,
     plan_only: bool = False,
+    sequences: Collection[str] | None = None,
+    job: str | None = None,
     progress: Progress = silent,
 ) -> Applied:
     """Do what is due. LockHeld while another run works; nothing is written when a guard of the project blocks (exit 3).
 
     `live` says that the site's now is the present. With `plan_only` all is committed and nothing sent: workers do that.
+    Of `sequences` alone anything is written, if they are said; `job` is the name under which the run is remembered.
     """
     notes: list[str] = []
     with EndOnSignal() as signals, site.open_ledger("apply") as ledger:
@@ -70,8 +74,8 @@ def apply(
         take_in_inbox(ledger, site.state, site.now)
         with site.read_facts() as snapshot:
             progress("planning", 0, 0)
-            plan = plan_on(site, snapshot, ledger, allowed=allowed)
-            run = _run(site, plan, allowed or {}, reason)
+            plan = narrowed(plan_on(site, snapshot, ledger, allowed=allowed), sequences)
+            run = _run(site, plan, allowed or {}, reason, job)
             if not plan.applyable:
                 return Applied(plan, run.run_id, None, None, 3, notes=tuple(notes))
             changes = dict(plan.changes)
@@ -104,7 +108,7 @@ def _deliver(site: Site, ledger: Ledger, between: Between, clock: RunningClock, 
         transport.close()
 
 
-def _run(site: Site, plan: Plan, allowed: Mapping[str, float], reason: str) -> Run:
+def _run(site: Site, plan: Plan, allowed: Mapping[str, float], reason: str, job: str | None) -> Run:
     digest = sha256(json.dumps([plan.definitions.digest, plan.facts_digest, plan.ledger_head, plan.now.isoformat(), plan.summary]).encode()).hexdigest()
     return Run(
         run_id=str(uuid4()),
@@ -119,4 +123,5 @@ def _run(site: Site, plan: Plan, allowed: Mapping[str, float], reason: str) -> R
         pid=os.getpid(),
         overrides=tuple((guard, format(limit, "g"), reason) for guard, limit in sorted(allowed.items())),
         counts=plan.summary,
+        job=job,
     )

@@ -57,11 +57,19 @@ def as_json(applied: Applied, naming: Naming) -> str:
     return to_json(value, indent=1) + "\n"
 
 
-def as_text(applied: Applied, naming: Naming, *, width: int = 80, ink: Ink = PLAIN, command: Callable[[str], str] = lambda words: f"engine {words}") -> str:
-    return "\n".join(_lines(applied, naming, width, ink, command)) + "\n"
+def as_text(
+    applied: Applied,
+    naming: Naming,
+    *,
+    width: int = 80,
+    ink: Ink = PLAIN,
+    command: Callable[[str], str] = lambda words: f"engine {words}",
+    again: str = "apply",
+) -> str:
+    return "\n".join(_lines(applied, naming, width, ink, command, again)) + "\n"
 
 
-def _lines(applied: Applied, naming: Naming, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
+def _lines(applied: Applied, naming: Naming, width: int, ink: Ink, command: Callable[[str], str], again: str) -> Iterator[str]:
     plan, delivered = applied.plan, applied.delivered
     zone = plan.definitions.project.timezone
     yield ink.strong(f"Applied {one_line(plan.definitions.project.name)} ({plan.environment}), {moment(plan.now, zone)} {zone}")
@@ -73,7 +81,7 @@ def _lines(applied: Applied, naming: Naming, width: int, ink: Ink, command: Call
         yield from _recorded(applied.committed, plan.summary, width)
         yield from _by_step(applied, ink)
         yield from _fates(delivered, width, ink, command)
-    yield from guard_lines(plan.guards, width=width, ink=ink, apply=command("apply"))
+    yield from guard_lines(plan.guards, width=width, ink=ink, apply=command(again))
     if applied.notes:
         yield ""
         for note in applied.notes:

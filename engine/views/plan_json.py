@@ -22,12 +22,18 @@ FORMAT_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class PlanPage:
-    """A plan with what a view needs beside it. `all` shows the waits too."""
+    """A plan with what a view needs beside it. `all` shows the waits too; `select` and `job` say which sequences it was narrowed to."""
 
     plan: Plan
     naming: Naming
     all: bool = False
     warnings: Sequence[Problem] = ()
+    select: str | None = None
+    job: str | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        return self.select is not None or self.job is not None
 
     @property
     def zone(self) -> str:
@@ -62,6 +68,7 @@ def _head(page: PlanPage) -> dict[str, Any]:
         "definitions": {"digest": plan.definitions.digest, "commit": plan.definitions.commit},
         "facts": {"digest": plan.facts_digest, "taken_at": iso(plan.facts_taken_at, page.zone)},
         "ledger_head": plan.ledger_head,
+        "selection": {"select": page.select, "job": page.job} if page.narrowed else None,
         "applyable": plan.applyable,
         "has_changes": plan.has_changes,
         "summary": {name: plan.summary[name] for name in COUNTERS},

@@ -9,7 +9,7 @@ from engine.views.escaping import for_markdown
 from engine.views.guards_text import shown
 from engine.views.phrases import counted, moment
 from engine.views.plan_json import PlanPage
-from engine.views.plan_text import lines_of
+from engine.views.plan_text import lines_of, narrowed_to
 from engine.views.reasons import short
 
 _COLUMNS = ("send", "wait", "hold", "exit", "complete", "skipped_steps", "unreached", "upcoming")
@@ -24,6 +24,9 @@ def _lines(page: PlanPage) -> Iterator[str]:
     total = plan.summary["send"]
     yield f"### Plan: {for_markdown(plan.definitions.project.name)} ({for_markdown(plan.environment)})"
     yield ""
+    if page.narrowed:
+        yield for_markdown(narrowed_to(page))
+        yield ""
     yield f"**{counted(total, 'mail')}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
     yield ""
     yield "| sequence | send | wait | hold | exit | done | skipped steps | unreached | upcoming |"

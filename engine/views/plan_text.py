@@ -66,6 +66,13 @@ def as_text(page: PlanPage, *, width: int = 80, ink: Ink = PLAIN, apply: str = "
     return "\n".join(lines) + "\n"
 
 
+def narrowed_to(page: PlanPage) -> str:
+    """What was selected, in a sentence."""
+    what = f"the job {one_line(page.job)}" if page.job else f"`{one_line(page.select or '')}`"
+    here, all_ = len(page.plan.sequences), len(page.plan.definitions.sequences)
+    return f"Only {what}: {here} of {counted(all_, 'sequence')}. Caps and priorities are judged with all of them."
+
+
 def _is_busy(sequence: SequenceSummary) -> bool:
     return any(sequence.counts.get(name) for name in ("send", "hold", "exit", "complete", "skipped_steps", "enroll", "unreached"))
 
@@ -74,6 +81,8 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
     plan, total = page.plan, page.plan.summary
     project = one_line(plan.definitions.project.name)
     yield ink.strong(f"Plan for {project} ({plan.environment}), {moment(plan.now, page.zone)} {page.zone}")
+    if page.narrowed:
+        yield from wrapped(narrowed_to(page), width)
     yield ""
     if total["send"]:
         contacts = len(pc.unique(plan.decisions.filter(pc.equal(plan.decisions.column("decision"), pa.scalar("send"))).column("contact")))

@@ -10,6 +10,7 @@ from typing import Any
 from engine.ledger.history import ControlRow, RunRow, Status
 from engine.ledger.identity import Holder
 from engine.ledger.orders import Order
+from engine.runs.jobs import JobState
 from engine.views.escaping import one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -35,6 +36,7 @@ class StatusPage:
     waiting: Sequence[Order]
     unreadable: Sequence[str]
     naming: Naming
+    jobs: Sequence[JobState] = ()
 
 
 def as_json(page: StatusPage) -> str:
@@ -59,6 +61,18 @@ def as_json(page: StatusPage) -> str:
         "sends": dict(status.states),
         "unknown": [{"send_key": row.send_key, "sequence": row.sequence, "step": row.step, "decided_at": iso(row.decided_at, zone)} for row in status.unknown],
         "runs": [_run(run, zone) for run in status.runs],
+        "jobs": [
+            {
+                "name": job.name,
+                "cron": job.cron,
+                "select": job.select,
+                "last": iso(job.last, zone),
+                "due": iso(job.due, zone),
+                "next": iso(job.next, zone),
+                "late": job.late,
+            }
+            for job in page.jobs
+        ],
     }
     return to_json(value, indent=1) + "\n"
 
@@ -83,6 +97,7 @@ def _run(run: RunRow, zone: str) -> dict[str, Any]:
         "now": iso(run.now, zone),
         "ended_at": iso(run.ended_at, zone),
         "outcome": run.outcome,
+        "job": run.job,
         "commit": run.commit,
         "definitions": run.definitions_digest,
         "counts": dict(run.counts),
@@ -96,6 +111,7 @@ def as_text(page: StatusPage, *, width: int = 80, ink: Ink = PLAIN, command: Cal
     lines += _controls(page, width, ink)
     lines += _ledger(page, width, ink)
     lines += _doubts(page, width, ink, command)
+    lines += _jobs(page, width, ink, command)
     lines += _runs(page, width, ink)
     return "\n".join(lines) + "\n"
 
@@ -165,6 +181,30 @@ def _doubts(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str
     yield from wrapped(f"Look into the mailbox or the provider's log, then: {command('resolve SEND --as sent|failed|resend')}", width, first="  ")
 
 
+def _jobs(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
+    """Each job with its last run; a late one is said in words, with what to do."""
+    if not page.jobs:
+        return
+    yield ""
+    yield ink.strong("Jobs")
+    rows = [
+        (
+            job.name,
+            job.cron,
+            f"last {stamp(job.last, page.zone)}" if job.last else "never ran",
+            f"next {stamp(job.next, page.zone)}",
+            "late" if job.late else "",
+        )
+        for job in page.jobs
+    ]
+    yield from table(("", "", "", "", ""), rows, width)
+    for job in page.jobs:
+        if job.late:
+            text = f"The job {one_line(job.name)} should have run on {moment(job.due, page.zone)}. Look at its scheduler. By hand:"
+            yield from (ink.bad(line) for line in wrapped(text, width, first="  "))
+            yield f"    {command(f'apply --job {job.name}')}"
+
+
 def _runs(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
     if not page.status.runs:
         return
@@ -178,6 +218,7 @@ def _runs(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
 
 
 def _beside(run: RunRow) -> str:
-    told = [f"{run.counts[name]:,} {name}" for name in ("failed", "unknown") if run.counts.get(name)]
+    told = [f"job {run.job}"] if run.job else []
+    told += [f"{run.counts[name]:,} {name}" for name in ("failed", "unknown") if run.counts.get(name)]
     told += [f"{guard} raised to {limit}" for guard, limit, _ in run.overrides]
     return one_line(", ".join(told))

@@ -31,7 +31,7 @@ SELECT s.send_key::VARCHAR, s.state, s.reason, s.sequence, s.step, s.entity, s.r
        s.template, s.locale, s.category, p.address, s.attempts, s.ambiguous, s.run_id, r."commit"
 """
 _SEND_FROM = " FROM sends s LEFT JOIN pii p ON p.send_key = s.send_key AND s.state <> 'skipped' LEFT JOIN runs r ON r.run_id = s.run_id "
-_RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, host, pid, coalesce(counts, planned), overrides FROM runs'
+_RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, host, pid, coalesce(counts, planned), overrides, job FROM runs'
 
 
 class Reading(Home):
@@ -161,6 +161,7 @@ class Reading(Home):
             runs=_runs(self._rows(_RUN + " ORDER BY serial DESC LIMIT 10")),
             enrollments_live=live,
             suppressions=suppressions,
+            jobs=dict(self._rows("SELECT job, max(now) FROM runs WHERE job IS NOT NULL GROUP BY job ORDER BY job")),
         )
 
     def close(self) -> None:
@@ -168,7 +169,7 @@ class Reading(Home):
 
 
 def _runs(rows: Sequence[tuple[Any, ...]]) -> tuple[RunRow, ...]:
-    read: list[tuple[Any, ...]] = [(*row[:8], json.loads(row[8]), tuple(tuple(override) for override in json.loads(row[9]))) for row in rows]
+    read: list[tuple[Any, ...]] = [(*row[:8], json.loads(row[8]), tuple(tuple(override) for override in json.loads(row[9])), row[10]) for row in rows]
     return tuple(RunRow(*row) for row in read)
 
 

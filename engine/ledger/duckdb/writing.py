@@ -55,8 +55,8 @@ class Writing(Home):
         )
         self._rows(
             """INSERT INTO runs (run_id, serial, now, engine_version, definitions_digest, "commit", facts_digest, plan_digest, tzdata, host, pid,
-                                 overrides, planned)
-               VALUES ($run, $serial, $now, $engine, $digest, $commit, $facts, $plan, $tzdata, $host, $pid, $overrides, $planned)""",
+                                 overrides, planned, job)
+               VALUES ($run, $serial, $now, $engine, $digest, $commit, $facts, $plan, $tzdata, $host, $pid, $overrides, $planned, $job)""",
             run_values(run, transaction.serial),
         )
 

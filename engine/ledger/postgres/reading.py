@@ -33,7 +33,7 @@ SELECT s.send_key::text, s.state, s.reason, s.sequence, s.step, s.entity, s.reco
        s.template, s.locale, s.category, p.address, s.attempts, s.ambiguous, s.run_id, r."commit"
 """
 _SEND_FROM = " FROM sends s LEFT JOIN {pii} p ON p.send_key = s.send_key AND s.state <> 'skipped' LEFT JOIN runs r ON r.run_id = s.run_id "
-_RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, host, pid, coalesce(counts, planned), overrides FROM runs'
+_RUN = 'SELECT run_id, now, ended_at, outcome, "commit", definitions_digest, host, pid, coalesce(counts, planned), overrides, job FROM runs'
 _NOBODY = {
     "pii": "(SELECT NULL::uuid AS send_key, NULL::text AS address, NULL::text AS variables WHERE FALSE)",
     "payloads": "(SELECT NULL::uuid AS send_key, NULL::text AS sender, NULL::text AS recipient, NULL::text AS subject, NULL::bytea AS payload WHERE FALSE)",
@@ -191,6 +191,7 @@ class Reading(Home):
                 runs=_runs(self._rows(f"{_RUN} ORDER BY serial DESC LIMIT 10".encode())),
                 enrollments_live=live,
                 suppressions=suppressions,
+                jobs=dict(self._rows(b"SELECT job, max(now) FROM runs WHERE job IS NOT NULL GROUP BY job ORDER BY job")),
             )
 
     def close(self) -> None:
@@ -198,7 +199,7 @@ class Reading(Home):
 
 
 def _runs(rows: Sequence[tuple[Any, ...]]) -> tuple[RunRow, ...]:
-    read: list[tuple[Any, ...]] = [(*row[:8], json.loads(row[8]), tuple(tuple(override) for override in json.loads(row[9]))) for row in rows]
+    read: list[tuple[Any, ...]] = [(*row[:8], json.loads(row[8]), tuple(tuple(override) for override in json.loads(row[9])), row[10]) for row in rows]
     return tuple(RunRow(*row) for row in read)
 
 

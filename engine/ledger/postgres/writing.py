@@ -75,8 +75,8 @@ class Writing(Home):
         )
         self._run(
             b"""INSERT INTO runs (run_id, serial, now, engine_version, definitions_digest, "commit", facts_digest, plan_digest, tzdata, host, pid,
-                                 overrides, planned)
-               VALUES (%(run)s, %(serial)s, %(now)s, %(engine)s, %(digest)s, %(commit)s, %(facts)s, %(plan)s, %(tzdata)s, %(host)s, %(pid)s, %(overrides)s, %(planned)s)""",
+                                 overrides, planned, job)
+               VALUES (%(run)s, %(serial)s, %(now)s, %(engine)s, %(digest)s, %(commit)s, %(facts)s, %(plan)s, %(tzdata)s, %(host)s, %(pid)s, %(overrides)s, %(planned)s, %(job)s)""",
             run_values(run, moving.serial),
         )
 

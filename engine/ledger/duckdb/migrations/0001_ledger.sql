@@ -42,6 +42,7 @@ CREATE TABLE runs (
     pid BIGINT NOT NULL,
     overrides VARCHAR NOT NULL,
     planned VARCHAR NOT NULL,
+    job VARCHAR,
     ended_at TIMESTAMP,
     outcome VARCHAR,
     counts VARCHAR

@@ -56,6 +56,7 @@ CREATE TABLE runs (
     pid bigint NOT NULL,
     overrides text NOT NULL,
     planned text NOT NULL,
+    job text,
     ended_at timestamptz,
     outcome text,
     counts text
