@@ -24,6 +24,14 @@ def sequences(draft: Draft) -> Iterator[Problem]:
                 "it is the old id of this sequence, whose file is gone",
                 () if same else ((draft.where("sequence", sequence.renamed_from).value("id"), "still there"),),
             )  # fmt: skip
+        others = [
+            other for other, said in draft.sequences.items() if other < id and said.renamed_from is not None and said.renamed_from == sequence.renamed_from
+        ]
+        if others:
+            yield Problem(
+                "E262", f"two sequences claim the history of `{sequence.renamed_from}`", places.value("renamed_from"), "only one can have it; take the line out of the other",
+                ((draft.where("sequence", others[0]).value("renamed_from"), "the other one"),),
+            )  # fmt: skip
 
 
 def triggers(draft: Draft) -> Iterator[Problem]:

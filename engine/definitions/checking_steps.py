@@ -37,6 +37,12 @@ def steps(draft: Draft) -> Iterator[Problem]:
                 )
             first.setdefault(step.id, index)
         for index, step in enumerate(sequence.steps):
+            earlier = [other for other in range(index) if step.renamed_from is not None and sequence.steps[other].renamed_from == step.renamed_from]
+            if earlier:
+                yield Problem(
+                    "E262", f"two steps claim the history of `{step.renamed_from}`", places.value("steps", index, "renamed_from"), "only one can have it; take it out of the other",
+                    ((places.value("steps", earlier[0], "renamed_from"), "the other one"),),
+                )  # fmt: skip
             if step.renamed_from in first:
                 place = places.value("steps", index, "renamed_from")
                 yield Problem(

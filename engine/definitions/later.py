@@ -24,7 +24,6 @@ _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("send_window",), "send windows (`send_window:`) are"),
         (("combine",), "several records in one mail (`combine:`) is"),
         (("holidays",), "holidays are"),
-        (("renamed_from",), "renaming a sequence (`renamed_from:`; a step may have it) is"),
         (("trigger", "every"), "anniversaries (`every:`) are"),
         (("trigger", "event"), "the trigger `event` is"),
         (("trigger", "enters"), "the trigger `enters` is"),

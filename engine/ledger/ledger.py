@@ -15,6 +15,7 @@ from engine.errors import EngineError
 from engine.ledger.care import Forgotten
 from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SendDetail, SendRow, Status
 from engine.ledger.identity import Holder
+from engine.ledger.names import Names
 from engine.ledger.orders import Order
 from engine.ledger.past import Past, TakenPast
 from engine.ledger.records import LEASE, MAX_ATTEMPTS, Candidates, Changes, Claimed, Committed, Dispatch, LedgerView, Recovered, Run, Settled, Settlement
@@ -42,6 +43,9 @@ class Reading(Protocol):
     def head(self) -> Head: ...
 
     def view(self, candidates: Candidates) -> LedgerView: ...
+
+    def names(self) -> Names:
+        """What sequences and steps are called now. All rows below are told, and all questions asked, under these names."""
 
     def applied_definitions(self) -> AppliedDefinitions | None:
         """The definitions of the last apply, compiled."""

@@ -43,6 +43,11 @@ OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.strin
 CONTROLS = pa.schema([("scope", pa.string()), ("action", pa.string()), *_ENROLLMENT, ("until", INSTANT)])
 # reason is bounce, complaint, unsubscribed or manual; topic NULL means every mail of that reason's reach.
 SUPPRESSIONS = pa.schema([("address_key", pa.string()), ("reason", pa.string()), ("topic", pa.string())])
+# What a sequence (step '') or one of its steps is called since then, by the ids under which the ledger keeps it (8.7). All of them.
+NAMES = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("name", pa.string()), ("since", INSTANT)])
+# What each sequence said when an apply first followed it so: trigger, audience and times, as JSON (8.6, 8.8, 8.9). `since` is the now
+# of that apply, `day` the start of its local day. All of them.
+FOLLOWED = pa.schema([("sequence", pa.string()), ("said", pa.string()), ("since", INSTANT), ("day", INSTANT)])
 FACT_COUNTS = pa.schema([("entity", pa.string()), ("records", pa.int64())])
 SEQUENCES_SENT = pa.schema([("sequence", pa.string())])
 
@@ -55,6 +60,8 @@ VIEW: Mapping[str, pa.Schema] = {
     "occurrences": OCCURRENCES,
     "controls": CONTROLS,
     "suppressions": SUPPRESSIONS,
+    "names": NAMES,
+    "followed": FOLLOWED,
     "fact_counts": FACT_COUNTS,
     "sequences_sent": SEQUENCES_SENT,
 }
@@ -64,14 +71,17 @@ VIEW: Mapping[str, pa.Schema] = {
 class Candidates:
     """What a plan asks about. The view then holds:
 
-    starts, step_starts, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
+    starts, step_starts, names, followed, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
     enrollments: those without a final exit, those with a planned row, those of the candidate occurrences, and all of `whole_sequences`;
+    All are asked and answered under the ids that the ledger keeps; `occurrences` and `whole_sequences` alone are as they are called now,
+    and `former` is what the files say they were called before (`renamed_from`).
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
     """
 
     occurrences: pa.Table
     whole_sequences: tuple[str, ...]
     sends_since: datetime
+    former: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,8 @@ NEW_OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.s
 CHANGES: Mapping[str, pa.Schema] = {
     "starts": STARTS,
     "step_starts": STEP_STARTS,
+    "names": NAMES,
+    "followed": FOLLOWED,
     "occurrences": NEW_OCCURRENCES,
     "enrollments": NEW_ENROLLMENTS,
     "returns": RETURNS,

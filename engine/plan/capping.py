@@ -13,11 +13,12 @@ from engine.clock import Duration, shift, start_of_day
 from engine.definitions.caps import Cap
 from engine.definitions.definitions import Definitions
 from engine.ledger.keys import send_key
+from engine.plan.identity import Identity
 from engine.plan.statements import put, run
 
 # What a cap is of, beside the address: the column that must be the same.
 _SCOPES: Mapping[str, str] = {"all": "''", "topic": "coalesce(topic, '')", "sequence": "sequence", "type": "coalesce(type, '')"}
-_KEY = ("sequence", "said", "entity", "record", "occurrence", "contact")
+_REST = ("entity", "record", "occurrence", "contact")
 _HELD = pa.schema([("id", pa.int64()), ("detail", pa.string()), ("winner", pa.string())])
 _INSTANT_BEFORE = timedelta(microseconds=1)
 
@@ -76,7 +77,7 @@ def admit(limits: Sequence[int], earlier: Sequence[Mail], asking: Sequence[Mail]
     return verdicts
 
 
-def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, called: Identity) -> None:
     """Turn the sends that find a cap full into holds; `detail` names the cap and the mail that won, `winner` is that one's send key."""
     caps = definitions.project.caps
     if not caps or not cursor.execute("SELECT count(*) FROM decisions WHERE decision = 'send'").fetchall()[0][0]:
@@ -88,12 +89,12 @@ def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: 
     if not asking:
         return
     earlier = (
-        cursor.sql("SELECT * FROM capped_before WHERE address_key IN (FROM at_risk) ORDER BY decided_at, sequence, said, record, occurrence, contact")
+        cursor.sql("SELECT * FROM capped_before WHERE address_key IN (FROM at_risk) ORDER BY decided_at, sequence, step, record, occurrence, contact")
         .to_arrow_table()
         .to_pylist()
     )
     verdicts = admit([room.cap.max for room in rooms], [_mail(row, rooms) for row in earlier], [_mail(row, rooms) for row in asking])
-    held = list(_held(caps, [*earlier, *asking], asking, verdicts))
+    held = list(_held(caps, [*earlier, *asking], asking, verdicts, called))
     if held:
         put(cursor, "capped", pa.Table.from_pylist(held, _HELD))
         run(cursor, "capped")
@@ -124,13 +125,13 @@ def _scope(row: Mapping[str, object], room: Room) -> str | None:
 
 
 def _held(
-    caps: Sequence[Cap], mails: Sequence[Mapping[str, object]], asking: Sequence[Mapping[str, object]], verdicts: Sequence[Full | None]
+    caps: Sequence[Cap], mails: Sequence[Mapping[str, object]], asking: Sequence[Mapping[str, object]], verdicts: Sequence[Full | None], called: Identity
 ) -> Iterator[dict[str, object]]:
     for row, full in zip(asking, verdicts, strict=True):
         if full is not None:
             winner = mails[full.winner]
             yield {
                 "id": row["id"],
-                "detail": f"{caps[full.cap]}, after {winner['sequence']}/{winner['said']}",
-                "winner": send_key(*(str(winner[name]) for name in _KEY)),
+                "detail": f"{caps[full.cap]}, after {winner['sequence']}/{winner['step']}",
+                "winner": send_key(*called.kept(str(winner["sequence"]), str(winner["step"])), *(str(winner[name]) for name in _REST)),
             }

@@ -52,10 +52,9 @@ def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView,
     starts: dict[str, datetime] = {}
     records: dict[str, datetime] = {}
     for step in sequence.steps:
-        # A renamed step is the one that was there before.
-        name = next((name for name in (step.id, step.renamed_from) if name is not None and name in known), None)
-        brought = known[name] if name is not None else (EVER if recorded is None else today)
-        if name != step.id and (new or recorded is not None):
+        # A renamed step is the one that was there before: the ledger knows it by its name.
+        brought = known.get(step.id, EVER if recorded is None else today)
+        if step.id not in known and (new or recorded is not None):
             records[step.id] = brought
         starts[step.id] = (
             start if brought == EVER else max(start, _moved_back(brought, sequence, zone)) if start > now else _moved_back(brought, sequence, zone)

@@ -56,16 +56,6 @@ def introduce(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
     cursor.execute("UPDATE steps SET start = b.start FROM steps_begun b WHERE b.sequence = steps.sequence AND b.step = steps.step")
 
 
-def rename_steps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """8.7: what was decided under a step's old id counts for the step as it is called now. `said` keeps the id that the ledger has."""
-    for sequence in definitions.sequences.values():
-        there = {step.id for step in sequence.steps}
-        for step in sequence.steps:
-            if step.renamed_from is not None and step.renamed_from not in there:
-                for table in ("decided", "recent_sends"):
-                    cursor.execute(f"UPDATE {table} SET step = $1 WHERE sequence = $2 AND step = $3", [step.id, sequence.id, step.renamed_from])
-
-
 def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         append(cursor, table, pa.Table.from_pylist(rows))

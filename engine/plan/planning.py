@@ -14,9 +14,10 @@ from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
 from engine.plan.capping import keep_caps
 from engine.plan.guards import first_runs, project_guards
+from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
-from engine.plan.outline import WEEK, introduce, outline, reenter_of, rename_steps
+from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.statements import put, run
@@ -46,10 +47,12 @@ def make_plan(
         prepare(cursor, definitions, now)
         date_occurrences(cursor, definitions, now)
         view = view_of(_candidates(cursor, definitions, now))
+        called = identity(definitions, view, now)
+        view = called.named_view(view)
         introductions = _take_in(cursor, definitions, view, now)
         consider(cursor, definitions, view, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {}, sheets=inspect is not None)
-        close(cursor)
+        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {}, called, sheets=inspect is not None)
+        close(cursor, called)
         if inspect is not None:
             inspect(cursor)
         return Plan(
@@ -62,7 +65,7 @@ def make_plan(
             decisions=decisions(cursor),
             sequences=summaries(cursor, definitions, introductions),
             guards=guards,
-            changes=changes(cursor, introductions, snapshot.counts),
+            changes=called.kept_changes(changes(cursor, introductions, snapshot.counts, called)),
             diagnostics=_diagnostics(snapshot),
         )
     finally:
@@ -88,18 +91,16 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     spans += [cap.per for cap in definitions.project.caps]
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
     since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
-    return Candidates(occurrences, whole, since)
+    return Candidates(occurrences, whole, since, former_names(definitions))
 
 
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
     for name in ("enrollments", "decided", "recent_sends", "occurrences", "controls", "suppressions"):
-        # `said` keeps the step's id as the ledger has it, where the step is called otherwise now.
-        put(cursor, "known" if name == "enrollments" else name, view.tables[name], "*, step AS said" if name in ("decided", "recent_sends") else "*")
+        put(cursor, "known" if name == "enrollments" else name, view.tables[name])
     # A start of the whole project is a restore: nothing that was due before it is sent.
     cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
     introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
     introduce(cursor, definitions, introductions, now)
-    rename_steps(cursor, definitions)
     # What is not there costs nothing: most plans have no enrollment by hand, or nobody on the way.
     if view.tables["enrollments"].num_rows:
         known_bases(cursor)
@@ -136,6 +137,7 @@ def _walk_guarded(
     counts: Mapping[str, int],
     now: datetime,
     allowed: Mapping[str, float],
+    called: Identity,
     *,
     sheets: bool,
 ) -> tuple[GuardResult, ...]:
@@ -147,7 +149,7 @@ def _walk_guarded(
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
         walk(cursor, definitions, now, sheets=sheets)
-    keep_caps(cursor, definitions, now)
+    keep_caps(cursor, definitions, now, called)
     return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
 
 

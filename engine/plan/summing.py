@@ -10,6 +10,7 @@ import pyarrow as pa
 from engine.definitions.definitions import Definitions
 from engine.ledger.keys import define_send_key, send_key
 from engine.ledger.records import CHANGES
+from engine.plan.identity import Identity
 from engine.plan.introducing import Introduction
 from engine.plan.plan import COUNTERS, DECISIONS, SequenceSummary
 from engine.plan.statements import put
@@ -23,16 +24,17 @@ def _table(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> 
     return cursor.sql(query).to_arrow_table().select(schema.names).cast(schema)
 
 
-def close(cursor: duckdb.DuckDBPyConnection) -> None:
+def close(cursor: duckdb.DuckDBPyConnection, called: Identity) -> None:
     """Give every decision about a step its send key, once; what follows reads `keyed`."""
     about_steps = "SELECT sequence, step, entity, record, occurrence, contact FROM decisions WHERE step IS NOT NULL AND contact IS NOT NULL"
-    if _many(cursor, about_steps):
+    # Keys are of the ids that the ledger keeps (8.7).
+    if not called and _many(cursor, about_steps):
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE keyed AS SELECT *, CASE WHEN step IS NOT NULL AND contact IS NOT NULL "
             "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions"
         )
         return
-    _name_keys(cursor, about_steps)
+    _name_keys(cursor, about_steps, called)
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE keyed AS SELECT d.*, n.send_key FROM decisions d LEFT JOIN named_keys n ON n.sequence = d.sequence "
         "AND n.step = d.step AND n.entity = d.entity AND n.record = d.record AND n.occurrence = d.occurrence AND n.contact = d.contact"
@@ -48,16 +50,16 @@ def _many(cursor: duckdb.DuckDBPyConnection, query: str) -> bool:
     return True
 
 
-def _name_keys(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+def _name_keys(cursor: duckdb.DuckDBPyConnection, query: str, called: Identity) -> None:
     """Fill named_keys with the send key of each row of the query."""
-    if _many(cursor, query):
+    if not called and _many(cursor, query):
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE named_keys AS SELECT *, send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR AS send_key "
             f"FROM (SELECT DISTINCT * FROM ({query}))"
         )
         return
     rows = cursor.execute(f"SELECT DISTINCT * FROM ({query})").fetchall()
-    named = [dict(zip(_KEYED.names, (*row, send_key(*row)), strict=True)) for row in rows]
+    named = [dict(zip(_KEYED.names, (*row, send_key(*called.kept(*row[:2]), *row[2:])), strict=True)) for row in rows]
     put(cursor, "named_keys", pa.Table.from_pylist(named, _KEYED))
 
 
@@ -134,7 +136,7 @@ def _hints(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introd
     return hints
 
 
-def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction], facts: Mapping[str, int]) -> dict[str, pa.Table]:
+def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction], facts: Mapping[str, int], called: Identity) -> dict[str, pa.Table]:
     """The rows that an apply writes. `variables` of sends are filled by whoever applies: a plan holds no letter."""
     keys = "sequence, entity, record, occurrence, contact"
     new = sorted(introductions.items())
@@ -151,7 +153,8 @@ def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Intro
         "FROM keyed WHERE decision = 'send' ORDER BY position",
     }
     written = {name: _table(cursor, query, CHANGES[name]) for name, query in queries.items()}
-    written["cancels"] = _cancels(cursor)
+    written["cancels"] = _cancels(cursor, called)
+    written["names"] = called.names
     written["starts"] = pa.Table.from_pylist([{"sequence": id, "started": said.recorded} for id, said in new if said.new], CHANGES["starts"])
     written["step_starts"] = pa.Table.from_pylist(
         [{"sequence": id, "step": step, "started": start} for id, said in new for step, start in said.step_records.items()], CHANGES["step_starts"]
@@ -160,11 +163,11 @@ def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Intro
     return written
 
 
-def _cancels(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
+def _cancels(cursor: duckdb.DuckDBPyConnection, called: Identity) -> pa.Table:
     """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more."""
     if not cursor.execute("SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
         return CHANGES["cancels"].empty_table()
-    _name_keys(cursor, "SELECT sequence, said AS step, entity, record, occurrence, contact FROM decided WHERE state = 'planned'")
+    _name_keys(cursor, "SELECT sequence, step, entity, record, occurrence, contact FROM decided WHERE state = 'planned'", called)
     same = "{0}.sequence = d.sequence AND {0}.record = d.record AND {0}.occurrence = d.occurrence AND {0}.contact = d.contact"
     return _table(
         cursor,

@@ -25,15 +25,15 @@ def with_variables(definitions: Definitions, snapshot: Snapshot, sends: pa.Table
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE filled (sequence VARCHAR, template VARCHAR, locale VARCHAR, record VARCHAR, contact VARCHAR, variables VARCHAR)"
         )
-        groups = cursor.execute("SELECT DISTINCT sequence, template, locale FROM letters ORDER BY ALL").fetchall()
-        for sequence, template, locale in groups:
+        groups = cursor.execute("SELECT DISTINCT sequence, entity, template, locale FROM letters ORDER BY ALL").fetchall()
+        for sequence, entity, template, locale in groups:
             cursor.execute(
                 "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM letters WHERE sequence = $1 AND template = $2 AND locale = $3",
                 [sequence, template, locale],
             )
             binder = Binder()
             names = sorted(used_variables(definitions, template, locale))
-            select = values(definitions, definitions.templates[template].type, names, "pairs", definitions.sequences[sequence].about, now, binder)
+            select = values(definitions, definitions.templates[template].type, names, "pairs", entity, now, binder)
             cursor.execute(
                 f"INSERT INTO filled SELECT $sequence, $template, $locale, record, contact, variables FROM ({sql(select)})",
                 {**binder.values, "sequence": sequence, "template": template, "locale": locale},

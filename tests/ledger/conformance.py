@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from engine.errors import LedgerRefused, WrongUsage
@@ -546,6 +548,30 @@ class LedgerConformance:
         assert view["starts"].to_pylist() == [{"sequence": "renewal", "started": LATER}]
         assert view["step_starts"].to_pylist() == [{"sequence": "renewal", "step": "a", "started": MONDAY}]
         assert view["fact_counts"].to_pylist() == [{"entity": "contract", "records": 4}]
+
+    def test_8_7_names(self, ledger: Ledger) -> None:
+        """8.7: asked and told under the present name, kept under the first one; a question for a plan may bring a name that no apply has seen."""
+        (row,) = claimed(ledger, send("1"))
+        ledger.commit(run(), changes(enrollments=[enrollment("1")]))
+        ledger.take_in({"a": Order("pause", MONDAY, "ann", sequence="renewal")}, MONDAY)
+        asked = pa.table({"sequence": ["notices"], "entity": ["contract"], "record": ["1"], "occurrence": [row.occurrence]})
+        early = replace(candidates(), occurrences=asked, whole_sequences=("notices",), former={"notices": "renewal"})
+        assert [one["sequence"] for one in ledger.view(early).tables["decided"].to_pylist()] == ["renewal"]
+        named = [{"sequence": "renewal", "step": step, "name": name, "since": MONDAY} for step, name in (("", "notices"), ("notice-30", "first"))]
+        ledger.commit(run(), changes(names=named))
+        ledger.commit(run(), changes(names=[{**named[0], "name": "letters", "since": LATER}]))
+        assert (ledger.names().kept("letters"), ledger.names().name("renewal"), ledger.names().kept("other")) == ("renewal", "letters", "other")
+        (told,) = ledger.sends(sequence="letters").rows
+        assert (told.sequence, told.step, told.send_key) == ("letters", "first", row.send_key)
+        shown = ledger.show(row.send_key)
+        assert shown is not None and shown.row == told
+        assert [(one.sequence, one.last_step) for one in ledger.enrollments(sequence="letters").rows] == [("letters", "first")]
+        assert [one.sequence for one in ledger.status().controls] == ["letters"]
+        assert ledger.take_in({"b": Order("resume", LATER, "ann", sequence="letters")}, LATER) == {"b": 1}
+        assert ledger.enroll_by_hand("letters", "contract", ["1"], by="ann", note="", now=LATER) == {"1": "1"}
+        view = ledger.view(replace(early, occurrences=asked.set_column(0, "sequence", pa.array(["letters"])), former={})).tables
+        assert {one["sequence"] for name in ("decided", "occurrences", "enrollments") for one in view[name].to_pylist()} == {"renewal"}
+        assert [one["name"] for one in view["names"].to_pylist()] == ["notices", "first", "letters"]
 
     def test_sequences_that_have_sent(self, ledger: Ledger) -> None:
         """A plan alone is no first run."""

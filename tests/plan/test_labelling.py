@@ -100,6 +100,7 @@ def test_8_2_8_4_inserted_appended_and_moved_are_told_apart() -> None:
 def test_8_7_a_sequence_that_looks_like_one_that_is_gone() -> None:
     """8.7: without `renamed_from` the new one looks like the old one, which is gone; one with other steps and templates is another."""
     files = {path: text for path, text in GOOD.items() if path != "definitions/sequences/drip.yaml"}
+    assert lines(files | sequences(DRIP.replace("id: drip", "id: letters\n    renamed_from: drip"))) == ["identity 8.7 letters : it was called drip"]
     assert lines(files | sequences(DRIP.replace("id: drip", "id: letters"))) == [
         "structure 8.13 drip : it was removed",
         "identity 8.7 letters : it looks like drip, which is gone",

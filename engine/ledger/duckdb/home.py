@@ -17,6 +17,7 @@ from engine.ledger.chain import Transaction
 from engine.ledger.duckdb.files import LedgerFiles, Witness
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
+from engine.ledger.names import Names
 from engine.ledger.witness import RESTORE
 
 
@@ -38,6 +39,10 @@ class Home:
 
     def head(self) -> Head:
         return self._head
+
+    def names(self) -> Names:
+        """What sequences and steps are called now."""
+        return Names.of(self._rows("SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
 
     # --- asking ---------------------------------------------------------------------------------------------
 

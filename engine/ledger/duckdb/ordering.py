@@ -19,6 +19,7 @@ class Ordering(Home, Obeying):
     def take_in(self, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
         if not orders:
             return {}
+        orders = self.names().orders(orders)
         with self._transaction("orders", now) as transaction:
             taken = {id for (id,) in self._rows("SELECT order_id FROM orders WHERE order_id IN (SELECT unnest($ids::VARCHAR[]))", {"ids": list(orders)})}
 
@@ -95,6 +96,7 @@ class Ordering(Home, Obeying):
     def enroll_by_hand(
         self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
     ) -> dict[str, str]:
+        sequence = self.names().kept(sequence)
         wanted = list(dict.fromkeys(records))
         if not wanted:
             return {}

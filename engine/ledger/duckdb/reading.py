@@ -13,12 +13,15 @@ from engine.ledger.duckdb.files import Holder, who_holds
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
+from engine.ledger.names import as_kept
 from engine.ledger.records import VIEW, Candidates, LedgerView
 
 _OCCURRENCE = ("sequence", "entity", "record", "occurrence")
 _WHOLE = {
     "starts": "SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY sequence",
     "step_starts": "SELECT sequence, step, arg_max(started, serial) AS started FROM step_starts GROUP BY sequence, step",
+    "names": "SELECT sequence, step, name, since FROM names ORDER BY since, serial, sequence, step",
+    "followed": "SELECT sequence, said, since, day FROM followed ORDER BY since, serial, sequence",
     "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, override FROM occurrences",
     "controls": "SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": "SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
@@ -46,6 +49,7 @@ class Reading(Home):
         return ()
 
     def view(self, candidates: Candidates) -> LedgerView:
+        candidates = as_kept(candidates, self.names())
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
         tables["enrollments"] = self._arrow(statement("view_enrollments"), VIEW["enrollments"], {"whole_sequences": list(candidates.whole_sequences)})
@@ -75,12 +79,14 @@ class Reading(Home):
     ) -> Page[SendRow]:
         where = """ WHERE ($sequence IS NULL OR s.sequence = $sequence) AND ($contact IS NULL OR s.contact = $contact)
                     AND ($entity IS NULL OR s.entity = $entity) AND ($record IS NULL OR s.record = $record) AND ($state IS NULL OR s.state = $state) AND ($since IS NULL OR s.decided_at >= $since)"""
+        names = self.names()
+        sequence = sequence and names.kept(sequence)
         values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "state": state, "since": since}
         (total,) = self._row("SELECT count(*) FROM sends s" + where, values)
         rows = self._rows(
             _SEND + _SEND_FROM + where + " ORDER BY s.decided_at DESC, s.number DESC LIMIT $limit OFFSET $offset", {**values, "limit": limit, "offset": offset}
         )
-        return Page(tuple(SendRow(*row) for row in rows), total, offset)
+        return names.sends(Page(tuple(SendRow(*row) for row in rows), total, offset))
 
     def find_sends(self, prefix: str) -> tuple[str, ...]:
         rows = self._rows(
@@ -110,7 +116,7 @@ class Reading(Home):
         )
         row, rest = rows[0][:20], rows[0][20:]
         payload = bytes(rest[-1]) if rest[-1] is not None else None
-        fields: tuple[Any, ...] = (SendRow(*row), *rest[:-1], payload, tuple(Attempt(*attempt) for attempt in attempts))
+        fields: tuple[Any, ...] = (self.names().send(SendRow(*row)), *rest[:-1], payload, tuple(Attempt(*attempt) for attempt in attempts))
         return SendDetail(*fields)
 
     def enrollments(
@@ -126,6 +132,8 @@ class Reading(Home):
     ) -> Page[EnrollmentRow]:
         where = """ WHERE ($sequence IS NULL OR e.sequence = $sequence) AND ($contact IS NULL OR e.contact = $contact)
                     AND ($entity IS NULL OR e.entity = $entity) AND ($record IS NULL OR e.record = $record) AND ($live IS NULL OR (e.exit_at IS NULL) = $live)"""
+        names = self.names()
+        sequence = sequence and names.kept(sequence)
         values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "live": live}
         (total,) = self._row("SELECT count(*) FROM enrollments e" + where, values)
         rows = self._rows(
@@ -144,9 +152,10 @@ class Reading(Home):
                 ORDER BY began DESC, sequence, entity, record, occurrence, contact""",
             {**values, "limit": limit, "offset": offset},
         )
-        return Page(tuple(EnrollmentRow(*row) for row in rows), total, offset)
+        return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
     def status(self) -> Status:
+        names = self.names()
         (live,) = self._row("SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
         (suppressions,) = self._row("SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
         controls = self._rows(
@@ -157,7 +166,7 @@ class Reading(Home):
             head=self._head,
             states=dict(self._rows("SELECT state, count(*) FROM sends GROUP BY state ORDER BY state")),
             unknown=self.sends(state="unknown", limit=100).rows,
-            controls=tuple(ControlRow(*row) for row in controls),
+            controls=tuple(names.control(ControlRow(*row)) for row in controls),
             runs=_runs(self._rows(_RUN + " ORDER BY serial DESC LIMIT 10")),
             enrollments_live=live,
             suppressions=suppressions,

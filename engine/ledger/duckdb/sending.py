@@ -59,7 +59,7 @@ class Sending(Home):
             )
             claimed = [Claimed.of_row(row) for row in self._rows(statement("claimed"))]
             transaction.cover(*((c.send_key, c.token) for c in claimed))
-        return claimed
+        return self.names().claimed(claimed)
 
     def begin_dispatch(self, group: Sequence[Dispatch], now: datetime) -> set[str]:
         if not group:
@@ -155,6 +155,7 @@ class Sending(Home):
     def settle_unknown(self, choices: Mapping[str, OnUnknown], now: datetime) -> Settled:
         with self._transaction("settle_unknown", now) as transaction:
             became: dict[str, str] = {}
+            choices = self.names().choices(choices)
             for key, number, sequence, category in self._rows("SELECT send_key::VARCHAR, number, sequence, category FROM sends WHERE state = 'unknown'"):
                 choice = choices.get(sequence) or ("assume_sent" if category == "marketing" else "ask")
                 if choice != "ask":

@@ -61,6 +61,13 @@ class TakingOver(Home):
                     SELECT {keys}, $serial AS serial, arg_max(started, n.serial) AS started FROM newer.{table} n ANTI JOIN {table} USING ({keys}) GROUP BY {keys}""",
                 serial,
             )
+        for table, keys, rest in (("names", "sequence, step", "name, since"), ("followed", "sequence", "said, since, day")):
+            # What the ledger that is replaced saw later; they stand in the order of `since`.
+            self._rows(
+                f"""INSERT INTO {table} BY NAME
+                    SELECT {keys}, $serial AS serial, {rest} FROM newer.{table} n ANTI JOIN {table} USING ({keys}, since)""",
+                serial,
+            )
         for table, columns in _IN_FORCE.items():
             same = " AND ".join(f"o.{column} IS NOT DISTINCT FROM n.{column}" for column in columns)
             self._rows(

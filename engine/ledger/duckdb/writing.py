@@ -76,6 +76,8 @@ class Writing(Home):
                WHERE n.started IS DISTINCT FROM l.started""",
             serial,
         )
+        self._rows("INSERT INTO names SELECT sequence, step, $serial, name, since FROM new_names", serial)
+        self._rows("INSERT INTO followed SELECT sequence, $serial, said, since, day FROM new_followed", serial)
         self._rows("INSERT INTO fact_counts SELECT $serial, entity, records FROM new_fact_counts", serial)
         self._rows(
             """INSERT INTO occurrences

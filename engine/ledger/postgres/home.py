@@ -22,6 +22,7 @@ from engine.failpoints import failpoint
 from engine.ledger.chain import Transaction
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
+from engine.ledger.names import Names
 from engine.ledger.postgres.connecting import Connection, Place, transaction, warnings_of
 from engine.ledger.witness import Witness, write_witness
 
@@ -74,6 +75,14 @@ class Home:
 
     def _read_head(self) -> Head:
         return Head(*self._row(b"SELECT project, environment, lineage::text, serial, head_hash, last_now FROM ledger_meta"))
+
+    def names(self) -> Names:
+        """What sequences and steps are called now."""
+        with self._reading():
+            return self._read_names()
+
+    def _read_names(self) -> Names:
+        return Names.of(self._rows(b"SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
 
     # --- asking ---------------------------------------------------------------------------------------------
 

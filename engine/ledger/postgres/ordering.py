@@ -20,6 +20,7 @@ class Ordering(Home, Obeying):
         """Needs no lock of the plan: an order never waits for a run, only for a dispatch that is committing."""
         if not orders:
             return {}
+        orders = self.names().orders(orders)
         return self._write("orders", now, lambda moving: self._take_in(moving, orders, now))
 
     def _take_in(self, moving: Transaction, orders: Mapping[str, Order], now: datetime) -> dict[str, int]:
@@ -99,6 +100,7 @@ class Ordering(Home, Obeying):
     def enroll_by_hand(
         self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
     ) -> dict[str, str]:
+        sequence = self.names().kept(sequence)
         wanted = list(dict.fromkeys(records))
         if not wanted:
             return {}

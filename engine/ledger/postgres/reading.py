@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
 from engine.ledger.identity import Holder
+from engine.ledger.names import as_kept
 from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import read_holder
 from engine.ledger.postgres.statements import statement
@@ -22,6 +23,8 @@ _OCCURRENCE = ("sequence", "entity", "record", "occurrence")
 _WHOLE = {
     "starts": b"SELECT DISTINCT ON (sequence) sequence, started FROM starts ORDER BY sequence, serial DESC",
     "step_starts": b"SELECT DISTINCT ON (sequence, step) sequence, step, started FROM step_starts ORDER BY sequence, step, serial DESC",
+    "names": b"SELECT sequence, step, name, since FROM names ORDER BY since, serial, sequence, step",
+    "followed": b"SELECT sequence, said, since, day FROM followed ORDER BY since, serial, sequence",
     "occurrences": b"SELECT sequence, entity, record, occurrence, base_at, source, override FROM occurrences",
     "controls": b"SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": b"SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
@@ -46,6 +49,7 @@ class Reading(Home):
     def view(self, candidates: Candidates) -> LedgerView:
         # Read-write only for the tables of the question, which end with it.
         with self._reading("READ WRITE"):
+            candidates = as_kept(candidates, self._read_names())
             occurrences = candidates.occurrences.select(_OCCURRENCE).group_by(list(_OCCURRENCE)).aggregate([])
             stage(self.connection, "candidate_occurrences", occurrences.cast(pa.schema([(name, pa.string()) for name in _OCCURRENCE])))
             stage(self.connection, "whole_sequences", pa.table({"sequence": pa.array(candidates.whole_sequences, pa.string())}))
@@ -87,13 +91,16 @@ class Reading(Home):
             return self._sends(sequence=sequence, contact=contact, entity=entity, record=record, state=state, since=since, limit=limit, offset=offset)
 
     def _sends(self, *, limit: int, offset: int, **wanted: Any) -> Page[SendRow]:
+        names = self._read_names()
         asked = {name: value for name, value in wanted.items() if value is not None}
+        if "sequence" in asked:
+            asked["sequence"] = names.kept(asked["sequence"])
         said = [f"s.decided_at >= %({name})s" if name == "since" else f"s.{name} = %({name})s" for name in asked]
         where = " WHERE " + " AND ".join(said or ["TRUE"])
         (total,) = self._row(f"SELECT count(*) FROM sends s{where}".encode(), asked)
         query = f"{_SEND}{self._joined(_SEND_FROM)}{where} ORDER BY s.decided_at DESC, s.number DESC LIMIT %(limit)s OFFSET %(offset)s"
         rows = self._rows(query.encode(), {**asked, "limit": limit, "offset": offset})
-        return Page(tuple(SendRow(*row) for row in rows), total, offset)
+        return names.sends(Page(tuple(SendRow(*row) for row in rows), total, offset))
 
     def _joined(self, query: str) -> str:
         """The query with the tables of personal data, or with nobody's where the role may not read them."""
@@ -125,6 +132,7 @@ class Reading(Home):
                     f.sender, f.recipient, f.subject, f.payload
                     {_SEND_FROM} LEFT JOIN {{payloads}} f ON f.send_key = s.send_key WHERE s.send_key = %(key)s::uuid"""
         with self._reading():
+            names = self._read_names()
             rows = self._rows(self._joined(query).encode(), key)
             attempts = self._rows(
                 b"""SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.said_at) AS started_at, o.said_at, coalesce(a.transport, ''), o.became,
@@ -136,7 +144,7 @@ class Reading(Home):
             )
         if not rows:
             return None
-        fields: tuple[Any, ...] = (SendRow(*rows[0][:20]), *rows[0][20:], tuple(Attempt(*attempt) for attempt in attempts))
+        fields: tuple[Any, ...] = (names.send(SendRow(*rows[0][:20])), *rows[0][20:], tuple(Attempt(*attempt) for attempt in attempts))
         return SendDetail(*fields)
 
     def enrollments(
@@ -150,6 +158,8 @@ class Reading(Home):
         limit: int = 50,
         offset: int = 0,
     ) -> Page[EnrollmentRow]:
+        names = self.names()
+        sequence = sequence and names.kept(sequence)
         asked = {name: value for name, value in {"sequence": sequence, "contact": contact, "entity": entity, "record": record}.items() if value is not None}
         said = [f"e.{name} = %({name})s" for name in asked]
         if live is not None:
@@ -173,10 +183,11 @@ class Reading(Home):
         with self._reading():
             (total,) = self._row(f"SELECT count(*) FROM enrollments e{where}".encode(), asked)
             rows = self._rows(query.encode(), {**asked, "limit": limit, "offset": offset})
-        return Page(tuple(EnrollmentRow(*row) for row in rows), total, offset)
+        return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
     def status(self) -> Status:
         with self._reading():
+            names = self._read_names()
             (live,) = self._row(b"SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
             (suppressions,) = self._row(b"SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
             controls = self._rows(
@@ -187,7 +198,7 @@ class Reading(Home):
                 head=self._read_head(),
                 states=dict(self._rows(b'SELECT state, count(*) FROM sends GROUP BY state ORDER BY state COLLATE "C"')),
                 unknown=self._sends(state="unknown", limit=100, offset=0).rows,
-                controls=tuple(ControlRow(*row) for row in controls),
+                controls=tuple(names.control(ControlRow(*row)) for row in controls),
                 runs=_runs(self._rows(f"{_RUN} ORDER BY serial DESC LIMIT 10".encode())),
                 enrollments_live=live,
                 suppressions=suppressions,

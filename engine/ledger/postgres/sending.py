@@ -35,7 +35,7 @@ class Sending(Home):
         claimed = self._write("claim", now, work, inside="FP4", after="FP5")
         if claimed:
             self._hold_claims(worker, lease)
-        return claimed
+        return self.names().claimed(claimed)
 
     def _owner(self, worker: str) -> str:
         """The worker's name in the rows that it holds, which no other process has."""
@@ -135,6 +135,8 @@ class Sending(Home):
         return self._write("recover", now, work, inside="FP13")
 
     def settle_unknown(self, choices: Mapping[str, OnUnknown], now: datetime) -> Settled:
+        choices = self.names().choices(choices)
+
         def work(moving: Transaction) -> dict[str, str]:
             became: dict[str, str] = {}
             rows = self._rows(b"SELECT send_key::text, sequence, category FROM sends WHERE state = 'unknown' ORDER BY send_key FOR UPDATE SKIP LOCKED")

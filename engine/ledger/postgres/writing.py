@@ -97,6 +97,8 @@ class Writing(Home):
                 WHERE n.started IS DISTINCT FROM l.started""",
             serial,
         )
+        self._run(b"INSERT INTO names (sequence, step, serial, name, since) SELECT sequence, step, %(serial)s, name, since FROM new_names", serial)
+        self._run(b"INSERT INTO followed (sequence, serial, said, since, day) SELECT sequence, %(serial)s, said, since, day FROM new_followed", serial)
         self._run(b"INSERT INTO fact_counts (serial, entity, records) SELECT %(serial)s, entity, records FROM new_fact_counts", serial)
         self._run(
             b"""INSERT INTO occurrences (sequence, entity, record, occurrence, base_at, source, override, note, taken_by, taken_at)

@@ -52,6 +52,12 @@ CREATE TABLE runs (
 CREATE TABLE starts (sequence VARCHAR, serial BIGINT, started TIMESTAMP NOT NULL, PRIMARY KEY (sequence, serial));
 CREATE TABLE step_starts (sequence VARCHAR, step VARCHAR, serial BIGINT, started TIMESTAMP NOT NULL, PRIMARY KEY (sequence, step, serial));
 
+-- What a sequence (step '') or a step is called, by the ids under which everything of it is kept; the one with the highest serial holds.
+CREATE TABLE names (sequence VARCHAR, step VARCHAR, serial BIGINT, name VARCHAR NOT NULL, since TIMESTAMP NOT NULL, PRIMARY KEY (sequence, step, serial, since));
+
+-- What a sequence said when an apply first followed it so: a row for each change of its trigger, its audience or its times.
+CREATE TABLE followed (sequence VARCHAR, serial BIGINT, said VARCHAR NOT NULL, since TIMESTAMP NOT NULL, day TIMESTAMP NOT NULL, PRIMARY KEY (sequence, serial, since));
+
 CREATE TABLE fact_counts (serial BIGINT, entity VARCHAR, records BIGINT NOT NULL, PRIMARY KEY (serial, entity));
 
 CREATE TABLE occurrences (

@@ -66,6 +66,12 @@ CREATE TABLE runs (
 CREATE TABLE starts (sequence text, serial bigint, started timestamptz NOT NULL, PRIMARY KEY (sequence, serial));
 CREATE TABLE step_starts (sequence text, step text, serial bigint, started timestamptz NOT NULL, PRIMARY KEY (sequence, step, serial));
 
+-- What a sequence (step '') or a step is called, by the ids under which everything of it is kept; the one with the highest serial holds.
+CREATE TABLE names (sequence text, step text, serial bigint, name text NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (sequence, step, serial, since));
+
+-- What a sequence said when an apply first followed it so: a row for each change of its trigger, its audience or its times.
+CREATE TABLE followed (sequence text, serial bigint, said text NOT NULL, since timestamptz NOT NULL, day timestamptz NOT NULL, PRIMARY KEY (sequence, serial, since));
+
 CREATE TABLE fact_counts (serial bigint, entity text, records bigint NOT NULL, PRIMARY KEY (serial, entity));
 
 CREATE TABLE occurrences (
