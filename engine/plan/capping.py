@@ -13,7 +13,7 @@ from engine.clock import Duration, shift, start_of_day
 from engine.definitions.caps import Cap
 from engine.definitions.definitions import Definitions
 from engine.ledger.keys import send_key
-from engine.plan.identity import Identity
+from engine.plan.identity import UNCHANGED, Identity
 from engine.plan.statements import put, run
 
 # What a cap is of, beside the address: the column that must be the same.
@@ -77,7 +77,7 @@ def admit(limits: Sequence[int], earlier: Sequence[Mail], asking: Sequence[Mail]
     return verdicts
 
 
-def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, called: Identity) -> None:
+def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, called: Identity = UNCHANGED) -> None:
     """Turn the sends that find a cap full into holds; `detail` names the cap and the mail that won, `winner` is that one's send key."""
     caps = definitions.project.caps
     if not caps or not cursor.execute("SELECT count(*) FROM decisions WHERE decision = 'send'").fetchall()[0][0]:

@@ -72,11 +72,15 @@ class Identity:
         return _with(table, "sequence", kept)
 
 
+# Nothing was ever renamed.
+UNCHANGED = Identity()
+
+
 def identity(definitions: Definitions, view: LedgerView, now: datetime) -> Identity:
     """Which is which. Raises DefinitionsInError where two claim one history, or where one has a history of its own already."""
     names = names_of(view.tables["names"].to_pylist())
     if not names and not any(s.renamed_from is not None or any(step.renamed_from for step in s.steps) for s in definitions.sequences.values()):
-        return Identity()
+        return UNCHANGED
     problems: list[Problem] = []
     kept = {id: names.kept(id, sequence.renamed_from) for id, sequence in definitions.sequences.items()}
     known = set(view.tables["starts"]["sequence"].to_pylist()) | set(view.tables["enrollments"]["sequence"].to_pylist())
