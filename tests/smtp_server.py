@@ -1,8 +1,8 @@
 """Real SMTP servers on loopback for tests. Their own record of what they accepted is the judge, never our ledger.
 
 `ScriptedServer` misbehaves as told, at any verb. `mail_server()` is aiosmtpd with STARTTLS and AUTH. Run as a program
-(`python tests/smtp_server.py LOG [--refuse P] [--drop P] [--mute P]`) it is a scripted server in a process of its own:
-it prints its port and appends one line of JSON for each message it accepts, before it answers.
+(`python tests/smtp_server.py LOG [--refuse P] [--drop P] [--mute P] [--keyed HEADER]`) it is a scripted server in a process
+of its own: it prints its port and appends one line of JSON for each message it accepts, before it answers.
 """
 
 from __future__ import annotations
@@ -69,13 +69,19 @@ _NORMAL: Mapping[str, bytes] = {
 
 @dataclass
 class ScriptedServer:
-    """A server on a free port of loopback; `script` may be a mapping of verbs, for every connection alike."""
+    """A server on a free port of loopback; `script` may be a mapping of verbs, for every connection alike.
+
+    With `key_header` it is a provider that takes a repeated key as one mail: it answers as the first time, and accepts nothing more.
+    """
 
     script: Script | Mapping[str, Act] | None = None
     extensions: tuple[str, ...] = ("SIZE 1000000",)
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     on_accept: Callable[[Accepted], None] | None = None
+    key_header: str = ""
+    keys_known: set[str] = field(default_factory=set)
+    repeats: int = 0
     accepted: list[Accepted] = field(default_factory=list)
     rcpts: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -137,6 +143,19 @@ class ScriptedServer:
         with self._lock:
             self.transactions += 1
             return self.transactions
+
+    def accept(self, message: Accepted) -> None:
+        """Take the message, unless it comes again under a key that is known here."""
+        key = str(message_from_bytes(message.data).get(self.key_header, "")) if self.key_header else ""
+        with self._lock:
+            if key and key in self.keys_known:
+                self.repeats += 1
+                return
+            if key:
+                self.keys_known.add(key)
+            self.accepted.append(message)
+            if self.on_accept:
+                self.on_accept(message)
 
     def act(self, connection: int, transaction: int, verb: str) -> Act | None:
         if self.script is None:
@@ -207,10 +226,7 @@ class _Session:
         act = self.act("DOT")
         if act is None or act.accept:
             unstuffed = re.sub(rb"(?m)^\.(?=.)", b"", data.removesuffix(b".\r\n"))
-            message = Accepted(sender, recipients, unstuffed)
-            self.server.accepted.append(message)
-            if self.server.on_accept:
-                self.server.on_accept(message)
+            self.server.accept(Accepted(sender, recipients, unstuffed))
         # Asked once: whether it is accepted and what is said of it are one decision.
         self.perform(act or Act(_NORMAL["DOT"]))
 
@@ -351,10 +367,10 @@ def serve(words: Sequence[str] | None = None, until: Callable[[], object] = lamb
     parser.add_argument("--drop", type=float, default=0.0, help="share of connections dropped before the dot")
     parser.add_argument("--mute", type=float, default=0.0, help="share of messages accepted, and the answer lost")
     parser.add_argument("--slow", type=float, default=0.0, help="seconds before each answer to the dot")
+    parser.add_argument("--keyed", default="", help="the header of an idempotency key; a repeated one is taken as one mail")
     options = parser.parse_args(words)
     chance = random.Random(1)
     log = options.log.open("a", encoding="utf-8", buffering=1)
-    lock = threading.Lock()
 
     def script(connection: int, transaction: int, verb: str) -> Act | None:
         if verb == "BODY" and chance.random() < options.drop:
@@ -369,10 +385,9 @@ def serve(words: Sequence[str] | None = None, until: Callable[[], object] = lamb
         return None
 
     def write(message: Accepted) -> None:
-        with lock:
-            log.write(json.dumps({"send_key": message.send_key, "to": message.recipients}) + "\n")
+        log.write(json.dumps({"send_key": message.send_key, "to": message.recipients}) + "\n")
 
-    with ScriptedServer(script, on_accept=write) as server:
+    with ScriptedServer(script, on_accept=write, key_header=options.keyed) as server:
         print(server.port, flush=True)
         until()
 

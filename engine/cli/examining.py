@@ -118,6 +118,8 @@ def _transport(environment: ResolvedEnvironment) -> Iterator[Finding]:
     if isinstance(transport, SmtpTransport):
         smtp = transport.smtp
         where = f"SMTP at {smtp.host}:{smtp.port}, tls {smtp.tls}"
+        if smtp.idempotency:
+            where += f", repeated keys known for {smtp.idempotency.window}"
         if "*" in environment.allow_recipients and not environment.redirect_to:
             yield Finding("transport", "good", f"{where}; it may write to everybody")
         elif environment.redirect_to:

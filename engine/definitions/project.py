@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from engine.definitions.base import FieldName, FileId, Model, Text, ZoneName, keyed, shape
 from engine.definitions.caps import Cap
 from engine.definitions.cron import Cron
+from engine.definitions.idempotency import Idempotency
 from engine.definitions.sequences import Guards
 
 
@@ -68,6 +69,7 @@ class Smtp(Model):
     username: Annotated[Expandable | None, Field(repr=False)] = None
     password: Annotated[Expandable | None, Field(repr=False)] = None
     ca_file: str | None = None
+    idempotency: Idempotency | None = None
 
 
 class SmtpTransport(Model):

@@ -24,7 +24,10 @@ CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where to and how. `password` is in no repr; `ca_file` trusts one more authority; `connections` is the most at a time."""
+    """Where to and how. `password` is in no repr; `ca_file` trusts one more authority; `connections` is the most at a time.
+
+    `key_header` is where a provider that takes a repeated key as one mail reads it, and `key_seconds` how long it promises to know one.
+    """
 
     host: str
     port: int = 587
@@ -33,6 +36,8 @@ class SmtpServer:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     connections: int = CONNECTIONS
+    key_header: str = ""
+    key_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

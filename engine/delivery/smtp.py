@@ -1,5 +1,7 @@
 """SMTP in phases of our own: MAIL, RCPT, DATA, the body, and then the final dot, which is the one step that cannot be undone.
 
+Some providers read an idempotency key from a header of the mail: to those the send key is told, and a doubt is handed over again.
+
 What a phase makes of an answer (reliability.md §3.4, §3.6):
 
 =====================  ======================  ================================
@@ -28,7 +30,7 @@ from engine.delivery.pool import Pool
 from engine.delivery.recipients import Recipients
 from engine.delivery.redacting import redacted
 from engine.delivery.transport import Outcome, State
-from engine.delivery.wire import TERMINATOR, before_the_dot, why_not_mail
+from engine.delivery.wire import TERMINATOR, before_the_dot, why_not_mail, with_key
 from engine.failpoints import failpoint
 from engine.messages.message import Message
 
@@ -53,12 +55,13 @@ class SmtpTransport:
     """A few connections, each reused from message to message and opened again when it is lost; one recipient per transaction."""
 
     name = "smtp"
-    idempotent = False
-    key_ttl_seconds = 0
     leaves_the_house = True
 
     def __init__(self, server: SmtpServer, recipients: Recipients, *, patience: Patience | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         self._recipients = recipients
+        self._key_header = server.key_header
+        self.idempotent = bool(server.key_header) and server.key_seconds > 0
+        self.key_ttl_seconds = server.key_seconds if self.idempotent else 0
         self._patience = patience or Patience()
         self._secrets = tuple(secret for secret in (server.password, server.username, server.host if server.host not in LOOPBACK else None) if secret)
         self._pool = Pool(
@@ -113,7 +116,8 @@ class SmtpTransport:
 
     def _transaction(self, conversation: Conversation, message: Message, commit_point: Callable[[str], None]) -> tuple[Outcome, bool]:
         """What became of the message, and whether the conversation may go on."""
-        body = before_the_dot(message.payload)
+        payload = with_key(message.payload, self._key_header, message.send_key) if self.idempotent else message.payload
+        body = before_the_dot(payload)
         size = len(body) + len(TERMINATOR)
         limit = conversation.esmtp_features.get("size", "")
         if limit.isdigit() and 0 < int(limit) < size:

@@ -49,6 +49,15 @@ def before_the_dot(payload: bytes) -> bytes:
     return stuffed.removesuffix(b"\r\n")
 
 
+def with_key(payload: bytes, header: str, send_key: str) -> bytes:
+    r"""The mail with the key by which its provider knows it again.
+
+    >>> with_key(b"To: ann@example.com\r\n\r\nHello\r\n", "Resend-Idempotency-Key", "68b2aa1f-7dbc-98d1-b5d7-2f6bcd8c5ba1")
+    b'Resend-Idempotency-Key: 68b2aa1f-7dbc-98d1-b5d7-2f6bcd8c5ba1\r\nTo: ann@example.com\r\n\r\nHello\r\n'
+    """
+    return f"{header}: {send_key}\r\n".encode("ascii") + payload
+
+
 def readdressed(payload: bytes, to: str, original: str) -> bytes:
     """The same mail for another box: To names the box, X-Original-To the pseudonym of whom it was for; Cc and Bcc go.
 

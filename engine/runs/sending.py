@@ -51,6 +51,8 @@ def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
             username=_plain(smtp.username) or None,
             password=_plain(smtp.password) or None,
             ca_file=smtp.ca_file,
+            key_header=smtp.idempotency.header if smtp.idempotency else "",
+            key_seconds=smtp.idempotency.seconds if smtp.idempotency else 0,
         )
         return Smtp(server, recipients or recipients_of(site))
     return ConsoleTransport(sys.stdout)

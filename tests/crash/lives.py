@@ -86,8 +86,17 @@ def _begin(main: Main, words: Sequence[str], settings: Mapping[str, str], out: s
     main(words)
 
 
-def kill_at_random(begin: Callable[[], Life], written: Callable[[], int], kills: int, seed: int) -> None:
-    """Begin lives and kill each: a third of them before its first mail, judged by the life before, the others in the 0.2 seconds behind it."""
+def kill_at_random(
+    begin: Callable[[], Life],
+    written: Callable[[], int],
+    kills: int,
+    seed: int,
+    *,
+    buried: Callable[[], object] = lambda: None,
+    within: float = 0.2,
+) -> None:
+    """Begin lives and kill each: a third of them before its first mail, judged by the life before, the others in so many seconds behind it.
+    `buried` is called after each death."""
     chance, first_mail = random.Random(seed), 0.0
     for _ in range(kills):
         before, begun = written(), time.monotonic()
@@ -98,8 +107,9 @@ def kill_at_random(begin: Callable[[], Life], written: Callable[[], int], kills:
             while written() == before and not life.is_over():
                 time.sleep(0.002)
             first_mail = time.monotonic() - begun
-            time.sleep(chance.uniform(0, 0.2))
+            time.sleep(chance.uniform(0, within))
         life.kill()
+        buried()
 
 
 @contextmanager

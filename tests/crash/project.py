@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.keys import send_key
 from engine.ledger.pseudonyms import make_pseudonym_key
 from engine.runs.opening import open_site
@@ -57,9 +57,14 @@ steps:
 }
 
 
-def make_project(root: Path, count: int) -> Path:
+IN_A_FILE = "{duckdb: state/ledger.duckdb}"
+# LEDGER_URL is in the environment of whoever works on it.
+ON_POSTGRES = '{postgres: "${LEDGER_URL}", schema: "crash eight"}'
+
+
+def make_project(root: Path, count: int, ledger: str = IN_A_FILE, environ: Mapping[str, str] = os.environ) -> Path:
     """The project, its CRM of `count` contacts, all of them enrolled by one file, and its empty ledger. The root."""
-    for name, text in _FILES.items():
+    for name, text in (_FILES | {"engine.yaml": _FILES["engine.yaml"].replace(IN_A_FILE, ledger)}).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -72,8 +77,8 @@ def make_project(root: Path, count: int) -> Path:
         crm.execute(
             "CREATE TABLE contacts AS SELECT i::INTEGER AS id, 'Person ' || i AS name, 'person' || i || '@example.com' AS email FROM range($1) t(i)", [count]
         )
-    site = open_site(root, None, os.environ | {"SMTP_PORT": "25"}, NOW - timedelta(minutes=1))
-    DuckdbLedger.create(site.ledger_path, site.definitions.project.name, site.environment.name, now=site.now, pseudonyms=site.pseudonyms)
+    site = open_site(root, None, {**environ, "SMTP_PORT": "25"}, NOW - timedelta(minutes=1))
+    site.home.create(site.now)
     return root
 
 

@@ -6,13 +6,14 @@ The judge is what the receiving server wrote down in a process of its own. `SOAK
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
@@ -23,9 +24,11 @@ import pytest
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import read_pseudonyms
 from engine.runs.inbox import leave_order
+from engine.runs.opening import open_site
+from engine.runs.sending import transport_of
 from tests.crash.lives import KILLED, LONGEST_LIFE, Life, engine_command, kill_at_random, receiver
-from tests.crash.project import NOW, address_of, key_of, make_project
-from tests.crash.test_kills import IN_DOUBT, IN_FLIGHT, KILLS, MET
+from tests.crash.project import NOW, ON_POSTGRES, address_of, key_of, make_project
+from tests.crash.test_kills import HOMES, IN_DOUBT, IN_FLIGHT, KILLS, MET
 from tests.smtp_server import Act, ScriptedServer
 
 DUE = 500
@@ -44,13 +47,14 @@ class Applies:
     lives: int = 0
     kills: int = 0
     left_out: frozenset[int] = frozenset()
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def live(self, failpoint: str = "") -> Life:
         """Begin an apply, a minute of the project's time after the one before."""
         self.lives += 1
         now = (NOW + timedelta(minutes=self.lives)).isoformat() + "+00:00"
         words = ["-C", str(self.root), "apply", "--format", "json", "--now", now]
-        return Life(self.root.parent / "lives", self.lives, engine_command, words, failpoint=failpoint, environ={"SMTP_PORT": self.port})
+        return Life(self.root.parent / "lives", self.lives, engine_command, words, failpoint=failpoint, environ={"SMTP_PORT": self.port, **self.environ})
 
     def live_on(self) -> tuple[int, int]:
         """An apply that nobody kills: its exit code, and how many it sent. What a dead one left in doubt is exit 6, never worse."""
@@ -156,6 +160,17 @@ def test_3_5_an_apply_killed_while_taking_in_what_a_kill_left(applies: Worlds) -
         assert here.judge()[0] == IN_FLIGHT
 
 
+def test_t8_what_the_file_says_of_keys_reaches_the_transport(prepared: Path, tmp_path: Path) -> None:
+    """`idempotency:` of an environment makes its transport one that repeats a key safely; without it, it does not."""
+    root = copytree(prepared, tmp_path / "project")
+    file, environ, found = root / "engine.yaml", os.environ | {"SMTP_PORT": "25"}, []
+    for more in ("", ", idempotency: {header: Resend-Idempotency-Key, window: 90min}"):
+        file.write_text(file.read_text().replace("tls: none", f"tls: none{more}"))
+        transport = transport_of(open_site(root, None, environ, NOW))
+        found.append((transport.idempotent, transport.key_ttl_seconds))
+    assert found == [(False, 0), (True, 5400)]
+
+
 def test_9_8_an_apply_killed_between_an_order_and_its_file(applies: Worlds) -> None:
     """A suppression that was taken in when the apply died (INBOX) is in force, is taken in once, and its file is gone in the end."""
     with applies() as here:
@@ -183,8 +198,14 @@ def test_3_7_an_apply_killed_at_random_moments(seed: int, applies: Worlds) -> No
         print(f"seed {seed}: {here.kills} kills, {reached} of {DUE} had arrived by then; {doubts} in doubt in the end, of which {of_these} had arrived")
 
 
-def test_5_d_eight_applies_at_once(prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("home", HOMES)
+def test_5_d_eight_applies_at_once(home: str, request: pytest.FixtureRequest, prepared: Path, tmp_path: Path) -> None:
     """Eight `engine apply` on one ledger at once: one works, seven exit 5 at once and name its process; nothing is sent twice."""
+    if home == "duckdb":
+        count, environ, root = DUE, dict[str, str](), copytree(prepared, tmp_path / "project")
+    else:
+        count, environ = 40, {"LEDGER_URL": str(request.getfixturevalue("database"))}
+        root = make_project(tmp_path / "project", count, ON_POSTGRES, os.environ | environ)
     gate = threading.Event()
 
     def hold(connection: int, transaction: int, verb: str) -> Act | None:
@@ -194,7 +215,7 @@ def test_5_d_eight_applies_at_once(prepared: Path, tmp_path: Path) -> None:
         return None
 
     with ScriptedServer(hold) as server:
-        here = Applies(copytree(prepared, tmp_path / "project"), DUE, str(server.port), tmp_path / "unused")
+        here = Applies(root, count, str(server.port), tmp_path / "unused", environ=environ)
         lives = [here.live() for _ in range(8)]
         try:
             deadline = time.monotonic() + LONGEST_LIFE
@@ -207,8 +228,8 @@ def test_5_d_eight_applies_at_once(prepared: Path, tmp_path: Path) -> None:
             assert all(re.search(rf"held by .*\bprocess {worker.pid}\b", text) for text in said), said
             gate.set()
             assert worker.end() == 0, worker.complained
-            assert json.loads(worker.said)["delivery"]["sent"] == DUE
-            assert sorted(server.keys) == sorted(key_of(number) for number in range(DUE))
+            assert json.loads(worker.said)["delivery"]["sent"] == count
+            assert sorted(server.keys) == sorted(key_of(number) for number in range(count))
         finally:
             gate.set()
             for life in lives:

@@ -14,6 +14,7 @@ import sqlglot.dialects.duckdb
 
 import engine.cli.apply
 import engine.facts.duckdb
+import engine.ledger.postgres
 import engine.plan.gates
 import engine.runs.applying
 import engine.views.applied

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.keys import send_key
+from engine.ledger.ledger import Ledger
 from engine.ledger.records import SENDS, Changes, Claimed, Committed, Run
 from engine.messages.message import Message
 
@@ -34,7 +35,7 @@ def key_of(number: int, sequence: str = "renewal") -> str:
 
 
 def plan(
-    ledger: DuckdbLedger, numbers: range, now: datetime = NOW, *, run: str = "run-1", more: Callable[[int], Mapping[str, Any]] = lambda number: {}
+    ledger: Ledger, numbers: range, now: datetime = NOW, *, run: str = "run-1", more: Callable[[int], Mapping[str, Any]] = lambda number: {}
 ) -> Committed:
     """Commit one planned send for each number, due now, to person<number>@example.com; `more` changes columns of a row."""
     rows = []

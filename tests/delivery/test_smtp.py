@@ -290,3 +290,29 @@ def test_threat_28_redirect_sends_all_to_one_box() -> None:
     assert server.rcpts == ["dev@example.net"]
     assert server.accepted[0].data.startswith(b"X-Original-To: 1f00beef1f00beef\r\nTo: dev@example.net\r\nSubject: Hello\r\n")
     assert b"ann.lee" not in server.accepted[0].data
+
+
+HEADER = "Resend-Idempotency-Key"
+
+
+def test_t8_a_provider_reads_the_send_key_from_its_header() -> None:
+    """The key stands in the header that the provider names, the same at each attempt; the frozen bytes behind it are untouched, and the size counts it."""
+    with ScriptedServer(key_header=HEADER) as server:
+        transport = over(server, key_header=HEADER, key_seconds=86400)
+        assert (transport.idempotent, transport.key_ttl_seconds) == (True, 86400)
+        assert [transport.deliver(mail(), lambda key: None).state for _ in range(2)] == ["sent", "sent"]
+        transport.close()
+    line = f"{HEADER}: {mail().send_key}\r\n".encode()
+    assert [one.data for one in server.accepted] == [line + mail().payload]
+    assert server.repeats == 1
+    assert f"MAIL FROM:<hello@example.org> SIZE={len(line + mail().payload) + 5}" in server.commands
+
+
+def test_t8_without_a_window_no_key_is_told() -> None:
+    """A server that promises nothing is asked for nothing: no header, and a lost answer stays a doubt."""
+    with ScriptedServer(key_header=HEADER) as server:
+        transport = over(server)
+        assert (transport.idempotent, transport.key_ttl_seconds) == (False, 0)
+        transport.deliver(mail(), lambda key: None)
+        transport.close()
+    assert server.accepted[0].data == mail().payload

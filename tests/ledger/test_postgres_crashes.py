@@ -49,6 +49,7 @@ def killed(home: PostgresHome, folder: Path, ttl: int, failpoint: str) -> None:
     home.lapse_lock()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("ttl", [0, 86400], ids=["no key", "key"])
 @pytest.mark.parametrize("failpoint", POINTS)
 def test_a_kill_at_each_failpoint(home_on_postgres: PostgresHome, tmp_path: Path, failpoint: str, ttl: int) -> None:
