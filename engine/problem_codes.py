@@ -112,6 +112,11 @@ _RULES = {
     "E318": ("several ways to contacts", "More than one relation leads from the record to contacts, and they may be different people. `audience: {from: …}` says which."),
     "E319": ("a record where a value is asked", "The path ends at an entity, and a comparison, a date or a variable needs one value. Name the field that is meant: `contract.company.name`."),
     "E320": ("a choice that is never reached", "In `first_of:` the first group that has somebody is used, so nothing is asked after `all`. In a step's list of templates the first whose `if` holds is used, so exactly the last has no `if`."),
+    "E330": ("`every` does not fit", "`trigger: {date: contract.start_date, every: 3mo}` comes round every three months of a date: days, weeks, months or years, counted from a date and not from a timestamp."),
+    "E331": ("an event that is not declared", "`events:` in definitions/crm.yaml names what can happen to a record: `contract_signed: {entity: contract, at: signed_date}` for what the CRM knows, `{entity: contract}` for what `engine event` tells."),
+    "E332": ("the event is about something else", "A sequence that an event starts is about the record to which it happens: `about:` and the event's `entity:` are the same."),
+    "E333": ("who may enter again", "An event may come several times for one contact. `reenter: every_occurrence` starts the sequence each time, `never` only once for each contact, `{after: 90d}` again when the last one ended that long ago. Nothing is guessed here."),
+    "E334": ("an event without a moment", "`at:` names the date or timestamp of the record at which the event happened. Without `at` the event comes from `engine event`, which says when."),
 }  # fmt: skip
 
 _FACTS = {

@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
     "People": (
         Entry("enroll", "enroll:enroll", "Put contacts, companies, records or a segment on a sequence."),
         Entry("enrollments", "enrollments:enrollments", "Who is on which sequence, and how far."),
+        Entry("event", "event:event", "Tell that something happened to a record."),
         Entry("pause", "pausing:pause", "Hold a sequence, or people on their way."),
         Entry("resume", "pausing:resume", "Lift a pause."),
         Entry("cancel", "pausing:cancel", "End people's way on a sequence, for good."),
@@ -68,7 +69,6 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 LATER: Mapping[str, str] = {
     "test": "campaign tests",
     "simulate": "the plans of the coming days",
-    "event": "events from outside",
     "snapshot": "saved snapshots of the CRM",
     "ci": "CI files",
     "studio": "pages to edit the files",

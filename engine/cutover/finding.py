@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import DateTrigger
+from engine.definitions.triggers import DateTrigger
 from engine.facts.names import quoted
 from engine.facts.snapshot import Snapshot
 from engine.relations.binding import Binder, sql

@@ -8,7 +8,7 @@ from engine.definitions import references
 from engine.definitions.checking_rules import Context, check_rule, several_keys
 from engine.definitions.draft import Draft
 from engine.definitions.paths import Path, PathError, Scope, paths_to, resolve_in_audience
-from engine.definitions.sequences import Audience, DateTrigger, Sequence
+from engine.definitions.sequences import Audience, Sequence
 from engine.problems import Problem
 
 
@@ -32,32 +32,6 @@ def sequences(draft: Draft) -> Iterator[Problem]:
                 "E262", f"two sequences claim the history of `{sequence.renamed_from}`", places.value("renamed_from"), "only one can have it; take the line out of the other",
                 ((draft.where("sequence", others[0]).value("renamed_from"), "the other one"),),
             )  # fmt: skip
-
-
-def triggers(draft: Draft) -> Iterator[Problem]:
-    """The date of a trigger is a date or timestamp of the entity that the sequence is about (3.1)."""
-    for id, sequence in draft.sequences.items():
-        if not isinstance(sequence.trigger, DateTrigger) or draft.crm is None or sequence.about not in draft.crm.entities:
-            continue
-        places = draft.where("sequence", id)
-        scope, text = Scope(sequence.about), sequence.trigger.date
-        place = places.value("trigger", "date")
-        path = references.field_path(draft, scope, text, place, "the date of a trigger")
-        if isinstance(path, Problem):
-            yield path
-        elif path is not None and (path.hops or path.field is None):
-            yield Problem(
-                "E310", f"`{text}` is a field of `{path.end}`, and the sequence is about `{sequence.about}`", place, f"write `about: {path.end}`, or name a date of `{sequence.about}`",
-                ((places.value("about"), "what the sequence is about"),),
-            )  # fmt: skip
-        elif path is not None and path.field is not None and path.field.type not in ("date", "timestamp"):
-            dates = [f"{path.end}.{name}" for name, field in draft.crm.entities[path.end].fields.items() if field.type in ("date", "timestamp")]
-            declared = draft.where("crm", "crm").key("entities", path.end, "fields", str(path.field_name))
-            yield Problem(
-                "E310", f"`{text}` is {path.field.type}, and a trigger needs a date or a timestamp", place, f"name one of {', '.join(dates)}" if dates else f"`{path.end}` has no date",
-                ((declared, "declared here"),),
-            )  # fmt: skip
-        yield from check_rule(sequence.trigger.where, Context(draft, places, ("trigger", "where"), scope, sequence.owner))
 
 
 def conditions(draft: Draft) -> Iterator[Problem]:

@@ -11,7 +11,8 @@ from engine.definitions import references
 from engine.definitions.checking_types import about
 from engine.definitions.draft import Draft
 from engine.definitions.paths import Scope
-from engine.definitions.sequences import DateTrigger, Sequence, Step
+from engine.definitions.sequences import Sequence, Step
+from engine.definitions.triggers import DateTrigger
 from engine.problems import Problem
 
 # Short months, a leap year and the turn of a year: an order that holds from all of them holds.

@@ -75,8 +75,21 @@ class ContactMap(Model):
     consent: dict[str, FieldName] = {}
 
 
+class Event(Model):
+    """Something that happens to a record and starts a sequence (3.2).
+
+    With `at`, a date or timestamp of the entity, each record that has one is an event; without it events come from
+    `engine event`.
+    """
+
+    entity: EntityName
+    at: FieldName | None = None
+    description: str = ""
+
+
 class Crm(Model):
-    """`definitions/crm.yaml` as a whole. `events:` belongs to a later stage and is refused when it is read."""
+    """`definitions/crm.yaml` as a whole."""
 
     entities: dict[EntityName, Entity]
     contact: ContactMap
+    events: dict[FieldName, Event] = {}

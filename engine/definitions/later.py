@@ -19,13 +19,10 @@ _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("guards", "max_exits"), "the guard `max_exits` is"),
         (("guards", "facts_max_age"), "the guard `facts_max_age` is"),
     ),
-    "crm": ((("events",), "events (`events:`) are"),),
     "sequence": (
         (("send_window",), "send windows (`send_window:`) are"),
         (("combine",), "several records in one mail (`combine:`) is"),
         (("holidays",), "holidays are"),
-        (("trigger", "every"), "anniversaries (`every:`) are"),
-        (("trigger", "event"), "the trigger `event` is"),
         (("trigger", "enters"), "the trigger `enters` is"),
         (("trigger", "schedule"), "the trigger `schedule` is"),
         (("trigger", "once"), "the trigger `once` is"),
@@ -42,7 +39,7 @@ def refuse_later(kind: Kind, data: Any, places: Places) -> tuple[list[Problem], 
         for loc in _matches(data, pattern):
             problems.append(Problem("E109", f"{what} not in this version yet", places.key(*loc), LATER_HELP))
             # A trigger of a later version has no form that this one could judge.
-            locs.append(loc[:-1] if pattern[-2:-1] == ("trigger",) and loc[-1] != "every" else loc)
+            locs.append(loc[:-1] if pattern[-2:-1] == ("trigger",) else loc)
     return problems, locs
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic.functional_validators import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 from engine.clock import Duration
 from engine.definitions.base import (
@@ -25,6 +24,7 @@ from engine.definitions.base import (
     shape,
 )
 from engine.definitions.rules import RuleField
+from engine.definitions.triggers import Trigger
 
 
 class Choice(Model):
@@ -67,42 +67,6 @@ class Step(Model):
     def choices(self) -> tuple[Choice, ...]:
         """The templates as a list of choices, also when only one is named."""
         return (Choice(use=self.template),) if isinstance(self.template, str) else self.template
-
-
-class DateTrigger(Model):
-    """`{date: contract.end_date, where: …}`: one occurrence per value of a date or timestamp field (3.1)."""
-
-    date: Text
-    where: RuleField | None = None
-
-    @property
-    def kind(self) -> Literal["date"]:
-        return "date"
-
-
-class ManualTrigger(Model):
-    """`manual`: enrolled by a file of `definitions/enrollments/` or by `engine enroll` (3.5)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _word(cls, value: Any) -> Any:
-        if value == {} or isinstance(value, ManualTrigger):
-            return value
-        raise PydanticCustomError("trigger", "`{value}` is no trigger; write `trigger: {date: ENTITY.FIELD}`, or `trigger: manual`", {"value": str(value)[:60]})
-
-    @property
-    def kind(self) -> Literal["manual"]:
-        return "manual"
-
-
-def _trigger(value: Any) -> str:
-    """`trigger: manual` arrives as an empty mapping."""
-    return "<date>" if isinstance(value, DateTrigger) or (isinstance(value, dict) and value) else "<manual>"
-
-
-Trigger = Annotated[
-    Annotated[DateTrigger, Tag("<date>")] | Annotated[ManualTrigger, Tag("<manual>"), WithJsonSchema({"const": "manual"})], Discriminator(_trigger)
-]
 
 
 def rule_or_word(value: Any) -> str:

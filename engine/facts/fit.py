@@ -11,7 +11,7 @@ import duckdb
 from engine.clock import FIRST_DAY, LAST_DAY, to_utc, zones
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
-from engine.definitions.sequences import DateTrigger
+from engine.definitions.triggers import DateTrigger
 from engine.facts.names import quoted
 from engine.facts.needs import everything
 from engine.facts.problems import DANGLING, FAR_DATES, NO_FLAG, UNKNOWN_ZONE, counted, field_place, mend, place

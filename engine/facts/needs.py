@@ -9,7 +9,8 @@ from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Path, PathError, Scope, paths_to, resolve
 from engine.definitions.rules import All, AnyOf, Compare, Not, Related, Rule
-from engine.definitions.sequences import Audience, DateTrigger, Sequence
+from engine.definitions.sequences import Audience, Sequence
+from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.definitions.types import TemplateType, Variable
 from engine.facts.snapshot import Needs
 
@@ -56,6 +57,11 @@ def _of_sequence(found: _Found, sequence: Sequence) -> None:
     trigger = sequence.trigger
     if isinstance(trigger, DateTrigger):
         found.path(trigger.date, scopes)
+        found.rule(trigger.where, scopes)
+    elif isinstance(trigger, EventTrigger):
+        event = found.crm.events.get(trigger.event)
+        if event is not None and event.at is not None:
+            found.field(event.entity, event.at)
         found.rule(trigger.where, scopes)
     for rule in (sequence.goal, sequence.exit_when):
         found.rule(rule, scopes)

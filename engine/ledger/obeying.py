@@ -32,6 +32,19 @@ def suppression_values(order: Order) -> dict[str, Any]:
     return {"address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by}
 
 
+def event_values(order: Order) -> dict[str, Any]:
+    """A row of `inbox_events`, by its columns."""
+    return {
+        "event": order.event,
+        "event_id": order.event_id,
+        "entity": order.entity,
+        "record": order.record,
+        "happened_at": order.happened_at,
+        "received_at": order.at,
+        "told_by": order.by,
+    }
+
+
 class Obeying(ABC):
     """Which order is for which statement; the statements are a home's own. Each says how many rows it set or lifted."""
 
@@ -64,6 +77,8 @@ class Obeying(ABC):
                 return self._suppress(order_id, order)
             case "unsuppress":
                 return self._unsuppress(order)
+            case "event":
+                return self._keep_event(order)
 
     @abstractmethod
     def _hold(self, order_id: str, order: Order) -> int: ...
@@ -79,3 +94,6 @@ class Obeying(ABC):
 
     @abstractmethod
     def _unsuppress(self, order: Order) -> int: ...
+
+    @abstractmethod
+    def _keep_event(self, order: Order) -> int: ...

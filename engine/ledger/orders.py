@@ -1,4 +1,4 @@
-"""What a person orders of a running system: stop, start, pause, resume, cancel, suppress, unsuppress. Values, written once."""
+"""What a running system is told from outside: stop, start, pause, resume, cancel, suppress, unsuppress, and events. Values, written once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Literal, get_args
 
-Verb = Literal["stop", "start", "pause", "resume", "cancel", "suppress", "unsuppress"]
+Verb = Literal["stop", "start", "pause", "resume", "cancel", "suppress", "unsuppress", "event"]
 SuppressionReason = Literal["bounce", "complaint", "unsubscribed", "manual"]
 
 
@@ -21,6 +21,7 @@ class Order:
     sequence, any further one makes it enrollments, and those left out mean any.
 
     Suppressions carry the address key, never the address. `until` ends a pause by itself.
+    An event names itself, its own id, the record (`entity`, `record`) and when it happened; it is no order, and comes the same way.
     """
 
     verb: Verb
@@ -36,6 +37,9 @@ class Order:
     address_key: str | None = None
     reason: SuppressionReason | None = None
     topic: str | None = None
+    event: str | None = None
+    event_id: str | None = None
+    happened_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.verb not in get_args(Verb):
@@ -43,6 +47,9 @@ class Order:
         if self.verb in ("suppress", "unsuppress"):
             if not self.address_key or (self.verb == "suppress" and self.reason not in get_args(SuppressionReason)):
                 raise NotAnOrder(f"{self.verb} needs an address key and a reason")
+        elif self.verb == "event":
+            if not all((self.event, self.event_id, self.entity, self.record, self.happened_at)):
+                raise NotAnOrder("an event needs its name, an id, a record and a moment")
         elif self.verb in ("stop", "start") and self.scope == "enrollment":
             raise NotAnOrder(f"{self.verb} is for the project or a sequence; pause an enrollment instead")
         elif self.verb == "cancel" and self.scope != "enrollment":
@@ -68,7 +75,7 @@ class Order:
                 raise NotAnOrder("not an order of format 1")
             if set(values) - {field.name for field in fields(cls)}:
                 raise NotAnOrder("an order with a word that is not known here")
-            for name in ("at", "until"):
+            for name in ("at", "until", "happened_at"):
                 if name in values:
                     values[name] = datetime.fromisoformat(values[name].removesuffix("Z"))
             return cls(**values)

@@ -37,8 +37,10 @@ RECENT_SENDS = pa.schema([
     *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("decided_at", INSTANT), ("address_key", pa.string()), ("ended_as", pa.string()),
     ("template", pa.string()), ("category", pa.string()), ("topic", pa.string()),
 ])  # fmt: skip
-# Occurrences taken by hand (and later by schedule, once, enters, event).
+# Occurrences taken by hand.
 OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("override", pa.bool_())])
+# What `engine event` and the web service told (3.2): an event is one for its name and id, however often it came.
+EVENTS = pa.schema([("event", pa.string()), ("id", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("happened_at", INSTANT)])
 # scope is project, sequence or enrollment; action is stopped, paused or cancelled. NULL keys of an enrollment mean any.
 CONTROLS = pa.schema([("scope", pa.string()), ("action", pa.string()), *_ENROLLMENT, ("until", INSTANT)])
 # reason is bounce, complaint, unsubscribed or manual; topic NULL means every mail of that reason's reach.
@@ -58,6 +60,7 @@ VIEW: Mapping[str, pa.Schema] = {
     "decided": DECIDED,
     "recent_sends": RECENT_SENDS,
     "occurrences": OCCURRENCES,
+    "events": EVENTS,
     "controls": CONTROLS,
     "suppressions": SUPPRESSIONS,
     "names": NAMES,
@@ -76,12 +79,14 @@ class Candidates:
     All are asked and answered under the ids that the ledger keeps; `occurrences` and `whole_sequences` alone are as they are called now,
     and `former` is what the files say they were called before (`renamed_from`).
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
+    events: those of the names in `events`.
     """
 
     occurrences: pa.Table
     whole_sequences: tuple[str, ...]
     sends_since: datetime
     former: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

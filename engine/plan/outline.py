@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from engine.clock import Duration, offsets, walls
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import DateTrigger, ReenterAfter, Sequence, Step
+from engine.definitions.sequences import ReenterAfter, Sequence, Step
+from engine.definitions.triggers import DateTrigger
 from engine.definitions.variables import category_of, topic_of
 from engine.plan.introducing import Introduction, zone_of
 from engine.plan.statements import append, put
+from engine.plan.triggers.date import every_of, horizon, period
 from engine.relations.triggers import trigger_path
 
 # Whose mails take the places of a frequency cap first (6.21).
@@ -25,10 +27,10 @@ _BEGUN = pa.schema([("sequence", pa.string()), ("start", pa.timestamp("us")), ("
 _STEPS_BEGUN = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("start", pa.timestamp("us"))])
 
 
-def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
     """Fill seqs and steps (without their starts), reach, templates, opt_ins, step_template and the zone tables."""
     sequences = sorted(definitions.sequences.values(), key=lambda sequence: sequence.id)
-    _append(cursor, "seqs", [_sequence_row(definitions, number, sequence) for number, sequence in enumerate(sequences)])
+    _append(cursor, "seqs", [_sequence_row(definitions, number, sequence, now) for number, sequence in enumerate(sequences)])
     # Archived is as good as removed (8.13): no step of it stands any more.
     _append(cursor, "steps", [_step_row(definitions, s, position, step) for s in sequences if s.status != "archived" for position, step in enumerate(s.steps)])
     _append(cursor, "reach", [row for s in sequences for row in _reach_rows(definitions, s)])
@@ -65,10 +67,13 @@ def _microseconds(at: time | None) -> int | None:
     return None if at is None else (at.hour * 60 + at.minute) * 60_000_000
 
 
-def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> dict[str, Any]:
+def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now: datetime) -> dict[str, Any]:
     dated = isinstance(sequence.trigger, DateTrigger)
     gap = sequence.min_gap or (WEEK if dated else None)
     again = sequence.reenter.after if isinstance(sequence.reenter, ReenterAfter) else None
+    every = every_of(sequence)
+    length, months = period(every) if every else (None, None)
+    begins, ends = horizon(sequence, every, now, zone_of(definitions, sequence)) if every else (None, None)
     return {
         "sequence": sequence.id,
         "no": number,
@@ -89,6 +94,10 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence) -> 
         "backfilled": sequence.backfill is not None,
         "priority": _PRIORITIES.index(sequence.priority),
         "on_a_date": dated and _is_date(definitions, sequence),
+        "every": length,
+        "every_months": months,
+        "horizon_from": begins,
+        "horizon_to": ends,
     }
 
 

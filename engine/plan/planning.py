@@ -16,12 +16,14 @@ from engine.plan.capping import keep_caps
 from engine.plan.guards import first_runs, project_guards
 from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
-from engine.plan.occurring import date_occurrences, hand_made, known_bases, manual_occurrences, standings
+from engine.plan.occurring import known_bases, open_taken, standings, take
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
+from engine.plan.triggers.date import date_occurrences
+from engine.plan.triggers.event import names_of_events
 from engine.plan.walking import forget_walk, walk
 
 ViewOf = Callable[[Candidates], LedgerView]
@@ -77,7 +79,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
     run(cursor, "timing")
     run(cursor, "tables")
     cursor.execute("INSERT INTO clock VALUES ($1, 0, NULL)", [now])
-    outline(cursor, definitions)
+    outline(cursor, definitions, now)
 
 
 def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> Candidates:
@@ -91,7 +93,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     spans += [cap.per for cap in definitions.project.caps]
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
     since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
-    return Candidates(occurrences, whole, since, former_names(definitions))
+    return Candidates(occurrences, whole, since, former_names(definitions), names_of_events(definitions))
 
 
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
@@ -111,9 +113,9 @@ def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
 
 def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, address_key: AddressKey) -> None:
     """Fill enrollments: who is considered in this plan (6.18)."""
-    hand_made(cursor, definitions, view, now)
+    take(cursor, definitions, view, now)
     standings(cursor, definitions)
-    manual_occurrences(cursor, definitions)
+    open_taken(cursor, definitions)
     audiences(cursor, definitions, now)
     people(cursor, definitions, address_key)
     members(cursor)

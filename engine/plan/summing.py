@@ -14,10 +14,22 @@ from engine.plan.identity import Identity
 from engine.plan.introducing import Introduction
 from engine.plan.plan import COUNTERS, DECISIONS, SequenceSummary
 from engine.plan.statements import put
+from engine.plan.triggers.date import every_of
 
 _KEYED = pa.schema([(name, pa.string()) for name in ("sequence", "step", "entity", "record", "occurrence", "contact", "send_key")])
 _FEW = 5_000
 _FINAL = "('goal_met', 'exit_condition', 'cancelled', 'complete')"
+
+
+# Of a date that comes round, the next day ahead of each record (3.1, 3.6).
+_RECURRING = """
+SELECT u.sequence, count(*) FROM (
+    SELECT v.sequence, v.record, min(b.occurrence) AS occurrence
+    FROM valued v JOIN seqs s USING (sequence) JOIN bases b ON b.sequence = v.sequence AND b.value_at = v.value_at
+    JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence CROSS JOIN clock c
+    WHERE v.matches AND v.in_range AND s.every IS NOT NULL AND s.status <> 'draft' AND l.opens > c.now GROUP BY ALL
+) u ANTI JOIN known k ON k.sequence = u.sequence AND k.record = u.record AND k.occurrence = u.occurrence GROUP BY ALL
+"""
 
 
 def _table(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> pa.Table:
@@ -93,6 +105,9 @@ def summaries(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
         counts[sequence]["considered"] = considered
         counts[sequence]["enroll"] = new
     _beside(cursor, counts, named)
+    if any(every_of(sequence) is not None for sequence in definitions.sequences.values()):
+        for sequence, upcoming in cursor.execute(_RECURRING).fetchall():
+            counts[sequence]["upcoming"] = upcoming
     hints = _hints(cursor, introductions)
     return tuple(SequenceSummary(id, counts[id], reasons.get(id, {}), named.get(id, {}), hints.get(id, {})) for id in sorted(counts))
 
@@ -105,7 +120,7 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
         "ON st.sequence = k.sequence AND st.record = k.record AND st.matches AND st.occurrence = k.occurrence GROUP BY ALL) "
         "SELECT b.sequence, coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.opens > now AND s.status <> 'draft'), 0)::BIGINT, "
         "coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.closes <= now), 0)::BIGINT "
-        "FROM bases b JOIN life l USING (sequence, occurrence) JOIN seqs s USING (sequence) LEFT JOIN met m USING (sequence, occurrence) CROSS JOIN clock GROUP BY ALL"
+        "FROM bases b JOIN life l USING (sequence, occurrence) JOIN seqs s USING (sequence) LEFT JOIN met m USING (sequence, occurrence) CROSS JOIN clock WHERE s.every IS NULL GROUP BY ALL"
     ).fetchall():
         counts[sequence]["upcoming"] = upcoming
         if closed:
@@ -118,8 +133,8 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
         "SELECT sequence, 'over_max', count(*) FROM members WHERE NOT inside GROUP BY ALL",
     ):
         for sequence, reason, number in cursor.execute(query).fetchall():
-            if number and reason == "before_introduction":
-                counts[sequence]["before_introduction"] = number
+            if number and reason in ("before_introduction", "upcoming"):
+                counts[sequence][reason] += number
             elif number:
                 named.setdefault(sequence, {})[reason] = number
 
@@ -129,7 +144,7 @@ def _hints(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introd
     hints = {}
     for sequence, earlier, would, days in cursor.execute(
         "SELECT sequence, count(*), count(*) FILTER (WHERE expiry > now), max(date_diff('day', due, now)) FILTER (WHERE expiry > now) + 1 "
-        "FROM decisions, clock WHERE decision = 'skip' AND reason = 'before_introduction' GROUP BY ALL"
+        "FROM decisions, clock WHERE decision = 'skip' AND reason = 'before_introduction' GROUP BY ALL UNION ALL FROM early_ones"
     ).fetchall():
         if sequence in introductions and introductions[sequence].new:
             hints[sequence] = {"earlier": earlier, "would_send": would, "days": days or 0}

@@ -1,4 +1,4 @@
-"""The values of a date trigger (semantics 3.1): for each record the value, and whether `where` holds."""
+"""What a trigger sees of each record (semantics 3.1, 3.2): the value of a date or of an event's moment, and whether `where` holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from sqlglot import exp
 from engine.clock import FIRST_DAY, LAST_DAY
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Path, Scope, resolve
-from engine.definitions.sequences import DateTrigger, Sequence
+from engine.definitions.rules import Rule
+from engine.definitions.sequences import Sequence
+from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.relations.binding import Binder
 from engine.relations.joins import Joins, facts, key
 from engine.relations.paths import column
@@ -17,9 +19,15 @@ from engine.relations.rules import predicate
 
 
 def trigger_path(definitions: Definitions, sequence: Sequence) -> Path:
-    """The field of a date trigger."""
-    assert isinstance(sequence.trigger, DateTrigger)
-    return resolve(definitions.crm, Scope(sequence.about), tuple(sequence.trigger.date.split(".")))
+    """The field of a date trigger, or the moment of an event that the CRM tells."""
+    trigger = sequence.trigger
+    if isinstance(trigger, EventTrigger):
+        event = definitions.crm.events[trigger.event]
+        text = f"{event.entity}.{event.at}"
+    else:
+        assert isinstance(trigger, DateTrigger)
+        text = trigger.date
+    return resolve(definitions.crm, Scope(sequence.about), tuple(text.split(".")))
 
 
 def trigger_values(definitions: Definitions, sequence: Sequence, now: datetime, binder: Binder) -> exp.Select:
@@ -27,13 +35,8 @@ def trigger_values(definitions: Definitions, sequence: Sequence, now: datetime, 
 
     A date stands as its midnight. in_range is false outside 1970-01-02 to 2100-12-31; value_at is NULL where there is none.
     """
-    trigger = sequence.trigger
-    assert isinstance(trigger, DateTrigger)
     joins = Joins(definitions.crm)
     value = exp.cast(column(trigger_path(definitions, sequence), record="record", contact=None, joins=joins), exp.DataType.Type.TIMESTAMP)
-    matches: exp.Expression = exp.true()
-    if trigger.where is not None:
-        matches = predicate(definitions, trigger.where, Scope(sequence.about), record="record", contact=None, now=now, binder=binder, joins=joins)
     first = exp.Literal.string(f"{FIRST_DAY} 00:00:00")
     last = exp.Literal.string(f"{LAST_DAY} 23:59:59.999999")
     in_range = exp.Between(this=value.copy(), low=exp.cast(first, exp.DataType.Type.TIMESTAMP), high=exp.cast(last, exp.DataType.Type.TIMESTAMP))
@@ -41,6 +44,26 @@ def trigger_values(definitions: Definitions, sequence: Sequence, now: datetime, 
         exp.alias_(key("record"), "record"),
         exp.alias_(value, "value_at"),
         exp.alias_(exp.func("COALESCE", in_range, exp.false()), "in_range"),
-        exp.alias_(matches, "matches"),
+        exp.alias_(_matches(definitions, sequence, now, binder, joins), "matches"),
     ).from_(facts(sequence.about, "record"))
     return joins.attach(select)
+
+
+def not_matching(definitions: Definitions, sequence: Sequence, now: datetime, binder: Binder) -> exp.Select:
+    """SELECT record: those of the sequence's entity for which the trigger's `where` does not hold."""
+    joins = Joins(definitions.crm)
+    condition = exp.Not(this=exp.paren(_matches(definitions, sequence, now, binder, joins)))
+    select = exp.select(exp.alias_(key("record"), "record")).from_(facts(sequence.about, "record"))
+    return joins.attach(select).where(condition, copy=False)
+
+
+def where_of(sequence: Sequence) -> Rule | None:
+    """The trigger's `where`, of those that have one."""
+    return sequence.trigger.where if isinstance(sequence.trigger, DateTrigger | EventTrigger) else None
+
+
+def _matches(definitions: Definitions, sequence: Sequence, now: datetime, binder: Binder, joins: Joins) -> exp.Expression:
+    where = where_of(sequence)
+    if where is None:
+        return exp.true()
+    return predicate(definitions, where, Scope(sequence.about), record="record", contact=None, now=now, binder=binder, joins=joins)

@@ -9,7 +9,8 @@ from datetime import datetime
 import duckdb
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import DateTrigger, Sequence
+from engine.definitions.sequences import Sequence
+from engine.definitions.triggers import DateTrigger
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import trigger_values
@@ -46,7 +47,8 @@ def aside(
             "WHEN l.closes <= (SELECT now FROM clock) THEN 'closed' WHEN s.status = 'draft' THEN 'draft' "
             "WHEN NOT s.may_enter AND l.opens <= (SELECT now FROM clock) THEN 'not_started' END "
             f"FROM ({values}) v JOIN seqs s ON s.sequence = '{sequence.id}' LEFT JOIN bases b ON b.sequence = s.sequence AND b.value_at = v.value_at "
-            "LEFT JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence WHERE v.record = $the_key",
+            "LEFT JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence WHERE v.record = $the_key "
+            "QUALIFY row_number() OVER (ORDER BY l.occurrence DESC) = 1",
             {**binder.values, "the_key": key},
         ).fetchall():
             if reason is not None:
@@ -75,7 +77,10 @@ def _of_sequence(
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE ahead AS SELECT v.record, l.occurrence, l.opens FROM ({values}) v "
         f"JOIN bases b ON b.sequence = '{sequence.id}' AND b.value_at = v.value_at JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence "
-        "WHERE v.matches AND v.in_range AND l.opens > (SELECT now FROM clock)" + (" AND v.record = $the_key" if itself else ""),
+        "WHERE v.matches AND v.in_range AND l.opens > (SELECT now FROM clock)"
+        + (" AND v.record = $the_key" if itself else "")
+        # Of a date that comes round only the next.
+        + " QUALIFY row_number() OVER (PARTITION BY v.record ORDER BY l.occurrence) = 1",
         {**binder.values, "the_key": key} if itself else binder.values,
     )
     # The first step that is switched on; where all are off the occurrence only opens.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
-from engine.definitions.sequences import DateTrigger
+from engine.definitions.triggers import DateTrigger
 
 
 class Pseudonyms(Protocol):

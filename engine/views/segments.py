@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.rules import InSegment, Rule, walk
-from engine.definitions.sequences import DateTrigger, Sequence
+from engine.definitions.sequences import Sequence
+from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.views.escaping import for_terminal, one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -43,7 +44,7 @@ def used_by(definitions: Definitions, id: str) -> list[str]:
 
 def _rules(sequence: Sequence) -> Iterator[Rule | None]:
     yield from (sequence.goal, sequence.exit_when)
-    if isinstance(sequence.trigger, DateTrigger):
+    if isinstance(sequence.trigger, DateTrigger | EventTrigger):
         yield sequence.trigger.where
     if sequence.audience is not None:
         yield sequence.audience.where

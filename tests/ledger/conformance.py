@@ -72,6 +72,20 @@ class LedgerConformance:
         yield ledger
         ledger.close()
 
+    # --- what comes from outside -----------------------------------------------------------------------------
+
+    def test_3_2_an_event_told_twice_is_one_event(self, home: Home) -> None:
+        """3.2: the name and the id are the event; the first holds, also after a restart, and a plan asks for names."""
+        ledger = home.open()
+        told = {"event": "signed", "event_id": "e-1", "entity": "contract", "record": "7", "happened_at": MONDAY}
+        assert ledger.take_in({"a": order("event", **told), "b": order("event", **{**told, "record": "8"})}, LATER) == {"a": 1, "b": 0}
+        assert ledger.take_in({"a": order("event", **told), "c": order("event", **{**told, "event": "visited"})}, LATER) == {"c": 1}
+        ledger = home.reopen(ledger)
+        asked = ledger.view(candidates(events=("signed",))).tables["events"].to_pylist()
+        assert asked == [{"event": "signed", "id": "e-1", "entity": "contract", "record": "7", "happened_at": MONDAY}]
+        assert ledger.view(candidates()).tables["events"].num_rows == 0
+        ledger.close()
+
     # --- the road ---------------------------------------------------------------------------------------------
 
     def test_9_1_planned_claimed_dispatched_sent(self, ledger: Ledger) -> None:

@@ -82,8 +82,10 @@ def said(row: Claimed, state: Any, **given: Any) -> Settlement:
     return Settlement(row.send_key, row.token, state, **given)
 
 
-def candidates(*occurrences: tuple[str, str, str, str], whole: tuple[str, ...] = (), since: datetime = MONDAY - timedelta(days=30)) -> Candidates:
+def candidates(
+    *occurrences: tuple[str, str, str, str], whole: tuple[str, ...] = (), since: datetime = MONDAY - timedelta(days=30), events: tuple[str, ...] = ()
+) -> Candidates:
     """What a plan asks about."""
     names = ("sequence", "entity", "record", "occurrence")
     table = pa.table({name: pa.array([row[place] for row in occurrences], pa.string()) for place, name in enumerate(names)})
-    return Candidates(table, whole, since)
+    return Candidates(table, whole, since, events=events)

@@ -54,6 +54,7 @@ def play(ledger: Ledger, seed: int) -> None:
                 Order("resume", now, "mia", sequence="renewal", record=some[3]),
                 Order("cancel", now, "mia", contact=f"c{some[4]}", note=NASTY),
                 Order("suppress", now, "mia", address_key=f"k:a{some[3]}@example.com", reason="unsubscribed", topic=dice.choice([None, "news"])),
+                Order("event", now, "mia", event="signed", event_id=dice.choice(RECORDS) or "e", entity="contract", record=some[0] or "r", happened_at=now),
                 Order("unsuppress", now, "mia", address_key=f"k:a{some[3]}@example.com"),
             ]
         )
@@ -68,7 +69,7 @@ def _occurrence(record: str) -> dict[str, Any]:
 
 def seen(ledger: Ledger, since: datetime) -> tuple[dict[str, pa.Table], tuple[Any, ...]]:
     """Everything that a plan and a person see, in an order of its own."""
-    asked = candidates(*(("renewal", "contract", record, DUE_ON) for record in RECORDS[::2]), ("x", "y", "z", NASTY), whole=("welcome",), since=since)
+    asked = candidates(*(("renewal", "contract", record, DUE_ON) for record in RECORDS[::2]), ("x", "y", "z", NASTY), whole=("welcome",), since=since, events=("signed",))
     view = ledger.view(asked)
     assert all(table.schema.equals(VIEW[name]) for name, table in view.tables.items())
     tables = {name: table.sort_by([(column, "ascending") for column in table.schema.names]).combine_chunks() for name, table in view.tables.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .timeline import (
@@ -19,6 +19,7 @@ from .timeline import (
     Start,
     Stop,
     Suppress,
+    Tell,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Editor:
         self.b, self.project, self.facts, self.pools = builder, project, facts, pools
         self.stopped = self.paused = False
 
-    def operations(self, first: bool) -> list[Operation]:
+    def operations(self, now: datetime, first: bool) -> list[Operation]:
         """What happens at one instant; the apply comes last."""
         found: list[Operation] = []
         if not first:
@@ -49,6 +50,7 @@ class Editor:
             if edit is not None:
                 found.append(edit)
         found += self.enrolling()
+        found += self.telling(now)
         # A stop or a pause of everything lasts one apply, else little happens in a world.
         if not first and (self.stopped or self.paused or self.b.rarely(28)):
             found.append(self.control())
@@ -93,6 +95,25 @@ class Editor:
             if self.facts[raw["about"]]:
                 record = self.b.pick(self.facts[raw["about"]])
                 found.append(Enroll(name, raw["about"], str(record["id"])))
+        return found
+
+    def telling(self, now: datetime) -> list[Operation]:
+        """Events of the inbox: of the past, of now, ahead; also twice under one id, and of a record that is not there."""
+        found: list[Operation] = []
+        for event, about in (("visited", "contact"), ("called", "contract")):
+            if not any(
+                event in raw["trigger"].values()
+                for raw in self.project["sequences"].values()
+                if isinstance(raw["trigger"], dict)
+            ):
+                continue
+            for _ in range(self.b.pick([0, 1, 1, 2])):
+                at = now + self.b.pick(
+                    [timedelta(hours=hours) for hours in (-49, -3, 0, 0, 0, 20)]
+                )
+                record = str(self.b.pick([1, 1, 2, 2, 3, 4, 99]))
+                id = f"e-{self.b.number(1, 9)}"
+                found.append(Tell(event, about, record, id, at))
         return found
 
     def control(self) -> Operation:

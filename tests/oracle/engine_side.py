@@ -21,7 +21,7 @@ from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
 from tests.quick import Records, new_ledger
 
-from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Resume, Rows, Start, Stop, Suppress
+from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Resume, Rows, Start, Stop, Suppress, Tell
 from .writing import FOLDERS
 
 
@@ -92,6 +92,8 @@ class EnginePlay:
                 orders = [Order("stop", now, "test", sequence=sequence)]
             case Start(sequence):
                 orders = [Order("start", now, "test", sequence=sequence)]
+            case Tell(event, entity, record, id, at):
+                orders = [Order("event", now, "test", event=event, event_id=id, entity=entity, record=record, happened_at=naive_utc(at))]
             case Suppress(address, reason, topic):
                 orders = [Order("suppress", now, "test", address_key=KEY.address_key(address), reason=reason, topic=topic)]  # type: ignore[arg-type]  # the oracle's words are ours
         self.ledger.take_in({str(uuid4()): order for order in orders}, now)

@@ -13,6 +13,7 @@ from .moments import base_instant, moved
 from .occurrences import (
     Occurrence,
     base_order,
+    has_begun,
     has_closed,
     has_opened,
     is_open,
@@ -40,7 +41,16 @@ class Enrolling:
 
     def __init__(self, world: World, ledger: OracleLedger, sequence: Sequence) -> None:
         self.world, self.ledger, self.sequence = world, ledger, sequence
-        self.occurrences = occurrences(world, ledger, sequence)
+        found = occurrences(world, ledger, sequence)
+        # 3.2 An event ahead of now has not begun: it is upcoming, and no reason to be on the path yet.
+        self.ahead = [
+            one
+            for one in found.values()
+            if sequence.trigger == "event" and not has_begun(world, one)
+        ]
+        self.occurrences = {
+            key: one for key, one in found.items() if one not in self.ahead
+        }
         self.audiences = {
             key: audience(world, ledger, sequence, occurrence.record, key.occurrence)
             for key, occurrence in self.occurrences.items()
@@ -107,6 +117,10 @@ class Enrolling:
         if self.sequence.status == "draft":
             return  # 8.15 nobody enters
         candidates: list[tuple[Occurrence, str]] = []
+        found.upcoming += sum(
+            not self.ledger.of_occurrence(one.key) for one in self.ahead
+        )
+        self.counted: set[str] = set()
         for occurrence in self.occurrences.values():
             if not self.may_enter(occurrence, found):
                 continue
@@ -125,7 +139,10 @@ class Enrolling:
         """3.6, 3.7 Open, the sequence has started, and a wait occurrence began after that."""
         nobody_yet = not self.ledger.of_occurrence(occurrence.key)
         if not has_opened(self.world, self.sequence, occurrence):
-            found.upcoming += nobody_yet
+            # 3.1 Of a date that comes round the next day ahead is in the calendar.
+            if self.sequence.every is None or occurrence.key.record not in self.counted:
+                found.upcoming += nobody_yet
+                self.counted.add(occurrence.key.record)
             return False
         if has_closed(self.world, self.ledger, self.sequence, occurrence):
             return False

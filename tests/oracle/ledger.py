@@ -98,6 +98,14 @@ class Taken:
     override: bool = False  # 3.9 a person let a second one in
 
 
+@dataclass(frozen=True)
+class Told:
+    """3.2 A row of the event inbox, by its name and id."""
+
+    record: str
+    at: datetime
+
+
 @dataclass
 class OracleLedger:
     enrollments: dict[EnrollmentKey, Enrollment] = field(default_factory=dict)
@@ -116,6 +124,7 @@ class OracleLedger:
     paused: set[EnrollmentKey] = field(default_factory=set)
     cancelled: set[EnrollmentKey] = field(default_factory=set)
     suppressions: dict[str, set[str]] = field(default_factory=dict)
+    events: dict[tuple[str, str], Told] = field(default_factory=dict)
 
     # What the rules ask.
 
@@ -160,6 +169,10 @@ class OracleLedger:
         key = OccurrenceKey(sequence, entity, str(record), str(number))
         self.taken[key] = Taken(at, "command", override)
         return key.occurrence
+
+    def tell(self, event: str, id: str, record: str | int, at: datetime) -> None:
+        """3.2 `engine event`: coming twice under one id is normal and one event."""
+        self.events.setdefault((event, id), Told(str(record), at.astimezone(UTC)))
 
     def stop(self, sequence: str | None = None) -> None:
         """9.8 `engine stop [SEQUENCE]`."""

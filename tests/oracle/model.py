@@ -32,8 +32,10 @@ class Sequence:
     id: str
     about: str
     status: str
-    trigger: str  # date, manual; event, enters, schedule, once come later
+    trigger: str  # date, event, manual; enters, schedule, once come later
     date_path: str | None
+    every: Duration | None
+    event: str | None
     where: Rule | None
     zone: ZoneInfo
     steps: tuple[Step, ...]
@@ -71,7 +73,7 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
     kind = (
         trigger
         if isinstance(trigger, str)
-        else next(k for k in ("date",) if k in trigger)
+        else next(k for k in ("date", "event") if k in trigger)
     )
     details: Mapping[str, Any] = {} if isinstance(trigger, str) else trigger
     # 5.3 The timezone: the sequence's, else the project's.
@@ -82,6 +84,8 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
         status=raw["status"],
         trigger=kind,
         date_path=details.get("date"),
+        every=duration(details["every"]) if "every" in details else None,
+        event=details.get("event"),
         where=details.get("where"),
         zone=zone,
         steps=tuple(_step(raw, step) for step in raw["steps"]),

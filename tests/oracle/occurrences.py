@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from .facts import Record, Scope, World, key_order
 from .ledger import Decided, OccurrenceKey, OracleLedger, Taken
-from .model import Sequence, Step
+from .model import Sequence, Step, project_zone
 from .moments import (
     Base,
+    Duration,
     base_instant,
     due_after,
     due_from_base,
     moved,
+    moved_day,
+    start_of_day,
     start_of_local_day,
 )
 from .rules import holds, members
@@ -41,8 +44,12 @@ def occurrences(
     world: World, ledger: OracleLedger, sequence: Sequence
 ) -> dict[OccurrenceKey, Occurrence]:
     """The occurrences that stand now: the trigger has a value, `where` holds, the record is there."""
-    if sequence.trigger == "date":
+    if sequence.trigger == "date" and sequence.every is not None:
+        found = _recurring_occurrences(world, sequence)
+    elif sequence.trigger == "date":
         found = _date_occurrences(world, sequence)
+    elif sequence.trigger == "event":
+        found = _events(world, ledger, sequence)
     else:
         found = _manual_occurrences(world, ledger, sequence)
     found.sort(key=lambda o: (key_order(o.key.record), o.key.occurrence))
@@ -81,6 +88,71 @@ def _date_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
         key = OccurrenceKey(sequence.id, sequence.about, record.key, date_key(value))
         found.append(Occurrence(key, value, record))
     return found
+
+
+def _recurring_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
+    """3.1 With `every: P` value + 1P, 2P, …, each with its own date as key. (Worlds last some weeks: what is far away plays no part.)"""
+    every = sequence.every
+    assert every is not None
+    found = []
+    for occurrence in _date_occurrences(world, sequence):
+        value = occurrence.base
+        number = 0
+        while True:
+            number += 1
+            day = moved_day(value, Duration(every.count * number, every.unit), 1)
+            if not in_range(day) or day > world.now.date() + timedelta(days=500):
+                break
+            if day < world.now.date() - timedelta(days=100):
+                continue
+            key = OccurrenceKey(
+                sequence.id, sequence.about, occurrence.record.key, date_key(day)
+            )
+            found.append(Occurrence(key, day, occurrence.record))
+    return found
+
+
+def _events(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> list[Occurrence]:
+    """3.2 Rows of the inbox, the key the event's id; or of a table, the key the record's."""
+    event = world.project["crm"]["events"][str(sequence.event)]
+    found = []
+    if "at" in event:
+        for record in world.facts.all(sequence.about):
+            moment = _moment(world, record, event["at"])
+            if moment is not None:
+                key = OccurrenceKey(
+                    sequence.id, sequence.about, record.key, record.key
+                )
+                found.append(Occurrence(key, moment, record))
+    else:
+        for (name, id), told in ledger.events.items():
+            record = world.facts.get(sequence.about, told.record)
+            if name == sequence.event and record is not None:
+                key = OccurrenceKey(sequence.id, sequence.about, record.key, id)
+                found.append(Occurrence(key, told.at, record))
+    return [
+        one
+        for one in found
+        if holds(sequence.where, record_scope(world, one.record))
+    ]
+
+
+def _moment(world: World, record: Record, field: str) -> datetime | None:
+    """3.2 The instant; a date is the start of that day in the project's timezone."""
+    value = Scope(world, record).value(f"{record.entity}.{field}")
+    if not isinstance(value, date) or not in_range(value):
+        return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return start_of_day(value, project_zone(world.project))
+
+
+def has_begun(world: World, occurrence: Occurrence) -> bool:
+    """3.2 An event ahead of now has not begun."""
+    base = occurrence.base
+    return not isinstance(base, datetime) or base <= world.now
 
 
 def record_scope(world: World, record: Record) -> Scope:

@@ -131,6 +131,12 @@ def crm_yaml() -> Raw:
             "unsubscribed": "unsubscribed",
             "consent": {"partner-offers": "wants_offers"},
         },
+        "events": {
+            "signed": {"entity": "contract", "at": "signed_at"},
+            "fell_due": {"entity": "invoice", "at": "due_date"},
+            "visited": {"entity": "contact"},
+            "called": {"entity": "contract"},
+        },
     }
 
 

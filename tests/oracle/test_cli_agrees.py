@@ -15,7 +15,7 @@ import pytest
 
 from engine.cli import main
 
-from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Play, Resume, Start, Stop, Suppress
+from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Play, Resume, Start, Stop, Suppress, Tell
 from .worlds import world_from_seed
 from .writing import write_definitions, write_facts, write_project
 
@@ -48,6 +48,8 @@ class Project:
                 write_definitions(self.folder, project)
             case Enroll(sequence, entity, record):
                 self.engine("enroll", sequence, "--record", f"{entity}:{record}", now=now, codes=(0, 1))
+            case Tell(event, entity, record, id, at):
+                self.engine("event", event, "--record", f"{entity}:{record}", "--id", id, "--at", at.isoformat(), now=now)
             case Pause(sequence, contact) | Resume(sequence, contact):
                 verb = "pause" if isinstance(operation, Pause) else "resume"
                 target = [sequence] if sequence else ["--all"] if contact is None else []

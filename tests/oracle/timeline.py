@@ -46,6 +46,17 @@ class Enroll:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """`engine event NAME --record ENTITY:KEY --id ID --at AT`."""
+
+    event: str
+    entity: str
+    record: str
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Pause:
     sequence: str | None = None
     contact: str | None = None
@@ -87,6 +98,7 @@ Operation = (
     | ChangeFacts
     | EditDefinitions
     | Enroll
+    | Tell
     | Pause
     | Resume
     | Cancel
@@ -140,6 +152,8 @@ class Play:
                 self.project = project
             case Enroll(sequence, entity, record):
                 self.ledger.enroll(sequence, record, now, entity)
+            case Tell(event, _, record, id, at):
+                self.ledger.tell(event, id, record, at)
             case Pause(sequence, contact):
                 self.ledger.pause(sequence, contact)
             case Resume(sequence, contact):

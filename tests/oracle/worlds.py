@@ -55,6 +55,7 @@ DAYS = {
     "1d": 1,
     "0d": 0,
 }
+PERIODS = {"1w": 7, "10d": 10, "1mo": 30, "3mo": 91, "1y": 365}
 DAYS |= {"30min": 0, "6h": 0, "48h": 2}
 
 
@@ -106,7 +107,7 @@ class Builder:
         editor = editing.Editor(self, project, facts, self.pools)
         # Nearly every mistake shows within three applies; a few need a long story.
         for number in range(self.number(5, 8) if self.chance(10) else self.number(1, 3)):
-            timeline.append((now, editor.operations(first=number == 0)))
+            timeline.append((now, editor.operations(now, first=number == 0)))
             now += self.pick(
                 [timedelta(minutes=20), timedelta(hours=3), timedelta(hours=12)]
                 + [timedelta(days=days) for days in (1, 1, 1, 1, 2, 2, 3, 8)]
@@ -205,15 +206,22 @@ class Builder:
                 ("contact", "manual"),
                 ("contact", "manual"),
                 ("company", "manual"),
+                ("contract", "signed"),
+                ("invoice", "fell_due"),
+                ("contact", "visited"),
+                ("contract", "called"),
             ]
         )
+        event = trigger if trigger in samples.crm_yaml()["events"] else None
         raw: Raw = {
             "id": name,
             "name": name,
             "description": "For the oracle",
             "status": self.pick(["active"] * 14 + ["draft", "paused"]),
             "about": about,
-            "trigger": "manual"
+            "trigger": self.event_trigger(about, event)
+            if event
+            else "manual"
             if trigger == "manual"
             else self.date_trigger(about, trigger),
         }
@@ -224,8 +232,9 @@ class Builder:
         self.settings(raw, about)
         pool = self.step_pool(project, raw, trigger)
         self.pools[name] = pool
+        round_ = PERIODS[raw["trigger"]["every"]] if "every" in raw["trigger"] else 0
         self.distances += [
-            (trigger, DAYS[step[word]] * sign)
+            (trigger, DAYS[step[word]] * sign - round_)
             for step in pool
             for word, sign in (("before", 1), ("after", -1))
             if word in step
@@ -235,6 +244,14 @@ class Builder:
 
     def date_trigger(self, about: str, path: str) -> Raw:
         trigger: Raw = {"date": path}
+        if self.chance(25) and not path.endswith("signed_at"):
+            trigger["every"] = self.pick(sorted(PERIODS))
+        return self.where(trigger, about)
+
+    def event_trigger(self, about: str, event: str) -> Raw:
+        return self.where({"event": event}, about)
+
+    def where(self, trigger: Raw, about: str) -> Raw:
         if self.chance(40) and about in ("contract", "invoice"):
             trigger["where"] = {
                 f"{about}.status": self.pick(["active", "sent", ["active", "sent"]])
@@ -287,7 +304,7 @@ class Builder:
         if self.chance(20):
             start = self.anchor + timedelta(days=self.number(-8, 4))
             raw["active_from"] = start.isoformat()
-        if self.chance(35 if manual else 10):
+        if "event" in raw["trigger"] or self.chance(35 if manual else 10):
             raw["reenter"] = self.pick(
                 ["every_occurrence", "never", {"after": "1d"}, {"after": "5d"}]
             )
@@ -320,7 +337,7 @@ class Builder:
         return pool
 
     def offsets(self, raw: Raw, trigger: str) -> list[tuple[str, str]]:
-        if trigger == "manual":
+        if trigger == "manual" or "event" in raw["trigger"]:
             first = [("wait", "0d")] if self.chance(70) else []
             waits = [
                 self.pick(["1d", "2d", "3d", "1w", "6h", "30min"]) for _ in range(3)

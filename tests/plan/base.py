@@ -58,6 +58,7 @@ entities:
     relations: {company: {one: company, via: company_id}}
 contact:
   {entity: contact, address: email, name: name, language: language, active: is_active, unsubscribed: unsubscribed, consent: {partner-offers: wants_offers}}
+events: {signed: {entity: contract, at: signed_at}, fell_due: {entity: invoice, at: due_date}, visited: {entity: contact}}
 """
 
 # By template: what its type is about, and the type's category. `notice` alone uses a variable that can be missing.

@@ -147,6 +147,10 @@ class Story:
     def enroll(self, sequence: str, record: int, at: str, *, entity: str = "contact", override: bool = False) -> None:
         self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=self.utc(at), override=override)
 
+    def event(self, name: str, record: int, id: str, at: str, *, entity: str = "contact", told: str | None = None) -> None:
+        """`engine event NAME --record ENTITY:KEY --id ID --at AT`."""
+        self.order("event", told or at, event=name, event_id=id, entity=entity, record=str(record), happened_at=self.utc(at))
+
     def resend(self, contact: int, step: str, at: str) -> None:
         """`engine resolve SEND --as resend` of the one send in doubt."""
         keys = [row.send_key for row in self.ledger.sends(limit=1000, state="unknown").rows if (row.contact, row.step) == (str(contact), step)]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.ledger.duckdb.home import Home
-from engine.ledger.obeying import KEYS, Obeying, control_values, suppression_values
+from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, suppression_values
 from engine.ledger.orders import Order
 
 _MATCHES = " AND ".join(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in KEYS)
@@ -91,6 +91,13 @@ class Ordering(Home, Obeying):
             """UPDATE suppressions SET lifted_at = $at, lifted_by = $by
                WHERE lifted_at IS NULL AND address_key = $address_key AND ($reason IS NULL OR reason = $reason) AND ($topic IS NULL OR topic = $topic)""",
             suppression_values(order),
+        )
+
+    def _keep_event(self, order: Order) -> int:
+        # 3.2: what comes twice under one id is one event, the first.
+        return self._count(
+            "INSERT INTO inbox_events VALUES ($event, $event_id, $entity, $record, $happened_at, $received_at, $told_by) ON CONFLICT DO NOTHING",
+            event_values(order),
         )
 
     def enroll_by_hand(

@@ -52,11 +52,18 @@ class Reading(Home):
         candidates = as_kept(candidates, self.names())
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
+        tables["events"] = self._events(candidates.events)
         tables["enrollments"] = self._arrow(statement("view_enrollments"), VIEW["enrollments"], {"whole_sequences": list(candidates.whole_sequences)})
         self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables["decided"] = self._arrow(statement("view_decided"), VIEW["decided"])
         tables["recent_sends"] = self._arrow(statement("view_recent_sends"), VIEW["recent_sends"], {"sends_since": candidates.sends_since})
         return LedgerView(tables, self._head.serial, self._head.last_now)
+
+    def _events(self, names: tuple[str, ...]) -> pa.Table:
+        if not names:
+            return VIEW["events"].empty_table()
+        asked = "SELECT event, event_id AS id, entity, record, happened_at FROM inbox_events WHERE event IN (SELECT unnest($names::VARCHAR[]))"
+        return self._arrow(asked, VIEW["events"], {"names": list(names)})
 
     def applied_definitions(self) -> AppliedDefinitions | None:
         rows = self._rows(

@@ -51,7 +51,7 @@ class TakingOver(Home):
                 WHERE NOT EXISTS (FROM enrollments e WHERE ({_of("e")}) = ({_of("h")}))""",
             serial,
         )
-        for table in ("definitions_applied", "occurrences", "enrollments", "orders", "events"):
+        for table in ("definitions_applied", "occurrences", "enrollments", "orders", "events", "inbox_events"):
             self._rows(f"INSERT INTO {table} SELECT * FROM newer.{table} ON CONFLICT DO NOTHING")
         self._rows("INSERT INTO runs SELECT * REPLACE ($serial AS serial) FROM newer.runs ON CONFLICT DO NOTHING", serial)
         for table, keys in (("starts", "sequence"), ("step_starts", "sequence, step")):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from engine.ledger.chain import Transaction
-from engine.ledger.obeying import KEYS, Obeying, control_values, suppression_values
+from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, suppression_values
 from engine.ledger.orders import Order
 from engine.ledger.postgres.home import Home
 
@@ -95,6 +95,14 @@ class Ordering(Home, Obeying):
                 WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
                   AND (%(topic)s::text IS NULL OR topic = %(topic)s)""",
             suppression_values(order),
+        )
+
+    def _keep_event(self, order: Order) -> int:
+        # 3.2: what comes twice under one id is one event, the first.
+        return self._run(
+            b"""INSERT INTO inbox_events (event, event_id, entity, record, happened_at, received_at, told_by)
+                VALUES (%(event)s, %(event_id)s, %(entity)s, %(record)s, %(happened_at)s, %(received_at)s, %(told_by)s) ON CONFLICT DO NOTHING""",
+            event_values(order),
         )
 
     def enroll_by_hand(

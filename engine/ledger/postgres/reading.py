@@ -59,8 +59,16 @@ class Reading(Home):
             stage(self.connection, "viewed_enrollments", tables["enrollments"].select(_OCCURRENCE))
             for name in ("decided", "recent_sends"):
                 tables[name] = fetch(self.connection, statement(f"view_{name}"), VIEW[name])
+            tables["events"] = self._events(candidates.events)
             head = self._read_head()
         return LedgerView(tables, head.serial, head.last_now)
+
+    def _events(self, names: tuple[str, ...]) -> pa.Table:
+        if not names:
+            return VIEW["events"].empty_table()
+        stage(self.connection, "asked_events", pa.table({"event": pa.array(names, pa.string())}))
+        asked = b"SELECT event, event_id, entity, record, happened_at FROM inbox_events WHERE event IN (SELECT event FROM asked_events)"
+        return fetch(self.connection, asked, VIEW["events"])
 
     def holder(self) -> Holder | None:
         """Who plans at this moment; None when nobody does."""

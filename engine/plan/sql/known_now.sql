@@ -9,8 +9,14 @@ SELECT k.sequence, k.entity, k.record, k.occurrence, k.contact, k.base_date, k.b
         WHEN s.kind = 'date' AND t.occurrence IS NOT NULL THEN 'trigger_changed'
         WHEN s.kind = 'manual' AND t.occurrence IS NULL AND k.base_date IS NOT NULL THEN 'trigger_changed'
         WHEN s.kind = 'date' AND (NOT st.matches OR st.occurrence IS NULL) THEN 'trigger_gone'
-        WHEN s.kind = 'date' AND st.occurrence <> k.occurrence THEN 'date_moved'
-        WHEN s.kind = 'manual' AND t.occurrence IS NULL THEN 'trigger_gone'
+        WHEN s.kind = 'date' AND s.every IS NULL AND st.occurrence <> k.occurrence THEN 'date_moved'
+        -- 3.1: not a day on which the value comes round.
+        WHEN s.kind = 'date' AND s.every IS NOT NULL AND (CASE
+            WHEN s.every_months THEN date_diff('month', st.value_at::DATE, k.base_date) > 0 AND date_diff('month', st.value_at::DATE, k.base_date) % s.every = 0
+                AND (st.value_at + to_months(date_diff('month', st.value_at::DATE, k.base_date)::INTEGER))::DATE = k.base_date
+            ELSE k.base_date > st.value_at::DATE AND date_diff('day', st.value_at::DATE, k.base_date) % s.every = 0
+        END) IS NOT TRUE THEN 'date_moved'
+        WHEN s.kind <> 'date' AND t.occurrence IS NULL THEN 'trigger_gone'
     END AS gone,
     CASE WHEN s.is_contact THEN st.record IS NOT NULL ELSE m.contact IS NOT NULL END AS in_audience,
     p.contact IS NOT NULL AS contact_there

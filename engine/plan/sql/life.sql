@@ -4,7 +4,8 @@ SELECT b.sequence, b.occurrence, st.pos, st.active, st.exp_count, st.exp_unit, s
     b.base_at AS from_at,
     -- A base that is a date has the step's or the sequence's time of day, else 09:00.
     CASE WHEN b.base_date IS NOT NULL THEN b.base_date + to_microseconds(coalesce(st.at_us, s.at_us, 32400000000)) END AS from_wall
-FROM bases b JOIN seqs s USING (sequence) JOIN steps st USING (sequence)
+-- Two values may come round on one day.
+FROM (SELECT DISTINCT sequence, occurrence, base_date, base_at FROM bases) b JOIN seqs s USING (sequence) JOIN steps st USING (sequence)
 WHERE s.kind = 'date';
 
 CREATE OR REPLACE TEMP TABLE expiry_source AS

@@ -5,7 +5,8 @@ CREATE OR REPLACE TEMP TABLE clock (now TIMESTAMP, pass INTEGER, known_from TIME
 CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
-    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN, priority INTEGER
+    is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN, priority INTEGER,
+    every BIGINT, every_months BOOLEAN, horizon_from DATE, horizon_to DATE
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
@@ -35,7 +36,8 @@ CREATE OR REPLACE TEMP TABLE taken (
 );
 -- When a step may go again for a record (3.8), where a gap is kept.
 CREATE OR REPLACE TEMP TABLE gap_sends (sequence VARCHAR, step VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, free_at TIMESTAMP);
-CREATE OR REPLACE TEMP TABLE standing (sequence VARCHAR, record VARCHAR, matches BOOLEAN, occurrence VARCHAR);
+CREATE OR REPLACE TEMP TABLE standing (sequence VARCHAR, record VARCHAR, matches BOOLEAN, occurrence VARCHAR, value_at TIMESTAMP);
+CREATE OR REPLACE TEMP TABLE early_ones (sequence VARCHAR, earlier BIGINT, would BIGINT, days BIGINT);
 CREATE OR REPLACE TEMP TABLE named (sequence VARCHAR, reason VARCHAR, records BIGINT);
 
 -- People and what they may get.

@@ -13,6 +13,11 @@ WHERE t.record <> '';
 INSERT INTO occ
 SELECT sequence, entity, record, occurrence, NULL, base_at, override FROM taken_now WHERE may_enter AND NOT early AND NOT closed;
 
+-- What a longer `backfill` would reach (3.7): for people who read a first run.
+INSERT INTO early_ones
+SELECT sequence, count(*), count(*) FILTER (WHERE NOT closed), max(date_diff('day', base_at, now)) FILTER (WHERE NOT closed) + 1
+FROM taken_now CROSS JOIN clock WHERE early AND NOT enrolled GROUP BY ALL;
+
 INSERT INTO named
 SELECT sequence, CASE WHEN closed THEN 'closed' ELSE 'before_introduction' END, count(*) FROM taken_now WHERE closed OR (early AND NOT enrolled) GROUP BY ALL;
 

@@ -234,6 +234,18 @@ CREATE TABLE suppressions (
 -- Orders taken in, each exactly once: the id is the inbox file's name.
 CREATE TABLE orders (order_id VARCHAR PRIMARY KEY, taken_at TIMESTAMP NOT NULL, written VARCHAR NOT NULL);
 
+-- What happened to records, as `engine event` and the web service told it: one row an event, however often it came (semantics 3.2).
+CREATE TABLE inbox_events (
+    event VARCHAR,
+    event_id VARCHAR,
+    entity VARCHAR NOT NULL,
+    record VARCHAR NOT NULL,
+    happened_at TIMESTAMP NOT NULL,
+    received_at TIMESTAMP NOT NULL,
+    told_by VARCHAR NOT NULL,
+    PRIMARY KEY (event, event_id)
+);
+
 -- Feedback beside the sends, append-only: it may come twice and in any order.
 CREATE TABLE events (
     provider VARCHAR,

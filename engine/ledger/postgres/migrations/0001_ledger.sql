@@ -265,6 +265,18 @@ CREATE TRIGGER gate BEFORE INSERT ON suppressions FOR EACH STATEMENT EXECUTE FUN
 -- Orders taken in, each exactly once: the id is the inbox file's name.
 CREATE TABLE orders (order_id text PRIMARY KEY, taken_at timestamptz NOT NULL, written text NOT NULL);
 
+-- What happened to records, as `engine event` and the web service told it: one row an event, however often it came (semantics 3.2).
+CREATE TABLE inbox_events (
+    event text,
+    event_id text,
+    entity text NOT NULL,
+    record text NOT NULL,
+    happened_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    told_by text NOT NULL,
+    PRIMARY KEY (event, event_id)
+);
+
 -- Feedback beside the sends, append-only: it may come twice and in any order.
 CREATE TABLE events (
     provider text,

@@ -4,7 +4,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'engine_apply') THEN
         GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO engine_apply;
         -- What is append-only stays so: no right to change or delete.
-        GRANT INSERT ON transactions, definitions_applied, starts, step_starts, names, followed, fact_counts, occurrences, enrollment_history, attempts, outcomes, orders, events
+        GRANT INSERT ON transactions, definitions_applied, starts, step_starts, names, followed, fact_counts, occurrences, enrollment_history, attempts, outcomes, orders, events, inbox_events
             TO engine_apply;
         GRANT INSERT, UPDATE ON runs, enrollments, sends, address_slots, controls, suppressions TO engine_apply;
         GRANT UPDATE ON ledger_meta, plan_lock TO engine_apply;
@@ -17,7 +17,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'engine_ingest') THEN
         GRANT SELECT ON ledger_meta TO engine_ingest;
         GRANT SELECT (send_key, state, address_key, message_id, provider_message_id) ON sends TO engine_ingest;
-        GRANT SELECT, INSERT ON events, suppressions TO engine_ingest;
+        GRANT SELECT, INSERT ON events, inbox_events, suppressions TO engine_ingest;
     END IF;
 END
 $$;

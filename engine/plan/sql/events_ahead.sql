@@ -1,0 +1,8 @@
+-- 3.2: an event ahead of now has not begun. Until then its record is upcoming, unless somebody is on its path already.
+INSERT INTO named
+SELECT t.sequence, 'upcoming', count(*)
+FROM taken t JOIN seqs s USING (sequence) JOIN standing st ON st.sequence = t.sequence AND st.record = t.record CROSS JOIN clock c
+ANTI JOIN known k ON k.sequence = t.sequence AND k.record = t.record AND k.occurrence = t.occurrence
+WHERE s.kind = 'event' AND t.base_at > c.now AND s.status <> 'draft' GROUP BY ALL;
+
+DELETE FROM taken WHERE base_at > (SELECT now FROM clock) AND sequence IN (SELECT sequence FROM seqs WHERE kind = 'event');

@@ -1,0 +1,83 @@
+"""Dates (3.1): the value of a record's field, or the days on which it comes round."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import duckdb
+
+from engine.clock import Duration, to_local
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import Sequence, Step
+from engine.definitions.triggers import DateTrigger
+from engine.plan.statements import run
+from engine.relations.binding import Binder, sql
+from engine.relations.triggers import trigger_values
+
+# At most so many days in one unit; a business day may stand behind a long holiday.
+_DAYS = {"min": 0, "h": 0, "d": 1, "w": 7, "mo": 31, "y": 366, "bd": 4}
+# A window or a holiday moves a step a little further.
+_MARGIN = 40
+
+
+def dated(definitions: Definitions) -> list[Sequence]:
+    """The sequences with a date trigger that are not archived, in the order of their ids."""
+    chosen = [s for s in definitions.sequences.values() if isinstance(s.trigger, DateTrigger) and s.status != "archived"]
+    return sorted(chosen, key=lambda sequence: sequence.id)
+
+
+def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+    """Fill valued, bases and occ: the value of each date trigger for every record, the distinct ones, and the records whose occurrence is open (3.6)."""
+    sequences = dated(definitions)
+    if not sequences:
+        return
+    for sequence in sequences:
+        take_values(cursor, definitions, sequence, now)
+    run(cursor, "distinct_values")
+    if any(every_of(sequence) is not None for sequence in sequences):
+        run(cursor, "recurring_values")
+    run(cursor, "life")
+    run(cursor, "open_occurrences")
+
+
+def take_values(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime) -> None:
+    """Add to valued what the trigger sees of each record."""
+    binder = Binder()
+    values = sql(trigger_values(definitions, sequence, now, binder))
+    cursor.execute(f"INSERT INTO valued SELECT '{sequence.id}', record, value_at, in_range, matches FROM ({values})", binder.values)
+
+
+def every_of(sequence: Sequence) -> Duration | None:
+    """What `every` says, where the date comes round."""
+    return sequence.trigger.every if isinstance(sequence.trigger, DateTrigger) else None
+
+
+def period(every: Duration) -> tuple[int, bool]:
+    """How long `every` is: a number of months, or of days; true for months."""
+    if every.unit in ("mo", "y"):
+        return every.count * (12 if every.unit == "y" else 1), True
+    return every.count * (7 if every.unit == "w" else 1), False
+
+
+def horizon(sequence: Sequence, every: Duration, now: datetime, zone: str) -> tuple[date, date]:
+    """Between which days an occurrence can be open now, or be the next one ahead."""
+    today = to_local(now, zone).date()
+    ahead = max((_days(step.duration) for step in sequence.steps if step.kind == "before"), default=0)
+    behind = max((_days(step.duration) for step in sequence.steps if step.kind == "after"), default=0)
+    lasts = max(_days(_expires(sequence, step)) for step in sequence.steps)
+    return _moved(today, -(behind + lasts + _MARGIN)), _moved(today, ahead + _days(every) + _MARGIN)
+
+
+def _expires(sequence: Sequence, step: Step) -> Duration:
+    return step.expires or sequence.expires or Duration(7, "d")
+
+
+def _days(duration: Duration) -> int:
+    return duration.count * _DAYS[duration.unit] + duration.count // (24 if duration.unit == "h" else 1440) + 1
+
+
+def _moved(day: date, days: int) -> date:
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        return date.min if days < 0 else date.max
