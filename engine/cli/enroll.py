@@ -55,24 +55,26 @@ def enroll(
         )
     if not (contacts or companies or records or segment):
         raise WrongUsage("enroll whom?", help="name --contact, --company, --record or --segment")
-    from engine.cli.enrolling import already_in, chosen, outcome
+    from engine.cli.enrolling import already_in, chosen, outcome, refuse_segment
     from engine.views.enrolled import as_json, as_text
     from engine.views.naming import Naming
 
+    if segment is not None:
+        refuse_segment(site, sequence, segment)
     named = [record_named(site.definitions, text) if ":" in text else (definition.about, text) for text in records] + [("company", key) for key in companies]
     named += [(site.definitions.crm.contact.entity, key) for key in contacts]
     with site.read_facts() as snapshot:
         keys, missing = chosen(site, snapshot, definition.about, named, segment)
     refused = already_in(site, sequence, definition.about, keys, again)
-    made = _write(site, sequence, definition.about, [key for key in keys if key not in refused], note, again)
+    made = _write(site, sequence, definition.about, [key for key in keys if key not in refused], note, again, segment)
     page = outcome(site, sequence, made, refused, missing, Naming(site.definitions, site.pseudonyms, show_pii))
     door.out(as_json(page) if format_ == "json" else as_text(page, width=door.width, command=door.command))
     return 0
 
 
-def _write(site: Site, sequence: str, entity: str, keys: list[str], note: str, again: bool) -> dict[str, str]:
+def _write(site: Site, sequence: str, entity: str, keys: list[str], note: str, again: bool, segment: str | None) -> dict[str, str]:
     """Record an occurrence for each key; the occurrences by record."""
     if not keys:
         return {}
     with site.open_ledger("enroll") as ledger:
-        return dict(ledger.enroll_by_hand(sequence, entity, keys, by=by(), note=note, now=site.now, override=again))
+        return dict(ledger.enroll_by_hand(sequence, entity, keys, by=by(), note=note, now=site.now, override=again, segment=segment))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from engine.definitions.translating import did_you_mean
 from engine.errors import WrongUsage
 from engine.facts.names import quoted
 from engine.relations.binding import Binder, sql
@@ -25,35 +26,51 @@ def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str
     wanted = list(named)
     if segment is not None:
         wanted += _members(site, snapshot, segment)
-    keys: list[str] = []
-    missing = 0
+    by_entity: dict[str, list[str]] = {}
     for entity, key in wanted:
-        found = _records(site, snapshot, about, entity, key)
-        missing += not found
-        keys += found
-    return list(dict.fromkeys(keys)), missing
+        by_entity.setdefault(entity, []).append(key)
+    # Asked together: a segment of five hundred is one question and not five hundred.
+    found = {entity: _records(site, snapshot, about, entity, keys) for entity, keys in by_entity.items()}
+    missing = sum(not found[entity].get(key) for entity, key in wanted)
+    return list(dict.fromkeys(record for entity, key in wanted for record in found[entity].get(key, ()))), missing
+
+
+def refuse_segment(site: Site, sequence: str, id: str) -> None:
+    """WrongUsage for a segment that is not there, out of use, or another owner's private one."""
+    segment = site.definitions.segments.get(id)
+    if segment is None:
+        raise WrongUsage(f"there is no segment `{id}`", help=did_you_mean(id, site.definitions.segments, "the segments are"))
+    if segment.status != "active":
+        raise WrongUsage(
+            f"the segment `{id}` is {segment.status}, and nobody enters by it",
+            help=f"write `status: active` in {site.definitions.where('segment', id).file} first",
+        )
+    if segment.visibility == "private" and (segment.owner is None or segment.owner != site.definitions.sequences[sequence].owner):
+        whose = f"private to `{segment.owner}`" if segment.owner else "private, and has no owner"
+        raise WrongUsage(f"the segment `{id}` is {whose}", help=f"only a sequence with the same owner may use it, and `{sequence}` is another's")
 
 
 def _members(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str, str]]:
-    if segment not in site.definitions.segments:
-        raise WrongUsage(f"there is no segment `{segment}`", help=f"the segments are {', '.join(sorted(site.definitions.segments))}")
     binder = Binder()
     select = members(site.definitions, segment, site.now, binder)
     rows = snapshot.connection.execute(f"SELECT key FROM ({sql(select)}) ORDER BY key", binder.of(select)).fetchall()
     return [(site.definitions.segments[segment].entity, key) for (key,) in rows]
 
 
-def _records(site: Site, snapshot: Snapshot, about: str, entity: str, key: str) -> list[str]:
-    """The record itself, or the contacts that belong to it where the sequence is about contacts."""
+def _records(site: Site, snapshot: Snapshot, about: str, entity: str, keys: Sequence[str]) -> dict[str, list[str]]:
+    """By key: the record itself, or the contacts that belong to it where the sequence is about contacts."""
     crm = site.definitions.crm
     if entity == about:
-        query = f"SELECT _key FROM facts.{quoted(about)} WHERE _key = $1"
+        said = "_key"
     else:
         via = next((relation.via for relation in crm.entities[about].relations.values() if relation.one == entity), None)
         if about != crm.contact.entity or via is None:
             raise WrongUsage(f"the sequence is about a {about}, not about a {entity}", help=f"name the record: --record {about}:KEY")
-        query = f"SELECT _key FROM facts.{quoted(about)} WHERE CAST({quoted(via)} AS VARCHAR) = $1 ORDER BY _key"
-    return [found for (found,) in snapshot.connection.execute(query, [key]).fetchall()]
+        said = f"CAST({quoted(via)} AS VARCHAR)"
+    rows = snapshot.connection.execute(
+        f"SELECT {said}, list(_key ORDER BY _key) FROM facts.{quoted(about)} WHERE {said} IN (SELECT unnest($1::VARCHAR[])) GROUP BY 1", [list(keys)]
+    ).fetchall()
+    return dict(rows)
 
 
 def already_in(site: Site, sequence: str, about: str, keys: Sequence[str], again: bool) -> dict[str, str]:

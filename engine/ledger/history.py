@@ -171,3 +171,32 @@ class Status:
     suppressions: int
     # When each job last ran: the latest now of its applies.
     jobs: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCount:
+    """How many members a segment had from an apply on, until the next one that counted another number."""
+
+    counted_at: datetime
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentUse:
+    """One time that a segment brought enrollments: at an apply, or by hand."""
+
+    used_at: datetime
+    sequence: str
+    enrolled: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHistory:
+    """What the ledger knows of a segment, the earliest first."""
+
+    counts: tuple[SegmentCount, ...] = ()
+    uses: tuple[SegmentUse, ...] = ()
+
+    def members_at(self, moment: datetime) -> int | None:
+        """The members that were counted at the moment or last before it; None before the first count."""
+        return next((one.members for one in reversed(self.counts) if one.counted_at <= moment), None)

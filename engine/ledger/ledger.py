@@ -7,13 +7,13 @@ A write that fails raises LedgerBroken: whoever sends stops at once, for what ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from engine.errors import EngineError
 from engine.ledger.care import Forgotten
-from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SendDetail, SendRow, Status
+from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SegmentHistory, SendDetail, SendRow, Status
 from engine.ledger.identity import Holder
 from engine.ledger.names import Names
 from engine.ledger.orders import Order
@@ -83,6 +83,9 @@ class Reading(Protocol):
 
     def status(self) -> Status: ...
 
+    def segment_history(self, segment: str) -> SegmentHistory:
+        """How many members it had, and which enrollments it brought."""
+
     def close(self) -> None: ...
 
     def __enter__(self) -> Self: ...
@@ -142,9 +145,16 @@ class Ledger(Reading, Protocol):
         """Carry out orders by their ids, each exactly once: the ids that were new, and how many rows each one set or lifted."""
 
     def enroll_by_hand(
-        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False, segment: str | None = None
     ) -> Mapping[str, str]:
-        """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5)."""
+        """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5). `segment` is the one that
+        they are members of, where they were chosen by it."""
+
+    def begin_notice(self, owner: str, day: date, findings: int, now: datetime) -> bool:
+        """Take the owner's notice of this day, before it is handed over. False when it was taken already, and did not fail."""
+
+    def end_notice(self, owner: str, day: date, state: Literal["sent", "failed", "unknown"], now: datetime) -> None:
+        """What became of the notice; one that failed for certain may be taken again."""
 
     def take_past(self, past: Past, now: datetime) -> TakenPast:
         """Write what another system sent and whom it had on its paths; what is there already is left as it is (a cut-over)."""

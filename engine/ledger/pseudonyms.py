@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 import secrets
@@ -34,6 +35,30 @@ class Pseudonyms:
     def of(self, text: str) -> str:
         """A record's key as a plan shows it: 16 hex digits."""
         return self._hash(text)[:16]
+
+    def sealed(self, text: str) -> str:
+        """The text as a token that says nothing to whoever has not the key; the same text gives the same token.
+
+        >>> p = Pseudonyms(b"k"); p.opened(p.sealed("12")), p.opened("nonsense")
+        ('12', None)
+        """
+        raw = text.encode("utf-8")
+        tag = hmac.digest(self.key, b"\0seal" + raw, "sha256")[:12]
+        return base64.urlsafe_b64encode(tag + self._masked(tag, raw)).decode("ascii").rstrip("=")
+
+    def opened(self, token: str) -> str | None:
+        """The text behind a token of `sealed`; None for anything else."""
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+            text = self._masked(raw[:12], raw[12:]).decode("utf-8")
+        except ValueError:
+            return None
+        return text if hmac.compare_digest(self.sealed(text), token) else None
+
+    def _masked(self, tag: bytes, raw: bytes) -> bytes:
+        # A key stream that depends on the text itself: no two texts share one.
+        stream = b"".join(hmac.digest(self.key, b"\0stream" + tag + piece.to_bytes(4, "big"), "sha256") for piece in range(len(raw) // 32 + 1))
+        return bytes(one ^ other for one, other in zip(raw, stream, strict=False))
 
     @property
     def fingerprint(self) -> str:

@@ -51,6 +51,9 @@ NAMES = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("name", pa
 # of that apply, `day` the start of its local day. All of them.
 FOLLOWED = pa.schema([("sequence", pa.string()), ("said", pa.string()), ("since", INSTANT), ("day", INSTANT)])
 FACT_COUNTS = pa.schema([("entity", pa.string()), ("records", pa.int64())])
+# What a segment had for members at an apply, and the enrollments that began through it; kept for people, no plan reads them.
+SEGMENT_COUNTS = pa.schema([("segment", pa.string()), ("members", pa.int64())])
+SEGMENT_USES = pa.schema([("segment", pa.string()), ("sequence", pa.string()), ("enrolled", pa.int64())])
 SEQUENCES_SENT = pa.schema([("sequence", pa.string())])
 
 VIEW: Mapping[str, pa.Schema] = {
@@ -131,6 +134,8 @@ CHANGES: Mapping[str, pa.Schema] = {
     "sends": SENDS,
     "cancels": CANCELS,
     "fact_counts": FACT_COUNTS,
+    "segment_counts": SEGMENT_COUNTS,
+    "segment_uses": SEGMENT_USES,
 }
 
 

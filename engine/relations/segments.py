@@ -56,8 +56,11 @@ class SegmentTable:
         select = exp.select(exp.Count(this=exp.Star())).from_(members(self.definitions, self.id, self.now, binder).subquery("members"))
         return int(self.connection.execute(sql(select), binder.of(select)).fetchall()[0][0])
 
-    def page(self, columns: Sequence[str] = (), *, limit: int = 50, offset: int = 0) -> list[tuple[Any, ...]]:
-        """Members in the natural order of their keys: each the key, then the fields named in `columns`."""
+    def page(self, columns: Sequence[str] = (), *, limit: int = 50, offset: int = 0, after: str | None = None) -> list[tuple[Any, ...]]:
+        """Members in the natural order of their keys: each the key, then the fields named in `columns`.
+
+        `after` is a key: only members behind it, also when it is no member any more.
+        """
         entity = self.definitions.segments[self.id].entity
         unknown = [name for name in columns if name not in self.definitions.crm.entities[entity].fields]
         if unknown:
@@ -72,7 +75,31 @@ class SegmentTable:
             .limit(exp.cast(binder.bind(limit), exp.DataType.Type.BIGINT))
             .offset(exp.cast(binder.bind(offset), exp.DataType.Type.BIGINT))
         )
+        if after is not None:
+            here, there = key_order(key("record")), key_order(exp.cast(binder.bind(after), exp.DataType.Type.VARCHAR))
+            select.where(exp.GT(this=_comparable(here), expression=_comparable(there)), copy=False)
         return [tuple(row) for row in self.connection.execute(sql(select), binder.of(select)).fetchall()]
+
+
+def counts(definitions: Definitions, ids: Sequence[str], now: datetime, connection: Connection) -> dict[str, int]:
+    """How many members each segment has, asked in one statement."""
+    if not ids:
+        return {}
+    binder = Binder()
+    selects: list[exp.Select | exp.Union] = [
+        exp.select(exp.alias_(binder.bind(id), "segment"), exp.Count(this=exp.Star())).from_(members(definitions, id, now, binder).subquery("members"))
+        for id in ids
+    ]
+    union = selects[0]
+    for select in selects[1:]:
+        union = exp.union(union, select, distinct=False, copy=False)
+    return {id: int(count) for id, count in connection.execute(sql(union), binder.values).fetchall()}
+
+
+def _comparable(order: tuple[exp.Expression, ...]) -> exp.Tuple:
+    """The order of keys as one row that can be compared: a text has no number, and no NULL stands in it."""
+    is_text, number, text = order
+    return exp.Tuple(expressions=[is_text, exp.Coalesce(this=number, expressions=[exp.Literal.number(0)]), text])
 
 
 def segment_table(connection: Connection, definitions: Definitions, id: str, now: datetime) -> SegmentTable:

@@ -23,6 +23,7 @@ from engine.runs.inbox import take_in_inbox
 from engine.runs.narrowing import narrowed
 from engine.runs.opening import Site
 from engine.runs.planning import plan_on
+from engine.runs.segments import members_now, uses
 from engine.runs.sending import outbox_folder, transport_of
 
 Progress = Callable[[str, int, int], None]
@@ -80,6 +81,8 @@ def apply(
                 return Applied(plan, run.run_id, None, None, 3, notes=tuple(notes))
             changes = dict(plan.changes)
             changes["sends"] = with_variables(site.definitions, snapshot, changes["sends"], site.now)
+            changes["segment_counts"] = members_now(site.definitions, snapshot, site.now)
+            changes["segment_uses"] = uses(site.definitions, changes["enrollments"])
         committed = ledger.commit(run, Changes(changes))
         total = changes["sends"].num_rows
         clock = RunningClock((ledger.clock() if live else None) or site.now)

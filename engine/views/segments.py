@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.rules import InSegment, Rule, walk
-from engine.definitions.sequences import Sequence
-from engine.definitions.triggers import DateTrigger, EventTrigger
+from engine.definitions.using import users_of
+from engine.ledger.history import SegmentHistory
 from engine.views.escaping import for_terminal, one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import iso, table, wrapped
+from engine.views.phrases import counted, iso, moment, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 
 
@@ -30,63 +29,104 @@ def _row(definitions: Definitions, id: str) -> dict[str, Any]:
         "visibility": segment.visibility,
         "owner": segment.owner,
         "tags": list(segment.tags),
-        "used_by": used_by(definitions, id),
+        "used_by": users_of(definitions, id),
     }
 
 
-def used_by(definitions: Definitions, id: str) -> list[str]:
-    """The segments, sequences and enrollment files whose words name the segment."""
-    found = [f"enrollment {file.id}" for file in definitions.enrollments.values() if file.segment == id]
-    found += [f"segment {other.id}" for other in definitions.segments.values() if _names([other.rules], id)]
-    found += [f"sequence {sequence.id}" for sequence in definitions.sequences.values() if _names(_rules(sequence), id)]
-    return sorted(found)
-
-
-def _rules(sequence: Sequence) -> Iterator[Rule | None]:
-    yield from (sequence.goal, sequence.exit_when)
-    if isinstance(sequence.trigger, DateTrigger | EventTrigger):
-        yield sequence.trigger.where
-    if sequence.audience is not None:
-        yield sequence.audience.where
-        yield from (group for group in sequence.audience.first_of or () if not isinstance(group, str))
-    for step in sequence.steps:
-        yield step.if_
-        yield from (choice.if_ for choice in step.choices)
-
-
-def _names(rules: Iterable[Rule | None], id: str) -> bool:
-    return any(isinstance(part, InSegment) and part.segment == id for rule in rules if rule is not None for part in walk(rule))
-
-
-def list_json(definitions: Definitions, counts: Mapping[str, int]) -> str:
-    rows = [{**_row(definitions, id), **({"members": counts[id]} if id in counts else {})} for id in sorted(definitions.segments)]
+def list_json(definitions: Definitions, ids: Sequence[str], counts: Mapping[str, int]) -> str:
+    rows = [{**_row(definitions, id), **({"members": counts[id]} if id in counts else {})} for id in ids]
     return to_json({"format_version": FORMAT_VERSION, "kind": "segments", "segments": rows}, indent=1) + "\n"
 
 
-def list_text(definitions: Definitions, counts: Mapping[str, int], *, width: int = 80, ink: Ink = PLAIN) -> str:
-    if not definitions.segments:
+def list_text(definitions: Definitions, ids: Sequence[str], counts: Mapping[str, int], *, width: int = 80, ink: Ink = PLAIN) -> str:
+    if not ids:
         return "No segments.\n"
     rows = [
         (id, row["entity"], row["rules_or_members"], row["status"], f"{counts[id]:,}" if id in counts else "", one_line(row["name"]))
-        for id, row in ((id, _row(definitions, id)) for id in sorted(definitions.segments))
+        for id, row in ((id, _row(definitions, id)) for id in ids)
     ]
     lines = table(("segment", "of", "by", "status", "members" if counts else "", "name"), rows, width, right=(4,), indent="", give=(5,))
     return "\n".join([ink.faint(lines[0]), *lines[1:]]) + "\n"
 
 
-def show_json(definitions: Definitions, id: str, count: int) -> str:
-    value = {"format_version": FORMAT_VERSION, "kind": "segment", **_row(definitions, id), "members": count, "file": definitions.where("segment", id).file}
+# How long ago growth is told for, and in which words.
+_AGO = ((7, "a week ago"), (30, "30 days ago"), (365, "a year ago"))
+_KEPT = 100
+
+
+@dataclass(frozen=True)
+class SegmentPage:
+    """One segment for people: `history` is None where there is no ledger yet."""
+
+    definitions: Definitions
+    id: str
+    members: int
+    history: SegmentHistory | None
+    now: datetime
+    source: str
+
+    @property
+    def growth(self) -> list[tuple[str, datetime, int]]:
+        """How many members there were: when in words, the moment, the number."""
+        if self.history is None:
+            return []
+        then = [(words, self.now - timedelta(days=days)) for days, words in _AGO]
+        return [(words, at, members) for words, at in then if (members := self.history.members_at(at)) is not None]
+
+
+def show_json(page: SegmentPage) -> str:
+    zone = page.definitions.project.timezone
+    history = page.history or SegmentHistory()
+    value = {
+        "format_version": FORMAT_VERSION,
+        "kind": "segment",
+        **_row(page.definitions, page.id),
+        "members": page.members,
+        "times_used": len(history.uses),
+        "last_used": iso(history.uses[-1].used_at, zone) if history.uses else None,
+        "uses": [{"at": iso(use.used_at, zone), "sequence": use.sequence, "enrolled": use.enrolled} for use in history.uses[-_KEPT:]],
+        "counts": [{"at": iso(count.counted_at, zone), "members": count.members} for count in history.counts[-_KEPT:]],
+        "file": page.definitions.where("segment", page.id).file,
+    }
     return to_json(value, indent=1) + "\n"
 
 
-def show_text(definitions: Definitions, id: str, count: int, source: str, *, width: int = 80, ink: Ink = PLAIN) -> str:
-    row = _row(definitions, id)
-    lines = [ink.strong(id) + ink.faint(f"  {one_line(row['name'])}"), ""]
-    lines += [f"  {count:,} members now, of {row['entity']}, by {row['rules_or_members']}; {row['status']}"]
-    if row["used_by"]:
-        lines += wrapped("used by " + ", ".join(row["used_by"]), width, first="  ")
-    lines += ["", ink.faint(f"  {definitions.where('segment', id).file}"), *(f"    {line}" for line in for_terminal(source).rstrip().splitlines())]
+def show_text(page: SegmentPage, *, width: int = 80, ink: Ink = PLAIN) -> str:
+    row = _row(page.definitions, page.id)
+    segment = page.definitions.segments[page.id]
+    lines = [ink.strong(page.id) + ink.faint(f"  {one_line(row['name'])}"), ""]
+    lines += wrapped(f"{page.members:,} members now, of {row['entity']}, by {row['rules_or_members']}", width, first="  ")
+    about = [segment.status, segment.visibility, f"owned by {segment.owner}" if segment.owner else "without an owner"]
+    about += [f"tagged {', '.join(segment.tags)}"] if segment.tags else []
+    lines += wrapped("; ".join(about), width, first="  ")
+    lines += wrapped("named by " + ", ".join(row["used_by"]) if row["used_by"] else "nothing names it", width, first="  ")
+    lines += _told(page, width)
+    lines += [
+        "",
+        ink.faint(f"  {page.definitions.where('segment', page.id).file}"),
+        *(f"    {line}" for line in for_terminal(page.source).rstrip().splitlines()),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _told(page: SegmentPage, width: int) -> list[str]:
+    """What the ledger knows of it."""
+    if page.history is None:
+        return []
+    zone, uses, first = page.definitions.project.timezone, page.history.uses, page.history.counts[:1]
+    last = uses[-1] if uses else None
+    said = (
+        f"used {counted(len(uses), 'time')}, last by {last.sequence} on {moment(last.used_at, zone)}: {last.enrolled:,} enrolled"
+        if last
+        else "never used so far"
+    )
+    lines = wrapped(said, width, first="  ")
+    grown = [f"{members:,} {words}" for words, _, members in page.growth]
+    if grown:
+        lines += wrapped("members: " + ", ".join(grown), width, first="  ")
+    elif first:
+        lines += wrapped(f"members: {first[0].members:,} when first counted, on {moment(first[0].counted_at, zone)}", width, first="  ")
+    return lines
 
 
 def count_json(definitions: Definitions, id: str, count: int, now: datetime) -> str:
@@ -106,6 +146,8 @@ class MembersPage:
     rows: list[tuple[Any, ...]]
     total: int
     offset: int
+    # Where the next page begins, as `--cursor` takes it; None on the last one.
+    next: str | None = None
 
 
 def members_json(page: MembersPage, naming: Naming) -> str:
@@ -117,6 +159,7 @@ def members_json(page: MembersPage, naming: Naming) -> str:
         "entity": page.entity,
         "total": page.total,
         "offset": page.offset,
+        "next": page.next,
         "members": rows,
     }
     return to_json(value, indent=1) + "\n"
@@ -127,8 +170,8 @@ def members_text(page: MembersPage, naming: Naming, *, width: int = 80, ink: Ink
         return "No members.\n"
     rows = [(str(naming.record(page.entity, row[0])), *(one_line(_shown(value)) for value in row[1:])) for row in page.rows]
     lines = table((page.entity, *page.fields), rows, width, indent="")
-    shown = f"{page.offset + 1:,} to {page.offset + len(rows):,} of {page.total:,}"
-    rest = f"; --offset {page.offset + len(rows)} shows more" if page.offset + len(rows) < page.total else ""
+    shown = f"{len(page.rows):,} of {page.total:,}"
+    rest = f"; --cursor {page.next} shows more" if page.next else ""
     return "\n".join([ink.faint(lines[0]), *lines[1:], f"{shown}{rest}"]) + "\n"
 
 

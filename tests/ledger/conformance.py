@@ -587,6 +587,35 @@ class LedgerConformance:
         assert {one["sequence"] for name in ("decided", "occurrences", "enrollments") for one in view[name].to_pylist()} == {"renewal"}
         assert [one["name"] for one in view["names"].to_pylist()] == ["notices", "first", "letters"]
 
+    def test_d6_growth_of_segments(self, ledger: Ledger) -> None:
+        """D6: a count is kept where it changed, and what a segment brought, by a plan or by hand."""
+        for minutes, members in ((0, 5), (10, 5), (20, 7)):
+            at = MONDAY + timedelta(minutes=minutes)
+            ledger.commit(run(at), changes(segment_counts=[{"segment": "vip", "members": members}, {"segment": "all", "members": 9}]))
+        ledger.commit(run(MONDAY + timedelta(minutes=30)), changes(segment_uses=[{"segment": "vip", "sequence": "welcome", "enrolled": 2}]))
+        by_hand = MONDAY + timedelta(minutes=40)
+        ledger.enroll_by_hand("welcome", "contact", ["1", "2", "3"], by="mia", note="", now=by_hand, segment="vip")
+        ledger.enroll_by_hand("welcome", "contact", ["4"], by="mia", note="", now=by_hand)
+        vip = ledger.segment_history("vip")
+        assert [(row.counted_at, row.members) for row in vip.counts] == [(MONDAY, 5), (MONDAY + timedelta(minutes=20), 7)]
+        assert [(row.used_at, row.sequence, row.enrolled) for row in vip.uses] == [(MONDAY + timedelta(minutes=30), "welcome", 2), (by_hand, "welcome", 3)]
+        assert (vip.members_at(MONDAY + timedelta(minutes=19)), vip.members_at(MONDAY - timedelta(minutes=1))) == (5, None)
+        assert ledger.segment_history("none").counts == ()
+
+    def test_a_notice_goes_once_a_day(self, ledger: Ledger) -> None:
+        """Attention: an owner gets one notice a day; one that failed for certain may go again, one in doubt not."""
+        day = MONDAY.date()
+        head = ledger.head()
+        assert ledger.begin_notice("accounts", day, 3, MONDAY)
+        assert ledger.head().serial == head.serial + 1
+        assert not ledger.begin_notice("accounts", day, 3, LATER)
+        ledger.end_notice("accounts", day, "failed", LATER)
+        assert ledger.begin_notice("accounts", day, 4, LATER)
+        ledger.end_notice("accounts", day, "unknown", LATER)
+        assert not ledger.begin_notice("accounts", day, 4, LATER)
+        assert ledger.begin_notice("marketing", day, 1, LATER) and ledger.begin_notice("accounts", day + timedelta(days=1), 4, LATER)
+        assert ledger.sends().total == 0 and not ledger.status().runs
+
     def test_sequences_that_have_sent(self, ledger: Ledger) -> None:
         """A plan alone is no first run."""
         (row,) = claimed(ledger, send("1"))

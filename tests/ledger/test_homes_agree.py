@@ -39,6 +39,7 @@ def play(ledger: Ledger, seed: int) -> None:
             "skips": [{**skip(some[2], f"c{some[2]}"), "reason": dice.choice(["expired", NASTY])}] if dice.random() < 0.5 else [],
             "cancels": [{"send_key": key(r, f"c{r}"), "reason": "left_audience"} for r in dice.sample(RECORDS, 2)],
             "fact_counts": [{"entity": "contract", "records": step}],
+            "segment_counts": [{"segment": NASTY, "members": step // 3}],
         }
         ledger.commit(run(now, run_id=f"run-{step}"), changes(**plan))
         held += ledger.claim("w1", 4, now)

@@ -15,13 +15,14 @@ from engine.ledger.duckdb.forgetting import Forgetting
 from engine.ledger.duckdb.importing import Importing
 from engine.ledger.duckdb.ordering import Ordering
 from engine.ledger.duckdb.reading import Reading
+from engine.ledger.duckdb.segments import Noticing, SegmentReading
 from engine.ledger.duckdb.sending import Sending
 from engine.ledger.duckdb.writing import Writing
 from engine.ledger.identity import Identity
 from engine.ledger.pseudonyms import Pseudonyms
 
 
-class DuckdbReading(Reading):
+class DuckdbReading(Reading, SegmentReading):
     """A ledger, or the copy that the last run left, open to read. `copied_at` is None when it is as new as the ledger."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, files: LedgerFiles, copied_at: datetime | None) -> None:
@@ -40,7 +41,7 @@ class DuckdbReading(Reading):
         self.close()
 
 
-class DuckdbLedger(Reading, Writing, Sending, Ordering, Forgetting, Importing):
+class DuckdbLedger(Reading, SegmentReading, Writing, Sending, Ordering, Noticing, Forgetting, Importing):
     """A ledger that this process alone may write, until it is closed. Open it only for an apply or a short command."""
 
     copied_at: datetime | None = None

@@ -101,7 +101,7 @@ class Ordering(Home, Obeying):
         )
 
     def enroll_by_hand(
-        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False, segment: str | None = None
     ) -> dict[str, str]:
         sequence = self.names().kept(sequence)
         wanted = list(dict.fromkeys(records))
@@ -118,6 +118,11 @@ class Ordering(Home, Obeying):
                    RETURNING record, occurrence""",
                 {"sequence": sequence, "entity": entity, "records": wanted, "override": override, "note": note, "by": by, "now": now},
             )
+            if segment is not None:
+                self._rows(
+                    "INSERT INTO segment_uses VALUES ($segment, $sequence, $enrolled, $now)",
+                    {"segment": segment, "sequence": sequence, "enrolled": len(rows), "now": now},
+                )
             transaction.cover(sequence, entity, *sorted(rows))
         return dict(rows)
 

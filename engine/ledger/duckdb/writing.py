@@ -28,6 +28,7 @@ class Writing(Home):
             self._stage_changes(transaction, changes)
             self._write_run(transaction, run)
             self._write_introductions(transaction, run.now)
+            self._write_segments(transaction, changes, run.now)
             self._write_enrollments(transaction, run)
             return self._write_sends(run, transaction.serial)
 
@@ -85,6 +86,18 @@ class Writing(Home):
                ON CONFLICT DO NOTHING""",
             {"now": now},
         )
+
+    def _write_segments(self, transaction: Transaction, changes: Changes, now: datetime) -> None:
+        if changes.table("segment_counts").num_rows:
+            self._rows(
+                """INSERT INTO segment_counts
+                   SELECT $serial, n.segment, n.members, $now FROM new_segment_counts n
+                   LEFT JOIN (SELECT segment, arg_max(members, serial) AS members FROM segment_counts GROUP BY ALL) l USING (segment)
+                   WHERE n.members IS DISTINCT FROM l.members""",
+                {"serial": transaction.serial, "now": now},
+            )
+        if changes.table("segment_uses").num_rows:
+            self._rows("INSERT INTO segment_uses SELECT segment, sequence, enrolled, $now FROM new_segment_uses", {"now": now})
 
     def _write_enrollments(self, transaction: Transaction, run: Run) -> None:
         self._rows(

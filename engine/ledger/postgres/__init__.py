@@ -24,6 +24,7 @@ from engine.ledger.postgres.locking import LOCK_LEASE, release_lock, renew_lock,
 from engine.ledger.postgres.ordering import Ordering
 from engine.ledger.postgres.reading import Reading
 from engine.ledger.postgres.restoring import Restoring
+from engine.ledger.postgres.segments import Noticing, SegmentReading
 from engine.ledger.postgres.sending import CLAIM_LEASE, Sending
 from engine.ledger.postgres.statements import in_schema, statement
 from engine.ledger.postgres.verifying import verify
@@ -38,7 +39,7 @@ def roles_sql(schema: str = SCHEMA) -> str:
     return in_schema("roles", schema).decode()
 
 
-class PostgresReading(Reading):
+class PostgresReading(Reading, SegmentReading):
     """A ledger open to read: as it is at each question, whoever works on it. `copied_at` is always None."""
 
     copied_at: datetime | None = None
@@ -74,7 +75,7 @@ class PostgresReading(Reading):
         self.close()
 
 
-class PostgresLedger(Reading, Writing, Sending, Ordering, Forgetting, Restoring, Importing, Arriving):
+class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Noticing, Forgetting, Restoring, Importing, Arriving):
     """A ledger that this process may write, with the plan's lock or without: a worker that only delivers, and an order, need none."""
 
     copied_at: datetime | None = None

@@ -106,7 +106,7 @@ class Ordering(Home, Obeying):
         )
 
     def enroll_by_hand(
-        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False
+        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False, segment: str | None = None
     ) -> dict[str, str]:
         sequence = self.names().kept(sequence)
         wanted = list(dict.fromkeys(records))
@@ -127,6 +127,11 @@ class Ordering(Home, Obeying):
                     RETURNING record, occurrence""",
                 values,
             )
+            if segment is not None:
+                self._run(
+                    b"INSERT INTO segment_uses (segment, sequence, enrolled, used_at) VALUES (%(segment)s, %(sequence)s, %(enrolled)s, %(now)s)",
+                    {"segment": segment, "sequence": sequence, "enrolled": len(rows), "now": now},
+                )
             moving.cover(sequence, entity, *sorted(rows))
             return dict(rows)
 

@@ -46,6 +46,7 @@ class Writing(Home):
         serial = self._take_head(moving)
         self._write_run(moving, run)
         self._write_introductions(moving, run.now)
+        self._write_segments(moving, changes, run.now)
         self._write_history(moving, run)
         return replace(done, head=serial)
 
@@ -106,6 +107,21 @@ class Writing(Home):
                 ON CONFLICT DO NOTHING""",
             {"now": now},
         )
+
+    def _write_segments(self, moving: Transaction, changes: Changes, now: datetime) -> None:
+        if changes.table("segment_counts").num_rows:
+            self._run(
+                b"""INSERT INTO segment_counts (serial, segment, members, counted_at)
+                    SELECT %(serial)s, n.segment, n.members, %(now)s FROM new_segment_counts n
+                    LEFT JOIN (SELECT DISTINCT ON (segment) segment, members FROM segment_counts ORDER BY segment, serial DESC) l USING (segment)
+                    WHERE n.members IS DISTINCT FROM l.members""",
+                {"serial": moving.serial, "now": now},
+            )
+        if changes.table("segment_uses").num_rows:
+            self._run(
+                b"INSERT INTO segment_uses (segment, sequence, enrolled, used_at) SELECT segment, sequence, enrolled, %(now)s FROM new_segment_uses",
+                {"now": now},
+            )
 
     def _write_enrollments(self, run: Run) -> None:
         self._run(

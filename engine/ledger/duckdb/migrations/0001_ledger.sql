@@ -60,6 +60,22 @@ CREATE TABLE followed (sequence VARCHAR, serial BIGINT, said VARCHAR NOT NULL, s
 
 CREATE TABLE fact_counts (serial BIGINT, entity VARCHAR, records BIGINT NOT NULL, PRIMARY KEY (serial, entity));
 
+-- How a segment grew: a row where an apply counted other members than the one before.
+CREATE TABLE segment_counts (serial BIGINT, segment VARCHAR, members BIGINT NOT NULL, counted_at TIMESTAMP NOT NULL, PRIMARY KEY (serial, segment));
+
+-- The enrollments that a segment brought, at an apply or by hand.
+CREATE TABLE segment_uses (segment VARCHAR NOT NULL, sequence VARCHAR NOT NULL, enrolled BIGINT NOT NULL, used_at TIMESTAMP NOT NULL);
+
+-- Notices to owners about what needs a person: one a day. They are no sends.
+CREATE TABLE notices (
+    owner VARCHAR,
+    day DATE,
+    state VARCHAR NOT NULL CHECK (state IN ('sending', 'sent', 'failed', 'unknown')),
+    findings BIGINT NOT NULL,
+    told_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (owner, day)
+);
+
 CREATE TABLE occurrences (
     sequence VARCHAR,
     entity VARCHAR,

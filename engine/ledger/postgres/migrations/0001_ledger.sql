@@ -74,6 +74,22 @@ CREATE TABLE followed (sequence text, serial bigint, said text NOT NULL, since t
 
 CREATE TABLE fact_counts (serial bigint, entity text, records bigint NOT NULL, PRIMARY KEY (serial, entity));
 
+-- How a segment grew: a row where an apply counted other members than the one before.
+CREATE TABLE segment_counts (serial bigint, segment text, members bigint NOT NULL, counted_at timestamptz NOT NULL, PRIMARY KEY (serial, segment));
+
+-- The enrollments that a segment brought, at an apply or by hand.
+CREATE TABLE segment_uses (segment text NOT NULL, sequence text NOT NULL, enrolled bigint NOT NULL, used_at timestamptz NOT NULL);
+
+-- Notices to owners about what needs a person: one a day. They are no sends.
+CREATE TABLE notices (
+    owner text,
+    day date,
+    state text NOT NULL CHECK (state IN ('sending', 'sent', 'failed', 'unknown')),
+    findings bigint NOT NULL,
+    told_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, day)
+);
+
 CREATE TABLE occurrences (
     sequence text,
     entity text,

@@ -1,0 +1,99 @@
+"""Keys of records out of a file that somebody has: CSV, JSON, Excel, or one a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EngineError, WrongUsage
+
+_LARGEST = 50_000_000
+
+
+@dataclass(frozen=True)
+class Named:
+    """A key (or another value that names a record), and where it was said: `line 12`, or nothing for the command line."""
+
+    key: str
+    place: str
+
+
+def named_in(file: str, column: str = "key") -> list[Named]:
+    """What the column of the file holds, blanks left out. WrongUsage for a file that cannot be understood."""
+    path = Path(file)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise WrongUsage(f"{file} has more than {_LARGEST // 1_000_000} MB", help="take the columns out that are not needed, or split it")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{file} cannot be read: {error.strerror}") from None
+    kind = path.suffix.lower()
+    if kind == ".xlsx":
+        return _of_rows(_sheet(raw, file), column, file, "row")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WrongUsage(f"{file} is not UTF-8", help="save it as UTF-8 (in Excel: CSV UTF-8), or as .xlsx") from None
+    if kind == ".json":
+        return _of_json(text, column, file)
+    if kind == ".csv":
+        try:
+            return _of_rows(list(csv.reader(io.StringIO(text, newline=""), strict=True)), column, file, "line")
+        except csv.Error as error:
+            raise WrongUsage(f"{file} is not CSV: {error}", help="save it as CSV in UTF-8") from None
+    return [Named(line.strip(), f"line {number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def _of_rows(rows: list[list[Any]], column: str, file: str, word: str) -> list[Named]:
+    if not rows or column not in rows[0]:
+        found = ", ".join(str(cell) for cell in rows[0] if cell is not None)[:100] if rows else "nothing"
+        raise WrongUsage(f"{file} has no column `{column}`; its first {word} has {found}", help=f"name the column with the keys `{column}`")
+    place = rows[0].index(column)
+    cells = ((number, _said(row[place])) for number, row in enumerate(rows[1:], 2) if len(row) > place)
+    return [Named(text, f"{word} {number}") for number, text in cells if text]
+
+
+def _of_json(text: str, column: str, file: str) -> list[Named]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WrongUsage(f"{file} is not JSON") from None
+    members = data.get("members") if isinstance(data, dict) else data
+    if not isinstance(members, list):
+        raise WrongUsage(
+            f"{file} has no list of members", help=f"write a list of keys, or of objects with a `{column}`; `segment export --format json` writes one"
+        )
+    named = []
+    for number, member in enumerate(members, 1):
+        value = member.get(column) if isinstance(member, dict) else member
+        if isinstance(value, dict | list):
+            raise WrongUsage(f"entry {number} of {file} is no key")
+        if _said(value):
+            named.append(Named(_said(value), f"entry {number}"))
+    return named
+
+
+def _said(value: Any) -> str:
+    """A cell as a key: 12.0 of a sheet is 12, and the quote that keeps a formula from being one is not part of it."""
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _sheet(raw: bytes, file: str) -> list[list[Any]]:
+    """The first sheet, formulas as the values that they had when it was saved."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError:
+        raise EngineError("Excel files need python-calamine", help="pip install 'campaigns-as-code[excel]'") from None
+    try:
+        return CalamineWorkbook.from_filelike(io.BytesIO(raw)).get_sheet_by_index(0).to_python()
+    except (CalamineError, OSError, ValueError, IndexError):
+        raise WrongUsage(f"{file} is not an Excel workbook that can be read", help="save it as .xlsx, or as CSV in UTF-8") from None

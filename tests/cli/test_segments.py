@@ -1,0 +1,164 @@
+"""Segments on the command line: lists edited in their files, in and out as files, counted, and used."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Project
+
+openpyxl = pytest.importorskip("openpyxl")
+
+VIP = """\
+# Looked at every quarter.
+id: vip
+name: Oldest customers
+entity: contact
+members:
+  - 1   # Ann
+
+  # Of the trade fair:
+  - 2
+"""
+
+
+def listed(project: Project, text: str = VIP, id: str = "vip", **more: str) -> Path:
+    path = project.root / f"definitions/segments/{id}.yaml"
+    path.write_text(text)
+    for name, content in more.items():
+        (path.parent / name.replace("_", ".")).write_bytes(content.encode())
+    return path
+
+
+def test_d4_members_are_edited_in_the_file(project: Project, tmp_path: Path) -> None:
+    """D4, D8: a member more is a line more in the YAML, comments stay; who is not in the CRM is left out and counted by place."""
+    path = listed(project)
+    names = tmp_path / "names.csv"
+    names.write_text("key,who\n3,x\n99,y\n2,z\n")
+    said = project.run("segment", "add", "vip", "--contact", "4", "--from", str(names))
+    assert said.code == 0 and "2 added, 4 members now" in said.out and "1 is a member already" in said.out
+    assert "1 not in the CRM, and left out: line 3" in said.out
+    assert path.read_text() == VIP + "  - 4\n  - 3\n"
+    said = project.run("segment", "remove", "vip", "--member", "2", "--member", "77", "--format", "json")
+    told = json.loads(said.out)
+    assert (told["removed"], told["missing"], told["members"], told["written"]) == (1, 1, 3, True)
+    assert path.read_text() == VIP.replace("  - 2\n", "") + "  - 4\n  - 3\n"
+    assert project.run("segment", "add", "vip", "--contact", "5", "--dry-run").code == 0
+    assert path.read_text().count("- 5") == 0
+    assert project.run("segment", "add", "readers", "--contact", "5").code == 64
+    assert project.run("segment", "add", "vip").code == 64 and project.run("segment", "add", "nobody", "--contact", "5").code == 64
+
+
+def test_d4_members_in_a_file_of_their_own(project: Project) -> None:
+    """D4: rows of a CSV beside the segment come and go; other rows stay byte for byte, Windows' line ends too."""
+    listed(project, "id: vip\nentity: contact\nmembers: {file: vip.csv}\n", vip_csv='who,key\r\n"Ann, of\r\nLotus",1\r\nBob,2\r\n')
+    rows = project.root / "definitions/segments/vip.csv"
+    assert project.run("segment", "add", "vip", "--contact", "3").code == 0
+    assert rows.read_bytes() == b'who,key\r\n"Ann, of\r\nLotus",1\r\nBob,2\r\n,3\r\n'
+    assert project.run("segment", "remove", "vip", "--contact", "1").code == 0
+    assert rows.read_bytes() == b"who,key\r\nBob,2\r\n,3\r\n"
+    assert project.run("segment", "duplicate", "vip", "vip-2", "--name", "Again").code == 0
+    assert (rows.parent / "vip-2.csv").read_bytes() == rows.read_bytes()
+    assert "members: {file: vip-2.csv}" in (rows.parent / "vip-2.yaml").read_text()
+    assert project.run("segment", "count", "vip-2").out == "2\n"
+
+
+def test_d7_a_copy_keeps_its_comments(project: Project) -> None:
+    """D7: a duplicate differs in its id, and in what was said; one that is there is not written over."""
+    path = listed(project)
+    assert project.run("segment", "duplicate", "vip", "vip-2").out == "definitions/segments/vip-2.yaml\n"
+    assert path.with_name("vip-2.yaml").read_text() == VIP.replace("id: vip", "id: vip-2")
+    assert project.run("segment", "duplicate", "vip", "vip-2").code == 64
+    assert project.run("segment", "duplicate", "vip", "Vip 3").code == 64
+    assert project.run("segment", "duplicate", "vip", "vip-3", "--owner", "nobody").code == 64
+
+
+def test_d5_pages_go_on_where_they_ended(project: Project) -> None:
+    """D5: pages by a cursor cover every member once, also when one at the seam went meanwhile; the cursor gives no key away."""
+    path = listed(project, "id: vip\nentity: contact\nmembers: [1, 2, 3, 4, 5, 6]\n")
+    first = json.loads(project.run("segment", "members", "vip", "--limit", "2", "--format", "json").out)
+    assert (first["total"], len(first["members"])) == (6, 2) and first["next"]
+    path.write_text(path.read_text().replace("2, ", ""))
+    second = json.loads(project.run("segment", "members", "vip", "--limit", "2", "--cursor", first["next"], "--format", "json", "--show-pii").out)
+    assert [row["key"] for row in second["members"]] == ["3", "4"]
+    last = json.loads(project.run("segment", "members", "vip", "--limit", "2", "--cursor", second["next"], "--format", "json", "--show-pii").out)
+    assert ([row["key"] for row in last["members"]], last["next"]) == (["5", "6"], None)
+    assert project.run("segment", "members", "vip", "--cursor", "Mg").code == 64
+
+
+def test_d8_export_is_no_formula_and_comes_back(project: Project, tmp_path: Path) -> None:
+    """D8: CSV, JSON and Excel have the same members; a cell that begins with = + - @ is text; what was exported can be imported."""
+    contacts = project.root / "data/contacts.csv"
+    contacts.write_text(
+        contacts.read_text() + '=9,"=HYPERLINK(""http://example.org"")",@x@example.com,en,true,false,,1\n8,-1+1,b@example.com,en,true,false,,1\n'
+    )
+    listed(project, 'id: vip\nentity: contact\nmembers: [1, 8, "=9"]\n')
+    said = project.run("segment", "export", "vip", "--show-pii", "--fields", "name,company_id")
+    rows = list(csv.reader(io.StringIO(said.out)))
+    assert rows[0] == ["key", "name", "company_id"] and rows[2] == ["8", "'-1+1", "1"] and rows[3][:2] == ["'=9", '\'=HYPERLINK("http://example.org")']
+    for kind in ("csv", "json", "xlsx"):
+        out = tmp_path / f"members.{kind}"
+        assert project.run("segment", "export", "vip", "--show-pii", "--fields", "name", "--out", str(out)).code == 0
+        if kind == "xlsx":
+            sheet = openpyxl.load_workbook(out).active
+            assert all(cell.data_type in ("s", "n") for row in sheet.rows for cell in row) and sheet["B4"].value.startswith("=") and sheet["B4"].quotePrefix
+        assert project.run("segment", "import", f"again-{kind}", str(out)).code == 0
+        assert project.run("segment", "count", f"again-{kind}").out == "3\n", kind
+    assert project.run("segment", "export", "vip", "--format", "xlsx").code == 64
+
+
+def test_d8_export_shows_nobody_unasked(project: Project, tmp_path: Path) -> None:
+    """8: keys are pseudonyms without --show-pii, personal fields are refused, and CI gets neither."""
+    said = project.run("segment", "export", "readers", "--fields", "language", "--format", "json")
+    members = json.loads(said.out)["members"]
+    assert all(len(row["key"]) == 16 for row in members) and "anary" not in said.out
+    assert project.run("segment", "export", "readers", "--fields", "name").code == 64
+    for words in (("export", "readers"), ("add", "readers", "--contact", "1"), ("members", "readers")):
+        refused = project.run("segment", *words, "--show-pii", CI="true")
+        assert refused.code == 64 and refused.out == ""
+
+
+def test_d8_import_by_a_field(project: Project, tmp_path: Path) -> None:
+    """D8: a list of addresses becomes keys; who is not there, and who is there twice, is told by place and never by name."""
+    names = tmp_path / "fair.csv"
+    names.write_text("name,email\nBob, CANARY.bob@example.com \nAnn,canary.ann@example.com\nZoe,zoe@example.com\nFay,canary.fay@example.com\n")
+    said = project.run("segment", "import", "fair", str(names), "--by", "email", "--name", "The fair")
+    assert said.code == 0 and said.out == "definitions/segments/fair.yaml: 2 members\n"
+    assert "1 left out, not in the CRM: line 4" in said.err and "1 left out, more than one record has it: line 3" in said.err
+    path = project.root / "definitions/segments/fair.yaml"
+    assert path.read_text().endswith("id: fair\nname: The fair\nentity: contact\nmembers:\n  - 2\n  - 6\n")
+    assert "anary" not in path.read_text() + said.err
+    names.write_text("6\n4\n")
+    assert project.run("segment", "import", "fair", str(names.rename(tmp_path / "fair.txt")), "--replace").out.endswith("1 added, 1 removed; 2 members now\n")
+    assert path.read_text().endswith("members:\n  - 6\n  - 4\n")
+    assert project.run("segment", "import", "readers", str(tmp_path / "fair.txt")).code == 64
+    assert project.run("segment", "import", "fair", str(tmp_path / "none.csv")).code == 1
+
+
+def test_d6_use_and_growth(project: Project) -> None:
+    """D6, D7: each apply counts members, and what a segment enrolls is a use of it; by hand too, with the reasons of those left out."""
+    path = listed(project, "id: vip\nentity: contact\nmembers: [6]\n")
+    assert "first counted" not in project.run("segment", "show", "vip").out
+    assert project.run("apply", now="2026-11-23T09:00:00+07:00").code in (0, 6)
+    path.write_text(path.read_text().replace("[6]", "[6, 3, 77]"))
+    assert project.run("apply", now="2026-12-01T09:00:00+07:00").code in (0, 6)
+    said = json.loads(project.run("enroll", "news", "--segment", "vip", "--format", "json", now="2026-12-02T09:00:00+07:00").out)
+    assert (said["enrolled"], said["skipped"]) == (1, {"enrolled_before": 1})
+    text = project.run("segment", "show", "vip", now="2026-12-08T10:00:00+07:00").out
+    assert "2 members now" in text and "2 a week ago" in text and "last by news on Wed 2 Dec 2026, 09:00: " in text
+    shown = json.loads(project.run("segment", "show", "vip", "--format", "json", now="2026-12-08T10:00:00+07:00").out)
+    assert [count["members"] for count in shown["counts"]] == [1, 2] and shown["times_used"] == 1
+    readers = json.loads(project.run("segment", "show", "readers", "--format", "json", now="2026-12-08T10:00:00+07:00").out)
+    assert (readers["used_by"], readers["times_used"]) == (["enrollment november"], 1)
+
+
+@pytest.mark.parametrize(("line", "word"), [("status: paused", "paused"), ("status: archived", "archived"), ("visibility: private", "private")])
+def test_d4_who_may_use_a_segment_by_hand(project: Project, line: str, word: str) -> None:
+    """D4: a segment that is paused, archived or another owner's takes nobody in by command either."""
+    listed(project, f"id: vip\nentity: contact\n{line}\nmembers: [1]\n")
+    said = project.run("enroll", "news", "--segment", "vip")
+    assert said.code == 64 and word in said.err
