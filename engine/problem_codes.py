@@ -139,6 +139,10 @@ _GUARDS = {
     "E503": ("a new sequence would write to many at once", "`first_run_max:` holds a sequence that has never sent. A wrong trigger or `backfill` shows here first. A sequence may raise it in its own file (`guards: {first_run_max: 900}`): the review of that line is the approval."),
     "E504": ("the CRM looks too empty", "An entity has fewer records than `min_facts:` (1, if nothing is said). A CRM that is half loaded would end people's paths; nothing is written until it is back."),
     "E505": ("the CRM shrank", "An entity has lost more than `max_shrink:` of its records since the last run. If they are really gone, `--allow max_shrink=N% --reason \"…\"`."),
+    "E506": ("far more mail than on any day of two weeks", "`max_growth: 3` compares the mails of 24 hours, ledger and plan together, with the greatest such day of the 14 before. A sequence may say it of its own mails. Look at the plan and at what changed; if it is right, `--allow max_growth=N --reason \"…\"`."),
+    "E507": ("too many of a sequence's people at once", "`max_share_of_audience:` is the share of all contacts that a sequence is for who may get a mail of it within 24 hours. A trigger that has lost its condition shows here. A sequence may say another share in its own file."),
+    "E508": ("too many leave their way at once", "`max_exits:` is the share of the enrollments on their way that may end other than by completing within 24 hours. A broken join or a field that was renamed in the CRM ends people's paths; nothing is written until it is mended, or `--allow max_exits=N% --reason \"…\"`."),
+    "E509": ("the CRM's file is old", "`facts_max_age:` is how long ago the file or files of the CRM may have been written. An export that has stopped would send mail about yesterday's world. Renew it, or allow the age for this run."),
 }  # fmt: skip
 
 _DELIVERY = {

@@ -85,12 +85,24 @@ def _allowed(text: str) -> tuple[str, float]:
     if guard not in GUARDS or not sign:
         raise WrongUsage(f"--allow {text!r} is not GUARD=N", help=f"the guards are {', '.join(GUARDS)}")
     try:
-        number = float(value[:-1]) / 100 if value.endswith("%") else float(value)
+        number = _hours(value) if guard == "facts_max_age" else float(value[:-1]) / 100 if value.endswith("%") else float(value)
     except ValueError:
         number = -1.0
     if not 0 <= number < 1e12:
         raise WrongUsage(f"--allow {text!r}: `{value}` is not a number", help=f"such as {guard}=900")
     return guard, number
+
+
+def _hours(text: str) -> float:
+    """`48h`, `2d` or a bare number of hours."""
+    from engine.clock import Duration
+
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    span = Duration.parse(text)
+    if span.unit not in ("h", "d"):
+        raise ValueError(text)
+    return float(span.count * (24 if span.unit == "d" else 1))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from engine.cli.catalog import LATER, SECTIONS, Catalog
 from engine.definitions.operands import OPERATORS_OF
 from engine.definitions.rules import OPERATORS
 from engine.definitions.schema import schemas
+from engine.definitions.sequences import SequenceGuards
 from engine.plan.gates import GATES, Decided, Reason
 from engine.plan.guards import GUARDS
 from engine.views.codes import all_codes
@@ -205,11 +206,25 @@ def _operators() -> str:
 
 
 def _guards() -> str:
-    rows = [(f"`{name}`", what, "yes" if name == "first_run_max" else "") for name, what in GUARDS.items()]
+    rows = [(f"`{name}`", what, "yes" if name in SequenceGuards.model_fields else "") for name, what in GUARDS.items()]
     intro = textwrap.dedent("""\
         Guards stop a mistake before the first mail. They stand in `engine.yaml` under `guards:`; but for `min_facts` (1 for each entity that people
         on their way need) a guard holds only where it is said. One about a single sequence holds that sequence, the others go; any other blocks the run,
-        and nothing is written. Both end with exit 3, and the plan prints the override, such as `engine apply --allow first_run_max=120 --reason "…"`.""")
+        and nothing is written. Both end with exit 3, and the plan prints the override, such as `engine apply --allow first_run_max=120 --reason "…"`.
+
+            guards:
+              max_sends: {per_run: 500, per_day: 2000}
+              max_per_contact: {max: 3, per: 24h}
+              first_run_max: 50
+              min_facts: {contact: 1}
+              max_shrink: 20%
+              max_growth: 3                  # times as many as on the greatest day of two weeks
+              max_share_of_audience: 30%
+              max_exits: 20%
+              facts_max_age: 36h             # where the CRM is a file that somebody exports
+
+        A guard of a sequence counts what it would send before frequency caps hold some of it. The `max_growth` of the project counts all mails together,
+        that of a sequence its own. The audience of a date trigger is everybody whose record matches it, due or not; of other triggers who is on the way.""")
     return _page("Guards", intro, [_table(("guard", "counts", "a sequence may say it too"), rows)])
 
 

@@ -59,7 +59,7 @@ _VIEW = {
     "UNION ALL BY NAME SELECT * FROM step_starts",
     "occurrences": "SELECT * FROM below_occurrences UNION ALL BY NAME SELECT o.* FROM occurrences o "
     f"WHERE ({_OCCURRENCE}) NOT IN (SELECT ({_OCCURRENCE}) FROM below_occurrences)",
-    "enrollments": f"SELECT * FROM met WHERE exit_final IS NOT TRUE OR list_contains($whole::VARCHAR[], sequence) OR {_ASKED}",
+    "enrollments": f"SELECT * FROM met WHERE exit_final IS NOT TRUE OR list_contains($whole::VARCHAR[], sequence) OR exit_at > $exits_since OR {_ASKED}",
     # What the ledger had planned is what became of it in thought.
     "decided": f"SELECT * FROM below_decided b WHERE NOT EXISTS (FROM decided d WHERE {_SAME_STEP}) UNION ALL BY NAME "
     "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM decided "
@@ -103,7 +103,7 @@ class Folded:
             self._put(f"below_{name}", self._as_of(name, below.tables[name]))
         self._put("asked", candidates.occurrences.select(list(_KEYS[:4])))
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_ALL}")
-        values = {"whole": list(candidates.whole_sequences), "since": candidates.sends_since}
+        values = {"whole": list(candidates.whole_sequences), "since": candidates.sends_since, "exits_since": candidates.exits_since}
         tables: dict[str, pa.Table] = {}
         for name, schema in VIEW.items():
             if name not in _VIEW:

@@ -14,10 +14,6 @@ from engine.problems import Problem
 _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     "project": (
         (("holidays",), "holidays (`holidays:`) are"),
-        (("guards", "max_growth"), "the guard `max_growth` is"),
-        (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
-        (("guards", "max_exits"), "the guard `max_exits` is"),
-        (("guards", "facts_max_age"), "the guard `facts_max_age` is"),
     ),
     "sequence": (
         (("send_window",), "send windows (`send_window:`) are"),
@@ -26,8 +22,6 @@ _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
         (("trigger", "enters"), "the trigger `enters` is"),
         (("trigger", "schedule"), "the trigger `schedule` is"),
         (("trigger", "once"), "the trigger `once` is"),
-        (("guards", "max_share_of_audience"), "the guard `max_share_of_audience` is"),
-        (("guards", "max_growth"), "the guard `max_growth` is"),
     ),
 }
 

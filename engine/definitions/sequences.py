@@ -112,19 +112,6 @@ class MaxPerContact(Model):
     per: DurationField
 
 
-class Guards(Model):
-    """Limits that stop a mistake before the first mail (§10). A guard holds only where it is said, but for min_facts."""
-
-    max_sends: MaxSends | None = None
-    max_per_contact: MaxPerContact | None = None
-    first_run_max: Count | None = None
-    min_facts: dict[EntityName, Count] | None = None
-    max_shrink: (
-        Annotated[float, BeforeValidator(lambda value: _share(value)), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})]
-        | None
-    ) = None
-
-
 def _share(value: Any) -> Any:
     """`20%` as 0.2; a plain number is refused, since 20 could mean twenty records."""
     if isinstance(value, float) and 0 <= value <= 1:
@@ -139,10 +126,37 @@ def _share(value: Any) -> Any:
     raise ValueError("a share is written with a percent sign, such as 20%")
 
 
+def _factor(value: Any) -> Any:
+    """`3` is three times as much."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 1_000_000:
+        return value
+    raise PydanticCustomError("number", "{reason}", {"reason": f"`{value}` is not a growth; write a number of times, 1 at least, such as 3"})
+
+
+Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$", "examples": ["20%"]})]
+Factor = Annotated[float, BeforeValidator(_factor), WithJsonSchema({"type": "number", "minimum": 1, "examples": [3]})]
+
+
+class Guards(Model):
+    """Limits that stop a mistake before the first mail (§10). A guard holds only where it is said, but for min_facts."""
+
+    max_sends: MaxSends | None = None
+    max_per_contact: MaxPerContact | None = None
+    first_run_max: Count | None = None
+    min_facts: dict[EntityName, Count] | None = None
+    max_shrink: Share | None = None
+    max_growth: Factor | None = None
+    max_share_of_audience: Share | None = None
+    max_exits: Share | None = None
+    facts_max_age: DurationField | None = None
+
+
 class SequenceGuards(Model):
-    """The guards that a sequence may raise for itself (10.4)."""
+    """The guards that a sequence may raise for itself (10.4). Its `max_growth` counts its own mails, the project's all of them."""
 
     first_run_max: Count | None = None
+    max_growth: Factor | None = None
+    max_share_of_audience: Share | None = None
 
 
 class Sequence(Model):

@@ -40,6 +40,7 @@ _CUSTOM = {
     "later": "E109",
     "trigger": "E106",
     "cap": "E106",
+    "number": "E105",
     "value_error": "E121",
 }
 _EXPECTED = {

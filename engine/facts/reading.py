@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,20 @@ def read_snapshot(definitions: Definitions, source: Facts, *, now: datetime, roo
     """
     named = needed(definitions) if needs is None else needs
     with opened(definitions, source, root, named) as (connection, tables):
-        return _snapshot(read(definitions, connection, tables, named), now)
+        return replace(_snapshot(read(definitions, connection, tables, named), now), written_at=_written_at(source, root))
+
+
+def _written_at(source: Facts, root: Path) -> datetime | None:
+    """Naive UTC; of several files the oldest, since each of them may be the one that nobody renews."""
+    if isinstance(source, PostgresFacts):
+        return None
+    if isinstance(source, DuckdbFacts):
+        file = root / source.duckdb
+        # What was written last may still be beside the file.
+        moments = [max(part.stat().st_mtime for part in (file, file.with_name(f"{file.name}.wal")) if part.exists())]
+    else:
+        moments = [path.stat().st_mtime for path in (root / name for name in source.files.values()) if path.exists()]
+    return datetime.fromtimestamp(min(moments), UTC).replace(tzinfo=None) if moments else None
 
 
 def snapshot_of_rows(definitions: Definitions, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, now: datetime) -> Snapshot:

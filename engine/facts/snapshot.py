@@ -32,6 +32,8 @@ class Snapshot:
     counts: Mapping[str, int]
     left_out: Mapping[str, int]
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # When the source was last written, where it is files; None for a database that is read as it is, and for rows by hand.
+    written_at: datetime | None = None
 
     @cached_property
     def digest(self) -> str:

@@ -78,7 +78,8 @@ class Candidates:
     """What a plan asks about. The view then holds:
 
     starts, step_starts, names, followed, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
-    enrollments: those without a final exit, those with a planned row, those of the candidate occurrences, and all of `whole_sequences`;
+    enrollments: those without a final exit, those with a planned row, those of the candidate occurrences, those that ended
+    after `exits_since`, and all of `whole_sequences`;
     All are asked and answered under the ids that the ledger keeps; `occurrences` and `whole_sequences` alone are as they are called now,
     and `former` is what the files say they were called before (`renamed_from`).
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
@@ -90,6 +91,7 @@ class Candidates:
     sends_since: datetime
     former: Mapping[str, str] = field(default_factory=dict)
     events: tuple[str, ...] = ()
+    exits_since: datetime | None = None
 
 
 @dataclass(frozen=True)

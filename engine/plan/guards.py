@@ -1,21 +1,25 @@
-"""Guards (semantics §10): limits that stop a mistake before the first mail. Ledger and plan are counted together."""
+"""Guards (semantics §10): limits that stop a mistake before the first mail. Ledger and plan are counted together.
+
+Those of one sequence are in sequence_guards.py; these are about the project and the facts, and block everything (10.2).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
+from engine.facts.snapshot import Snapshot
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
+from engine.plan.sequence_guards import SMALLEST_FOR_SHARES, growth, mails_by_day
 from engine.relations.audiences import contact_hops
 
-# Shares say nothing about a handful of records (10.1).
-SMALLEST_FOR_SHARES = 20
 _DAY = Duration(24, "h")
+_HOUR = timedelta(hours=1)
 
 # What each guard counts, for messages and the reference page.
 GUARDS: Mapping[str, str] = {
@@ -24,40 +28,32 @@ GUARDS: Mapping[str, str] = {
     "max_per_contact": "mails to one contact within the time it names, this run included",
     "first_run_max": "mails of a sequence that has never sent one",
     "min_facts": "records of an entity that must be there",
-    "max_shrink": "share of an entity's records gone since the last run",
+    "max_shrink": "the share of an entity's records gone since the last run",
+    "max_growth": "mails within 24 hours, this run included, against the greatest such day of the 14 before; fewer than 50 are never too many",
+    "max_share_of_audience": "the share of all the contacts that a sequence is for who get a mail of it within 24 hours; fewer than 20 contacts are not asked about",
+    "max_exits": "the share of the enrollments on their way that leave within 24 hours, this run included; fewer than 20 are not asked about",
+    "facts_max_age": "the hours since the CRM's file was last written, of several the oldest; a database that is read as it is has no age",
 }
-
-
-def first_runs(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, allowed: Mapping[str, float]) -> list[GuardResult]:
-    """first_run_max, for each sequence of which the ledger has no send; its own limit goes before the project's (10.4)."""
-    sent = set(view.tables["sequences_sent"].column("sequence").to_pylist())
-    counts = dict(
-        cursor.execute("SELECT sequence, count(*) FROM decisions WHERE decision = 'send' OR (decision = 'hold' AND reason = 'guard') GROUP BY ALL").fetchall()
-    )
-    results = []
-    for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
-        own = sequence.guards.first_run_max if sequence.guards else None
-        limit = allowed.get("first_run_max", own if own is not None else definitions.project.guards.first_run_max)
-        observed = counts.get(sequence.id, 0)
-        if limit is not None and sequence.id not in sent and observed:
-            results.append(GuardResult("first_run_max", sequence.id, limit, observed, observed <= limit))
-    return results
 
 
 def project_guards(
     cursor: duckdb.DuckDBPyConnection,
     definitions: Definitions,
     view: LedgerView,
-    counts: Mapping[str, int],
+    snapshot: Snapshot,
     now: datetime,
     allowed: Mapping[str, float],
 ) -> list[GuardResult]:
     """The guards about the project and the facts; one that fails blocks everything (10.2)."""
+    counts = snapshot.counts
     return [
         *_max_sends(cursor, definitions, now, allowed),
         *_max_per_contact(cursor, definitions, now, allowed),
         *_min_facts(cursor, definitions, counts, allowed),
         *_max_shrink(definitions, view, counts, allowed),
+        *_max_growth(cursor, definitions, view, now, allowed),
+        *_max_exits(cursor, definitions, now, allowed),
+        *_facts_max_age(definitions, snapshot, allowed),
     ]
 
 
@@ -118,7 +114,46 @@ def _max_shrink(definitions: Definitions, view: LedgerView, counts: Mapping[str,
     said = definitions.project.guards.max_shrink
     before = {row["entity"]: row["records"] for row in view.tables["fact_counts"].to_pylist()}
     for entity in sorted(before):
-        if before[entity] < SMALLEST_FOR_SHARES:
+        # An entity that no definition names any more is not read, and so not counted.
+        if before[entity] < SMALLEST_FOR_SHARES or entity not in counts:
             continue
-        gone = max(0.0, (before[entity] - counts.get(entity, 0)) / before[entity])
+        gone = max(0.0, (before[entity] - counts[entity]) / before[entity])
         yield from _check("max_shrink", said, round(gone, 4), allowed, entity)
+
+
+def _max_growth(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, allowed: Mapping[str, float]
+) -> Iterable[GuardResult]:
+    said = definitions.project.guards.max_growth
+    # A project that has never sent anything has nothing to grow from: its sequences' first runs are guarded.
+    if said is None or not view.tables["sequences_sent"].num_rows:
+        return
+    days: dict[int, int] = {}
+    for of_sequence in mails_by_day(cursor, now).values():
+        for day, mails in of_sequence.items():
+            days[day] = days.get(day, 0) + mails
+    planned = _one(cursor, "SELECT count(*) FROM decisions WHERE decision = 'send'")
+    yield from growth(None, allowed.get("max_growth", said), planned, days)
+
+
+def _max_exits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, allowed: Mapping[str, float]) -> Iterable[GuardResult]:
+    said = definitions.project.guards.max_exits
+    if said is None:
+        return
+    live, left = cursor.execute(
+        "SELECT count(*) FILTER (exit_reason IS NULL), count(*) FILTER (exit_reason <> 'complete' AND exit_at > $1) FROM known", [shift(now, _DAY, "UTC", -1)]
+    ).fetchall()[0]
+    leaving = _one(cursor, "SELECT count(*) FROM decisions d SEMI JOIN enrollments e ON e.sequence = d.sequence AND e.record = d.record "
+                   "AND e.occurrence = d.occurrence AND e.contact = d.contact AND e.origin = 'live' WHERE d.decision = 'exit'")  # fmt: skip
+    if live + left >= SMALLEST_FOR_SHARES:
+        share = (leaving + left) / (live + left)
+        yield from _check("max_exits", said, round(share, 4), allowed, f"{leaving + left:,} of {live + left:,} enrollments")
+
+
+def _facts_max_age(definitions: Definitions, snapshot: Snapshot, allowed: Mapping[str, float]) -> Iterable[GuardResult]:
+    said = definitions.project.guards.facts_max_age
+    if said is None:
+        return
+    age = max(timedelta(), snapshot.taken_at - snapshot.written_at) / _HOUR if snapshot.written_at is not None else 0.0
+    oldest = (snapshot.taken_at - shift(snapshot.taken_at, said, definitions.project.timezone, -1)) / _HOUR
+    yield from _check("facts_max_age", oldest, round(age, 2), allowed)

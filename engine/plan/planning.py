@@ -13,13 +13,14 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
 from engine.plan.capping import keep_caps
-from engine.plan.guards import first_runs, project_guards
+from engine.plan.guards import project_guards
 from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import known_bases, open_taken, standings, take
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
+from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
 from engine.plan.triggers.date import date_occurrences
@@ -53,7 +54,7 @@ def make_plan(
         view = called.named_view(view)
         introductions = _take_in(cursor, definitions, view, now)
         consider(cursor, definitions, view, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot.counts, now, allowed or {}, called, sheets=inspect is not None)
+        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, sheets=inspect is not None)
         close(cursor, called)
         if inspect is not None:
             inspect(cursor)
@@ -91,9 +92,13 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     if definitions.project.guards.max_per_contact is not None:
         spans.append(definitions.project.guards.max_per_contact.per)
     spans += [cap.per for cap in definitions.project.caps]
+    growing = [s.guards.max_growth for s in definitions.sequences.values() if s.guards is not None]
+    if any(factor is not None for factor in (definitions.project.guards.max_growth, *growing)):
+        spans.append(Duration(DAYS_COMPARED + 1, "d"))
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
     since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
-    return Candidates(occurrences, whole, since, former_names(definitions), names_of_events(definitions))
+    exits_since = now - DAY if definitions.project.guards.max_exits is not None else None
+    return Candidates(occurrences, whole, since, former_names(definitions), names_of_events(definitions), exits_since)
 
 
 def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
@@ -136,7 +141,7 @@ def _walk_guarded(
     cursor: duckdb.DuckDBPyConnection,
     definitions: Definitions,
     view: LedgerView,
-    counts: Mapping[str, int],
+    snapshot: Snapshot,
     now: datetime,
     allowed: Mapping[str, float],
     called: Identity,
@@ -145,14 +150,14 @@ def _walk_guarded(
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
     walk(cursor, definitions, now, sheets=sheets)
-    firsts = first_runs(cursor, definitions, view, allowed)
-    over = [guard.sequence for guard in firsts if not guard.passed]
+    own = sequence_guards(cursor, definitions, view, now, allowed)
+    over = sorted({guard.sequence for guard in own if guard.sequence is not None and not guard.passed})
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
         walk(cursor, definitions, now, sheets=sheets)
     keep_caps(cursor, definitions, now, called)
-    return (*firsts, *project_guards(cursor, definitions, view, counts, now, allowed))
+    return (*own, *project_guards(cursor, definitions, view, snapshot, now, allowed))
 
 
 def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.phrases import number, wrapped
 
-_SHARES = ("max_shrink",)
+_SHARES = ("max_shrink", "max_share_of_audience", "max_exits")
+_TIMES = ("max_growth",)
+_HOURS = ("facts_max_age",)
 _OF_AN_ENTITY = ("min_facts", "max_shrink")
 # `engine explain CODE` tells each at length.
 CODES = {
@@ -21,6 +23,10 @@ CODES = {
     "first_run_max": "E503",
     "min_facts": "E504",
     "max_shrink": "E505",
+    "max_growth": "E506",
+    "max_share_of_audience": "E507",
+    "max_exits": "E508",
+    "facts_max_age": "E509",
 }
 
 
@@ -67,9 +73,18 @@ def override(guards: Sequence[GuardResult], apply: str = "engine apply") -> str:
     id = guards[0].id
     observed = min(guard.observed for guard in guards) if id == "min_facts" else max(guard.observed for guard in guards)
     # Rounded up: a share that is cut would not let this run pass.
-    value = f"{math.ceil(observed * 1e6) / 1e6:g}" if id in _SHARES else f"{math.floor(observed) if id == 'min_facts' else math.ceil(observed)}"
+    if id in _SHARES:
+        value = f"{math.ceil(round(observed * 1e4, 6)) / 100:g}%"
+    elif id in _TIMES:
+        value = f"{math.ceil(round(observed * 10, 6)) / 10:g}"
+    else:
+        value = f"{math.floor(observed) if id == 'min_facts' else math.ceil(observed)}" + ("h" if id in _HOURS else "")
     return f'{apply} --allow {id}={value} --reason "…"'
 
 
 def shown(guard: GuardResult, value: float) -> str:
-    return f"{value:.1%}" if guard.id in _SHARES else number(value)
+    if guard.id in _SHARES:
+        return f"{value:.1%}"
+    if guard.id in _TIMES:
+        return f"{value:.1f} times".replace(".0 ", " ")
+    return f"{value:.1f} h".replace(".0 ", " ") if guard.id in _HOURS else number(value)

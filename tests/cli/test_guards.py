@@ -19,6 +19,10 @@ FAILED = [
     GuardResult("first_run_max", "welcome", 100, 101, False),
     GuardResult("min_facts", None, 400, 12, False, "company"),
     GuardResult("max_shrink", None, 0.2, 0.3334, False, "contact"),
+    GuardResult("max_growth", None, 3, 7.4335, False, "1,487 mails, and 200 at most on a day before"),
+    GuardResult("max_share_of_audience", "renewal", 0.3, 0.7, False, "70 of 100 contacts"),
+    GuardResult("max_exits", None, 0.2, 0.25, False, "5 of 20 enrollments"),
+    GuardResult("facts_max_age", None, 36, 61.5, False),
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.cli.apply import _allowed
 from engine.plan.plan import COUNTERS
 from tests.cli.conftest import Project
 
@@ -119,3 +120,10 @@ def test_crm_text_moves_no_cursor(project: Project) -> None:
         said = project.run(*words)
         assert said.code == 0 and "\x1b" not in said.out + said.err
     assert "\\x1b" in project.run("segment", "members", "readers", "--show-pii").out
+
+
+def test_an_allowed_age_is_said_in_hours_or_days(project: Project) -> None:
+    """10.4: `--allow facts_max_age=2d` is 48 hours; what is no time is refused."""
+    assert _allowed("facts_max_age=2d") == ("facts_max_age", 48.0) == _allowed("facts_max_age=48")
+    assert _allowed("max_exits=30%") == ("max_exits", 0.3)
+    assert project.run("apply", "--allow", "facts_max_age=2mo", "--reason", "x").code == 64

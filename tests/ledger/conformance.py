@@ -541,6 +541,16 @@ class LedgerConformance:
         assert {(row["template"], row["category"], row["topic"]) for row in more.tables["recent_sends"].to_pylist()} == {("renewal-30-days", "transactional", None)}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
 
+    def test_the_view_holds_who_left_lately(self, ledger: Ledger) -> None:
+        """Where it is asked for, also enrollments that ended after an instant, finally too: what the guard `max_exits` counts (10.1)."""
+        ledger.commit(run(), changes(enrollments=[enrollment("1"), enrollment("2")]))
+        ledger.commit(run(), changes(exits=[{**who("1"), "reason": "goal_met", "final": True}]))
+        asked = candidates()
+        assert [row["record"] for row in ledger.view(asked).tables["enrollments"].to_pylist()] == ["2"]
+        lately = ledger.view(replace(asked, exits_since=MONDAY - timedelta(seconds=1))).tables["enrollments"].to_pylist()
+        assert sorted((row["record"], row["exit_reason"]) for row in lately) == [("1", "goal_met"), ("2", None)]
+        assert ledger.view(replace(asked, exits_since=MONDAY)).tables["enrollments"].num_rows == 1
+
     def test_a_record_is_of_its_entity(self, ledger: Ledger) -> None:
         """Contract 12 and zone 12 are two records; what was cancelled is no send of an enrollment."""
         zone = {"sequence": "zones", "entity": "zone", "record": "12", "occurrence": DUE_ON, "contact": "ann-12"}

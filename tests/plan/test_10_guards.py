@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .base import company, contact, contract
-from .samples import ONE_NOTICE
-from .story import Story, Teller
+from dataclasses import replace
+
+from engine.plan.planning import make_plan
+
+from .base import Row, company, contact, contract
+from .samples import DRIP, ONE_NOTICE
+from .story import KEY, Story, Teller
 
 OTHER = ONE_NOTICE.replace("id: renewal", "id: other").replace("template: notice", "template: reminder")
 
@@ -127,3 +131,120 @@ def test_10_4_guard_allowed_for_one_run(tell: Teller) -> None:
     story = contracts(tell, 2, more="guards: {max_sends: {per_run: 1}}")
     story.allowed = {"max_sends.per_run": 2}
     assert story.planned("2026-03-02 09:00").applyable
+
+
+DAILY = """
+    id: daily
+    about: contact
+    status: active
+    active_from: 2026-01-01
+    trigger: {date: contact.trial_end}
+    steps:
+      - {id: mail, after: 0d, template: hello, expires: 1d}
+"""
+
+
+def days(first: int, *counts: int) -> list[Row]:
+    """Contacts whose trial ends on consecutive days of March: so many each day."""
+    ends = [f"2026-03-{first + number:02}" for number, count in enumerate(counts) for _ in range(count)]
+    return [contact(i, trial_end=end) for i, end in enumerate(ends, 1)]
+
+
+def test_10_1_max_growth_against_the_greatest_of_fourteen_days(tell: Teller) -> None:
+    """10.1: 20 mails on the greatest of the days before, so 60 pass `max_growth: 3` and 61 do not; below 50 it says nothing; one day later the 20 are one of the 14."""
+    story = tell(DAILY, *days(2, 20, 10, 61), more="guards: {max_growth: 3}")
+    story.applied("2026-03-02 09:00")
+    story.applied("2026-03-03 09:00")
+    assert failed(story, "2026-03-04 09:00") == [("max_growth", None, 3, 3.05)]
+    assert [guard.detail for guard in story.planned("2026-03-04 09:00").guards if guard.id == "max_growth"] == ["61 mails, and 20 at most on a day before"]
+    story.lost("contact", 91)
+    assert failed(story, "2026-03-04 09:00") == []
+    story.rows["contact"] = [row for row in story.rows["contact"] if row["id"] <= 79]
+    story.now_has(*(contact(i, trial_end="2026-03-04") for i in range(31, 80)))
+    assert "max_growth" not in {guard.id for guard in story.planned("2026-03-04 09:00").guards}
+
+
+def test_10_1_max_growth_forgets_what_is_older_than_two_weeks(tell: Teller) -> None:
+    """10.1: twenty mails 15 days and a minute ago are no day of the last 14, and 50 are fifty times too many; a project that has never sent is not asked."""
+    story = tell(DAILY, *days(2, 20, *[0] * 14, 50), more="guards: {max_growth: 3}")
+    assert "max_growth" not in {guard.id for guard in story.planned("2026-03-02 09:00").guards}
+    story.applied("2026-03-02 09:00")
+    assert failed(story, "2026-03-17 09:00") == [("max_growth", None, 3, 50.0)]
+    assert failed(story, "2026-03-17 08:59") == []
+    story.allowed = {"max_growth": 50}
+    assert failed(story, "2026-03-17 09:00") == []
+
+
+def test_10_1_max_growth_of_a_sequence_holds_that_sequence(tell: Teller) -> None:
+    """10.1, 10.4: a sequence's own `max_growth` counts its own mails, and holds it alone."""
+    guarded = DAILY.replace("    steps", "    guards: {max_growth: 2}\n    steps")
+    story = tell(guarded, DAILY.replace("id: daily", "id: other"), *days(2, 20, 50))
+    story.applied("2026-03-02 09:00")
+    assert failed(story, "2026-03-03 09:00") == [("max_growth", "daily", 2, 2.5)]
+    plan = story.planned("2026-03-03 09:00")
+    assert plan.applyable and {summary.id: summary.counts["send"] for summary in plan.sequences} == {"daily": 0, "other": 50}
+
+
+def test_10_1_max_share_of_audience_counts_contacts_of_a_day(tell: Teller) -> None:
+    """10.1: six of thirty whose trial ends at all are 20% and go, with a seventh two hours later the sequence is held; the next day it is free; below twenty people it says nothing."""
+    story = tell(DAILY, *days(2, 6, 1, 23), more="guards: {max_share_of_audience: 20%}")
+    story.applied("2026-03-02 23:00")
+    assert story.sent() and failed(story, "2026-03-03 09:00") == [("max_share_of_audience", "daily", 0.2, round(7 / 30, 4))]
+    assert story.planned("2026-03-03 09:00").decisions["decision"].to_pylist().count("send") == 0
+    assert failed(story, "2026-03-03 23:00") == []
+    small = tell(DAILY, *days(2, 19), more="guards: {max_share_of_audience: 1%}")
+    assert failed(small, "2026-03-02 09:00") == []
+    own = tell(DAILY.replace("    steps", "    guards: {max_share_of_audience: 100%}\n    steps"), *days(2, 20), more="guards: {max_share_of_audience: 1%}")
+    assert failed(own, "2026-03-02 09:00") == []
+
+
+def test_10_1_max_share_of_audience_of_a_contract(tell: Teller) -> None:
+    """10.1: the audience are the contacts of all records that match the trigger, also of those that are not due."""
+    story = contracts(tell, 25, more="guards: {max_share_of_audience: 20%}")
+    story.now_has(*(contract(i, end_date="2026-09-01", company_id=i) for i in range(6, 26)))
+    assert failed(story, "2026-03-02 09:00") == []
+    story.now_has(contract(6, end_date="2026-04-01", company_id=6))
+    assert failed(story, "2026-03-02 09:00") == [("max_share_of_audience", "renewal", 0.2, 0.24)]
+
+
+def test_10_1_max_exits_counts_ledger_and_plan_over_a_rolling_day(tell: Teller) -> None:
+    """10.1: two of thirty left this morning and five leave now: 23.33% block everything; a day after the first two it is five of 28, and passes."""
+    story = tell(DRIP, *(contact(i) for i in range(1, 31)), more="guards: {max_exits: 20%}")
+    for id in range(1, 31):
+        story.enroll("drip", id, "2026-03-02 08:00")
+    story.applied("2026-03-02 09:00")
+    for id in (1, 2):
+        story.lost("contact", id)
+    assert "1: exit trigger_gone" in story.apply("2026-03-02 10:00")
+    for id in range(3, 8):
+        story.lost("contact", id)
+    assert failed(story, "2026-03-03 09:59") == [("max_exits", None, 0.2, 0.2333)]
+    assert not story.applied("2026-03-03 09:59").applyable
+    assert failed(story, "2026-03-03 10:00") == []
+
+
+def test_10_1_facts_max_age_asks_when_the_file_was_written(tell: Teller) -> None:
+    """10.1: `facts_max_age: 36h` with a file that was written 37 hours ago blocks; `--allow facts_max_age=37` lets it pass; rows that have no file have no age."""
+    story = contracts(tell, 1, more="guards: {facts_max_age: 36h}")
+    assert failed(story, "2026-03-02 09:00") == []
+    snapshot = story.records.snapshot(story.definitions, story.rows, story.utc("2026-03-02 09:00"))
+
+    def found(**allowed: float) -> list[tuple[str, float, float]]:
+        old = replace(snapshot, written_at=story.utc("2026-02-28 20:00"))
+        plan = make_plan(
+            story.definitions, old, story.ledger.view, story.utc("2026-03-02 09:00"), environment="dev", address_key=KEY.address_key, allowed=allowed
+        )
+        return [(guard.id, guard.limit, guard.observed) for guard in plan.guards if not guard.passed]
+
+    assert found() == [("facts_max_age", 36, 37)]
+    assert found(facts_max_age=37) == []
+
+
+def test_10_1_an_entity_that_nobody_names_any_more_has_not_shrunk(tell: Teller) -> None:
+    """10.1: when the last sequence about contracts goes, contracts are not read: that is no loss of records."""
+    story = contracts(tell, 20, more="guards: {max_shrink: 20%}")
+    story.apply("2026-02-01 09:00")
+    snapshot = story.records.snapshot(story.definitions, story.rows, story.utc("2026-02-02 09:00"))
+    fewer = replace(snapshot, counts={name: count for name, count in snapshot.counts.items() if name != "contract"})
+    plan = make_plan(story.definitions, fewer, story.ledger.view, story.utc("2026-02-02 09:00"), environment="dev", address_key=KEY.address_key)
+    assert plan.applyable

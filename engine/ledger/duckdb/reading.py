@@ -53,7 +53,14 @@ class Reading(Home):
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
         tables["events"] = self._events(candidates.events)
-        tables["enrollments"] = self._arrow(statement("view_enrollments"), VIEW["enrollments"], {"whole_sequences": list(candidates.whole_sequences)})
+        tables["enrollments"] = self._arrow(
+            statement("view_enrollments"),
+            VIEW["enrollments"],
+            {
+                "whole_sequences": list(candidates.whole_sequences),
+                "exits_since": candidates.exits_since,
+            },
+        )
         self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables["decided"] = self._arrow(statement("view_decided"), VIEW["decided"])
         tables["recent_sends"] = self._arrow(statement("view_recent_sends"), VIEW["recent_sends"], {"sends_since": candidates.sends_since})

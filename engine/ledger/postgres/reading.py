@@ -53,7 +53,11 @@ class Reading(Home):
             occurrences = candidates.occurrences.select(_OCCURRENCE).group_by(list(_OCCURRENCE)).aggregate([])
             stage(self.connection, "candidate_occurrences", occurrences.cast(pa.schema([(name, pa.string()) for name in _OCCURRENCE])))
             stage(self.connection, "whole_sequences", pa.table({"sequence": pa.array(candidates.whole_sequences, pa.string())}))
-            stage(self.connection, "asked", pa.table({"sends_since": pa.array([candidates.sends_since], INSTANT)}))
+            stage(
+                self.connection,
+                "asked",
+                pa.table({"sends_since": pa.array([candidates.sends_since], INSTANT), "exits_since": pa.array([candidates.exits_since], INSTANT)}),
+            )
             tables = {name: fetch(self.connection, query, VIEW[name]) for name, query in _WHOLE.items()}
             tables["enrollments"] = fetch(self.connection, statement("view_enrollments"), VIEW["enrollments"])
             stage(self.connection, "viewed_enrollments", tables["enrollments"].select(_OCCURRENCE))

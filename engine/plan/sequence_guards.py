@@ -1,0 +1,97 @@
+"""The guards of one sequence (semantics 10.1, 10.2, 10.4): over its limit it is held, and the others go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+import duckdb
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import DateTrigger, Sequence
+from engine.ledger.records import LedgerView
+from engine.plan.plan import GuardResult
+from engine.relations.audiences import audience
+from engine.relations.binding import Binder, sql
+
+# Shares say nothing about a handful of records, and growth nothing about a handful of mails (10.1).
+SMALLEST_FOR_SHARES = 20
+SMALLEST_FOR_GROWTH = 50
+DAY = timedelta(hours=24)
+DAYS_COMPARED = 14
+
+# What the plan would send, also where a guard holds it by now. Caps are asked later (6.15), so that more is counted and not less.
+_WOULD = "decision = 'send' OR (decision = 'hold' AND reason = 'guard')"
+
+
+def sequence_guards(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, allowed: Mapping[str, float]
+) -> list[GuardResult]:
+    """Each guard that a sequence says, or that holds for every sequence; its own limit goes before the project's (10.4)."""
+    counts = dict(cursor.execute(f"SELECT sequence, count(*) FROM decisions WHERE {_WOULD} GROUP BY ALL").fetchall())
+    sent = set(view.tables["sequences_sent"].column("sequence").to_pylist())
+    grown = mails_by_day(cursor, now) if any(s.guards and s.guards.max_growth is not None for s in definitions.sequences.values()) else {}
+    results: list[GuardResult] = []
+    for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
+        observed = counts.get(sequence.id, 0)
+        if not observed:
+            continue
+        if sequence.id not in sent:
+            results += _first_run(definitions, sequence, observed, allowed)
+        elif sequence.guards is not None and sequence.guards.max_growth is not None:
+            results += growth(sequence.id, allowed.get("max_growth", sequence.guards.max_growth), observed, grown.get(sequence.id, {}))
+        results += _share_of_audience(cursor, definitions, sequence, now, allowed)
+    return results
+
+
+def _first_run(definitions: Definitions, sequence: Sequence, observed: int, allowed: Mapping[str, float]) -> Iterator[GuardResult]:
+    own = sequence.guards.first_run_max if sequence.guards else None
+    limit = allowed.get("first_run_max", own if own is not None else definitions.project.guards.first_run_max)
+    if limit is not None:
+        yield GuardResult("first_run_max", sequence.id, limit, observed, observed <= limit)
+
+
+def mails_by_day(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, dict[int, int]]:
+    """By sequence: how many mails the ledger has in each of the rolling days before now; 0 is the one that ends now."""
+    found: dict[str, dict[int, int]] = {}
+    for sequence, day, mails in cursor.execute(
+        "SELECT sequence, floor(epoch_us($1 - decided_at) / 86400000000)::INTEGER AS day, count(*) FROM recent_sends WHERE state <> 'planned' GROUP BY ALL",
+        [now],
+    ).fetchall():
+        found.setdefault(sequence, {})[day] = mails
+    return found
+
+
+def growth(sequence: str | None, limit: float, planned: int, days: Mapping[int, int]) -> Iterator[GuardResult]:
+    """This rolling day with the plan against the greatest of the 14 before it: how many times as many."""
+    today = planned + days.get(0, 0)
+    greatest = max((days.get(day, 0) for day in range(1, DAYS_COMPARED + 1)), default=0)
+    if today >= SMALLEST_FOR_GROWTH:
+        times = round(today / max(greatest, 1), 4)
+        yield GuardResult("max_growth", sequence, limit, times, times <= limit, f"{today:,} mails, and {greatest:,} at most on a day before")
+
+
+def _share_of_audience(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime, allowed: Mapping[str, float]
+) -> Iterator[GuardResult]:
+    """How many of all contacts that the sequence is for get a mail of it within a rolling day."""
+    own = sequence.guards.max_share_of_audience if sequence.guards else None
+    said = own if own is not None else definitions.project.guards.max_share_of_audience
+    if said is None:
+        return
+    limit = allowed.get("max_share_of_audience", said)
+    values = {"sequence": sequence.id, "since": now - DAY}
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE mailed AS SELECT contact FROM decisions WHERE sequence = $sequence AND ({_WOULD}) "
+        "UNION SELECT contact FROM recent_sends WHERE sequence = $sequence AND state <> 'planned' AND decided_at > $since",
+        values,
+    )
+    whole, binder = "SELECT contact FROM mailed UNION SELECT contact FROM enrollments WHERE sequence = $its_id", Binder()
+    if isinstance(sequence.trigger, DateTrigger):
+        # Also who is not due yet, or not any more: everybody whose record matches the trigger.
+        cursor.execute("CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM valued WHERE sequence = $1 AND matches AND in_range", [sequence.id])
+        whole += f" UNION SELECT contact FROM ({sql(audience(definitions, sequence, now, binder, 'asked_here'))})"
+    people, mailed = cursor.execute(f"SELECT count(*), (SELECT count(*) FROM mailed) FROM ({whole})", {**binder.values, "its_id": sequence.id}).fetchall()[0]
+    if people >= SMALLEST_FOR_SHARES:
+        share = round(mailed / people, 4)
+        yield GuardResult("max_share_of_audience", sequence.id, limit, share, share <= limit, f"{mailed:,} of {people:,} contacts")
