@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import DateTrigger, Sequence
+from engine.definitions.sequences import Sequence
+from engine.definitions.triggers import DateTrigger
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
 from engine.relations.audiences import audience
