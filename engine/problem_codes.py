@@ -34,7 +34,7 @@ _FORM = {
              "The file's ending is `.yaml`. A file elsewhere would be silently without effect, so it is an error."),
     "E114": ("two files with one id", "Subfolders do not make ids different: two files of one kind may not have the same name, wherever they lie."),
     "E115": ("not an id, or not a name", "Ids of files are lower-case letters and digits with hyphens (`contract-renewal`); entities, fields and variables are lower-case letters, digits and underscores (`end_date`)."),
-    "E116": ("not a duration", "A duration is one whole number and one unit: min, h, d, w, mo, y. A bare `m` could be minutes or months and is refused. Durations count forward; `before:` counts back."),
+    "E116": ("not a duration", "A duration is one whole number and one unit: min, h, d, w, mo, y, and in steps bd (business days). A bare `m` could be minutes or months and is refused. Durations count forward; `before:` counts back."),
     "E117": ("not a time of day", 'Write hours and minutes, `"09:00"`, from 00:00 to 23:59, in the timezone of the sequence or the project.'),
     "E118": ("not a time zone", "Zones are IANA names such as Asia/Bangkok, Europe/Berlin or UTC. Short forms such as ICT or GMT+7 do not say when clocks change."),
     "E119": ("not a date", "Write year, month and day, `2026-01-31`; where a moment is taken also `2026-01-31T09:00`."),
@@ -48,6 +48,7 @@ _FORM = {
              "and stands in the file as it is."),
     "E127": ("not a cron", "A cron has five fields: minute, hour, day of month, month, day of week, such as `0 9 * * 1-5`, in the project's timezone. A field is `*`, a number, a list `1,15`, a range `1-5` or a step `*/20`; "
              "months and days may be named (`jan`, `mon`). Six fields, `@daily` and signs such as `L` and `#` mean different things to different schedulers and are refused. Day of month and day of week both given: either matches."),
+    "E129": ("not a day of the week", "Days are mon, tue, wed, thu, fri, sat, sun, or a range of them that may go over the weekend: `[mon-fri]`, `[fri-mon, wed]`."),
 }  # fmt: skip
 
 _REFERENCES = {
@@ -89,6 +90,8 @@ _REFERENCES = {
     "E261": ("what the ledger remembers by was changed", "A sequence's `about:` and an entity's `key:` tell which record a mail was about. With another, nothing that was sent would be known again. A sequence about something else is a new sequence; "
              "a new key is carried over with `engine state rekey`."),
     "E262": ("a renaming that does not fit what the ledger knows", "`renamed_from:` names an id whose history another sequence or step has, or the new id has a history of its own already. Two histories cannot become one."),
+    "E263": ("no such calendar of holidays", "`holidays:` in engine.yaml names the calendars of the project; `send_window:` and a sequence's `holidays:` choose one of them."),
+    "E264": ("holidays that are not known", "The public holidays of a country come from a library, by the two letters of ISO 3166; some countries have parts with days of their own. Days of one's own stand in `also:`, and `except:` takes days out."),
 }  # fmt: skip
 
 _RULES = {
@@ -117,6 +120,9 @@ _RULES = {
     "E332": ("the event is about something else", "A sequence that an event starts is about the record to which it happens: `about:` and the event's `entity:` are the same."),
     "E333": ("who may enter again", "An event may come several times for one contact. `reenter: every_occurrence` starts the sequence each time, `never` only once for each contact, `{after: 90d}` again when the last one ended that long ago. Nothing is guessed here."),
     "E334": ("an event without a moment", "`at:` names the date or timestamp of the record at which the event happened. Without `at` the event comes from `engine event`, which says when."),
+    "E325": ("a window that is never closed, or never open", "A send window says on which days of the week and between which times of day mail may leave: `from` is earlier than `to`, and one day at least is in it."),
+    "E326": ("the zone of contacts is not in the map", "`timezone: recipient` reads the zone of each contact from the CRM: `contact: {timezone: FIELD}` in definitions/crm.yaml names a text field with IANA names. "
+    "Where it has no value, or one that is no zone, the project's zone is used."),
 }  # fmt: skip
 
 _FACTS = {

@@ -14,6 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from engine.clock import Duration, is_zone, parse_time_of_day
 
+# In place of a zone: the contact's own (semantics 5.3).
+RECIPIENT = "recipient"
+
 # A place inside one YAML document: the keys and list positions that lead to it.
 Loc = tuple[str | int, ...]
 
@@ -31,8 +34,14 @@ def _duration(value: Any) -> Duration:
         parsed = Duration.parse(value)
     except ValueError as error:
         raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
+    return parsed
+
+
+def _plain_duration(value: Any) -> Duration:
+    parsed = _duration(value)
     if parsed.unit == "bd":
-        raise PydanticCustomError("later", "{reason}", {"reason": f"`{value}`: business days are not in this version yet"})
+        reason = f"`{value}`: business days belong to `before`, `after`, `wait` and `expires`; count in days here, such as {parsed.count}d"
+        raise PydanticCustomError("duration", "{reason}", {"reason": reason})
     return parsed
 
 
@@ -47,10 +56,16 @@ def _time_of_day(value: Any) -> time:
 
 def _zone(value: Any) -> str:
     if value == "recipient":
-        raise PydanticCustomError("later", "{reason}", {"reason": "`timezone: recipient` is not in this version yet"})
+        raise PydanticCustomError(
+            "zone", "{reason}", {"reason": "`recipient` is for the timezone of a sequence; write an IANA time zone here, such as Asia/Bangkok"}
+        )
     if not isinstance(value, str) or not is_zone(value):
         raise PydanticCustomError("zone", "`{zone}` is not an IANA time zone, such as Asia/Bangkok or UTC", {"zone": str(value)})
     return value
+
+
+def _step_zone(value: Any) -> str:
+    return RECIPIENT if value == RECIPIENT else _zone(value)
 
 
 def _file_id(value: Any) -> str:
@@ -112,9 +127,15 @@ def written(pattern: str, *examples: str) -> Any:
     return Annotated[str, Field(pattern=pattern, examples=list(examples))]
 
 
-DurationField = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
+DurationField = Annotated[
+    Duration, PlainValidator(_plain_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))
+]
+# What stands in steps may count in business days too.
+StepDuration = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y|bd)\s*$", "30d", "48h", "2bd"))]
 TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]
 ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
+# A zone, or the word `recipient`.
+StepZone = Annotated[str, BeforeValidator(_step_zone, json_schema_input_type=written(r"^[A-Za-z]", "Asia/Bangkok", RECIPIENT))]
 FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=written(r"^[a-z0-9]+(-[a-z0-9]+)*$", "contract-renewal"))]
 FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "end_date"))]
 EntityName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "contract"))]

@@ -10,6 +10,7 @@ from engine.definitions.checking_segments import cycles, enrollments, segments
 from engine.definitions.checking_sequences import audiences, conditions, sequences
 from engine.definitions.checking_steps import order_of_steps, step_times, steps, templates_of_steps
 from engine.definitions.checking_templates import marketing, templates
+from engine.definitions.checking_times import calendars, times
 from engine.definitions.checking_triggers import events, triggers
 from engine.definitions.checking_types import types, variables
 from engine.definitions.draft import Draft
@@ -18,9 +19,9 @@ from engine.problems import Problem
 Check = Callable[[Draft], Iterator[Problem]]
 
 CHECKS: tuple[Check, ...] = (
-    locales, addresses, environments, jobs,
+    locales, addresses, environments, jobs, calendars,
     entities, contact_map, events,
     types, variables, templates, marketing,
     segments, cycles, enrollments,
-    sequences, triggers, audiences, conditions, steps, step_times, order_of_steps, templates_of_steps,
+    sequences, triggers, audiences, conditions, steps, step_times, times, order_of_steps, templates_of_steps,
 )  # fmt: skip

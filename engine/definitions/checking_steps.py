@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
+from engine.calendars import Holidays, business_day
 from engine.clock import Duration, shift_wall
 from engine.definitions import references
+from engine.definitions.business_days import calendar_of
 from engine.definitions.checking_types import about
 from engine.definitions.draft import Draft
 from engine.definitions.paths import Scope
@@ -17,6 +19,8 @@ from engine.problems import Problem
 
 # Short months, a leap year and the turn of a year: an order that holds from all of them holds.
 _DAYS = (date(2026, 3, 1), date(2026, 3, 31), date(2026, 7, 15), date(2026, 12, 31), date(2027, 1, 31), date(2028, 2, 29))
+# With business days each day of the week counts, and each row of holidays.
+_EVERY_DAY = tuple(date(2026, 1, 1) + timedelta(days=number) for number in range(3 * 366))
 _TIMES = (time(0, 0), time(12, 0), time(23, 59))
 _DAY_START = time(9, 0)
 
@@ -108,8 +112,9 @@ def order_of_steps(draft: Draft) -> Iterator[Problem]:
 
 
 def _in_plain_order(sequence: Sequence) -> bool:
-    """Days and weeks with one time of day are in order when their numbers are: what most sequences are."""
-    if any(step.duration.unit not in ("d", "w") or step.at is not None for step in sequence.steps):
+    """Days and weeks with one time of day are in order when their numbers are: what most sequences are. So are business days by themselves."""
+    units = {step.duration.unit for step in sequence.steps}
+    if not (units <= {"d", "w"} or units == {"bd"}) or any(step.at is not None for step in sequence.steps):
         return False
     days = [(-1 if step.kind == "before" else 1) * step.duration.count * (7 if step.duration.unit == "w" else 1) for step in sequence.steps]
     return all(first < second for first, second in pairwise(days))
@@ -120,21 +125,30 @@ def _moments(draft: Draft, sequence: Sequence) -> list[list[datetime]]:
     assert isinstance(sequence.trigger, DateTrigger)  # its caller looked
     path = references.field_path(draft, Scope(sequence.about), sequence.trigger.date, draft.where("sequence", sequence.id).value(), "")
     stamped = not isinstance(path, Problem) and path is not None and path.field is not None and path.field.type == "timestamp"
-    bases = [datetime.combine(day, moment) for day in _DAYS for moment in (_TIMES if stamped else (sequence.at or _DAY_START,))]
-    return [[_due(base, step, sequence) for step in sequence.steps] for base in bases]
+    mixed = any(step.duration.unit == "bd" for step in sequence.steps)
+    bases = [datetime.combine(day, moment) for day in (_EVERY_DAY if mixed else _DAYS) for moment in (_TIMES if stamped else (sequence.at or _DAY_START,))]
+    holidays = calendar_of(draft.project, sequence) if mixed and draft.project is not None else None
+    return [[_due(base, step, sequence, holidays) for step in sequence.steps] for base in bases]
 
 
-def _due(base: datetime, step: Step, sequence: Sequence) -> datetime:
+def _due(base: datetime, step: Step, sequence: Sequence, holidays: Holidays | None) -> datetime:
     sign = -1 if step.kind == "before" else 1
     duration: Duration = step.duration
     try:
         if duration.exact:
             return base + sign * timedelta(minutes=duration.count * (60 if duration.unit == "h" else 1))
-        moved = shift_wall(base, duration, sign)
+        moved = _business_days(base, duration.count, sign, holidays) if duration.unit == "bd" else shift_wall(base, duration, sign)
     except OverflowError:
         return datetime.min if sign < 0 else datetime.max
     at = step.at or sequence.at
     return datetime.combine(moved.date(), at) if at is not None else moved
+
+
+def _business_days(base: datetime, count: int, sign: int, holidays: Holidays | None) -> datetime:
+    day = business_day(base.date(), count, sign, holidays)
+    if day is None:
+        raise OverflowError("beyond the years whose holidays are known")
+    return datetime.combine(day, base.time())
 
 
 def templates_of_steps(draft: Draft) -> Iterator[Problem]:

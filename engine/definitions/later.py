@@ -12,11 +12,8 @@ from engine.problems import Problem
 
 # By kind: where the key stands (`*` is any key), and what it is called. A key whose mapping has nothing else is refused with its value.
 _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
-    "project": ((("holidays",), "holidays (`holidays:`) are"),),
     "sequence": (
-        (("send_window",), "send windows (`send_window:`) are"),
         (("combine",), "several records in one mail (`combine:`) is"),
-        (("holidays",), "holidays are"),
         (("trigger", "enters"), "the trigger `enters` is"),
         (("trigger", "schedule"), "the trigger `schedule` is"),
         (("trigger", "once"), "the trigger `once` is"),

@@ -13,6 +13,7 @@ from engine.definitions.caps import Cap
 from engine.definitions.cron import Cron
 from engine.definitions.idempotency import Idempotency
 from engine.definitions.sequences import Guards
+from engine.definitions.windows import HolidayCalendar
 
 
 class EnvName(Model):
@@ -142,6 +143,7 @@ class Project(Model):
     environments: dict[FieldName, Environment] = Field(min_length=1)
     topics: dict[str, Topic] = {}
     caps: tuple[Cap, ...] = ()
+    holidays: dict[FieldName, HolidayCalendar] = {}
     guards: Guards = Guards()
     jobs: dict[FileId, Job] = {}
 

@@ -14,18 +14,21 @@ from engine.definitions.base import (
     DayOrMoment,
     DurationField,
     EntityName,
+    FieldName,
     FileId,
     Flag,
     Model,
     Positive,
     RecordKey,
+    StepDuration,
+    StepZone,
     Text,
     TimeOfDay,
-    ZoneName,
     shape,
 )
 from engine.definitions.rules import RuleField
 from engine.definitions.triggers import Trigger
+from engine.definitions.windows import SendWindow
 
 
 class Choice(Model):
@@ -39,13 +42,13 @@ class Step(Model):
     """One mail on the path. Identified by `id`, never by its position. One of before, after (date triggers) or wait (all others)."""
 
     id: FileId
-    before: DurationField | None = None
-    after: DurationField | None = None
-    wait: DurationField | None = None
+    before: StepDuration | None = None
+    after: StepDuration | None = None
+    wait: StepDuration | None = None
     at: TimeOfDay | None = None
     template: Annotated[Annotated[FileId, Tag("<scalar>")] | Annotated[tuple[Choice, ...], Tag("<list>")], Discriminator(shape)]
     if_: RuleField | None = Field(default=None, alias="if")
-    expires: DurationField | None = None
+    expires: StepDuration | None = None
     active: Flag = True
     renamed_from: FileId | None = None
 
@@ -175,9 +178,11 @@ class Sequence(Model):
     audience: Audience | None = None
     goal: RuleField | None = None
     exit_when: RuleField | None = None
-    timezone: ZoneName | None = None
+    timezone: StepZone | None = None
+    send_window: SendWindow | None = None
+    holidays: FieldName | None = None
     at: TimeOfDay | None = None
-    expires: DurationField | None = None
+    expires: StepDuration | None = None
     active_from: DayOrMoment | None = None
     backfill: DurationOrAll | None = None
     min_gap: DurationField | None = None

@@ -35,6 +35,7 @@ _CUSTOM = {
     "zone": "E118",
     "day": "E119",
     "cron": "E127",
+    "weekday": "E129",
     "file_id": "E115",
     "name": "E115",
     "later": "E109",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from engine.clock import Duration, naive_utc, shift, start_of_day, to_utc
+from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.ledger.records import LedgerView
@@ -19,8 +20,8 @@ RETIRED = datetime(9999, 12, 31)
 
 
 def zone_of(definitions: Definitions, sequence: Sequence) -> str:
-    """The sequence's timezone, else the project's (5.3)."""
-    return sequence.timezone or definitions.project.timezone
+    """The sequence's timezone, else the project's (5.3). Where each contact's own counts it is the project's that says when a day begins."""
+    return definitions.project.timezone if sequence.timezone in (None, RECIPIENT) else sequence.timezone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.triggers import DateTrigger
 from engine.ledger.records import LedgerView
 from engine.plan.statements import run
+from engine.plan.timing import chain_of_waits, lives
 from engine.plan.triggers.event import events, leave_out_ahead
 from engine.plan.triggers.manual import hand_made
 from engine.relations.binding import sql
@@ -39,14 +40,14 @@ def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> No
         )
 
 
-def known_bases(cursor: duckdb.DuckDBPyConnection) -> None:
+def known_bases(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Enrollments keep their base when the value has moved away: their occurrences get due moments too."""
     added = cursor.execute(
         "INSERT INTO bases SELECT DISTINCT k.sequence, k.occurrence, NULL::TIMESTAMP, k.base_date, k.base_at, 0 FROM known k JOIN seqs s USING (sequence) "
         "WHERE s.kind = 'date' AND NOT EXISTS (FROM bases b WHERE b.sequence = k.sequence AND b.occurrence = k.occurrence)"
     ).fetchone()
     if added and added[0]:
-        run(cursor, "life")
+        lives(cursor, definitions)
 
 
 def open_taken(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -56,10 +57,7 @@ def open_taken(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> N
     if not taken or not taken[0]:
         return
     cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind <> 'date'"
+        "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, zone, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind <> 'date'"
     )
-    for position in range(max((len(s.steps) for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger)), default=0)):
-        cursor.execute("UPDATE clock SET pass = $1", [position])
-        run(cursor, "wait_life")
-    run(cursor, "wait_closes")
+    chain_of_waits(cursor, definitions, max((len(s.steps) for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger)), default=0))
     run(cursor, "taken_occurrences")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -11,12 +11,14 @@ import duckdb
 import pyarrow as pa
 
 from engine.clock import Duration, offsets, walls
+from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import ReenterAfter, Sequence, Step
 from engine.definitions.triggers import DateTrigger
 from engine.definitions.variables import category_of, topic_of
 from engine.plan.introducing import Introduction, zone_of
 from engine.plan.statements import append, put
+from engine.plan.timing import business_calendar, microseconds, prepare_calendars, recipient_zones, window_of_sequence
 from engine.plan.triggers.date import every_of, horizon, period
 from engine.relations.triggers import trigger_path
 
@@ -42,7 +44,10 @@ def outline(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
     _append(cursor, "step_template", [
         {"sequence": s.id, "step": step.id, "template": step.template} for s in sequences for step in s.steps if isinstance(step.template, str)
     ])  # fmt: skip
-    _zones(cursor, frozenset({zone_of(definitions, sequence) for sequence in sequences} | {definitions.project.timezone}))
+    of_contacts = recipient_zones(cursor, definitions)
+    zones = frozenset({zone_of(definitions, sequence) for sequence in sequences} | {definitions.project.timezone}) | of_contacts
+    fill_zones(cursor, zones)
+    prepare_calendars(cursor, definitions, zones, of_contacts)
 
 
 def introduce(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, introductions: Mapping[str, Introduction], now: datetime) -> None:
@@ -63,10 +68,6 @@ def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, 
         append(cursor, table, pa.Table.from_pylist(rows))
 
 
-def _microseconds(at: time | None) -> int | None:
-    return None if at is None else (at.hour * 60 + at.minute) * 60_000_000
-
-
 def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now: datetime) -> dict[str, Any]:
     dated = isinstance(sequence.trigger, DateTrigger)
     gap = sequence.min_gap or (WEEK if dated else None)
@@ -82,7 +83,7 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now
         "status": sequence.status,
         "zone": zone_of(definitions, sequence),
         "may_enter": False,
-        "at_us": _microseconds(sequence.at),
+        "at_us": microseconds(sequence.at),
         "gap_count": gap.count if gap else None,
         "gap_unit": gap.unit if gap else None,
         "reenter": reenter_of(sequence),
@@ -98,6 +99,9 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now
         "every_months": months,
         "horizon_from": begins,
         "horizon_to": ends,
+        "by_recipient": sequence.timezone == RECIPIENT,
+        "cal": business_calendar(definitions, sequence),
+        "win": window_of_sequence(definitions, sequence),
     }
 
 
@@ -131,7 +135,7 @@ def _step_row(definitions: Definitions, sequence: Sequence, position: int, step:
         "sign": -1 if step.kind == "before" else 1,
         "count": step.duration.count,
         "unit": step.duration.unit,
-        "at_us": _microseconds(at),
+        "at_us": microseconds(at),
         "exp_count": expires.count,
         "exp_unit": expires.unit,
         "active": active_step(definitions, step),
@@ -146,7 +150,7 @@ def _reach_rows(definitions: Definitions, sequence: Sequence) -> list[dict[str, 
     return [{"sequence": sequence.id, "category": category, "topic": topic} for category, topic in sorted(pairs, key=str)]
 
 
-def _zones(cursor: duckdb.DuckDBPyConnection, zones: frozenset[str]) -> None:
+def fill_zones(cursor: duckdb.DuckDBPyConnection, zones: frozenset[str]) -> None:
     for table, rows in zip(("zone_offsets", "zone_walls"), _zone_tables(zones), strict=True):
         append(cursor, table, rows)
 

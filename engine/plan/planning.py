@@ -110,7 +110,7 @@ def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
     introduce(cursor, definitions, introductions, now)
     # What is not there costs nothing: most plans have no enrollment by hand, or nobody on the way.
     if view.tables["enrollments"].num_rows:
-        known_bases(cursor)
+        known_bases(cursor, definitions)
     if view.tables["recent_sends"].num_rows:
         run(cursor, "gaps")
     return introductions

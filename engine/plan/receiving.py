@@ -54,7 +54,7 @@ def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_
         "WHEN NOT regexp_full_match(m.address, $pattern) OR strpos(m.address, '@') > 65 OR length(m.address) > 254 THEN 'invalid_address' END, "
         "m.active, m.language, m.name, "
         "(SELECT min(s.reason) FROM suppressions s "
-        "WHERE s.address_key = k.address_key AND s.reason <> 'unsubscribed') "
+        "WHERE s.address_key = k.address_key AND s.reason <> 'unsubscribed'), m.zone "
         "FROM met m LEFT JOIN address_keys k USING (address)",
         {"pattern": ADDRESS_PATTERN},
     )

@@ -8,6 +8,7 @@ import duckdb
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
+from engine.plan import timing
 from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
 
@@ -23,6 +24,7 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
             )
             holds_for(cursor, definitions, sequence, rule, name, "pairs", now)
     run(cursor, "start_walk")
+    timing.windows_now(cursor, definitions)
     position = _next_position(cursor, -1)
     while position is not None:
         cursor.execute("UPDATE clock SET pass = $1", [position])
@@ -63,9 +65,11 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
 def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
     _choose_first(cursor, definitions, position, now)
     run(cursor, "pass_here")
+    timing.zones_of_contacts(cursor, definitions)
     if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
-        run(cursor, "pass_waits")
+        timing.waits(cursor, definitions)
     run(cursor, "pass_due")
+    timing.keep_to_windows(cursor, definitions)
     reached = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
     for sequence in _sorted(definitions):
         if sequence.id in reached:

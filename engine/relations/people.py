@@ -24,7 +24,7 @@ def normal_address(value: exp.Expression, binder: Binder) -> exp.Expression:
 
 
 def receivers(crm: Crm, binder: Binder, wanted: str) -> exp.Select:
-    """SELECT contact, address, active, language, name for the contacts of the table `wanted(contact)`. No value in the flag counts as active."""
+    """SELECT contact, address, active, language, name, zone for the contacts of the table `wanted(contact)`. No value in the flag counts as active."""
     said = crm.contact
 
     def field(name: str | None, otherwise: exp.Expression) -> exp.Expression:
@@ -36,6 +36,7 @@ def receivers(crm: Crm, binder: Binder, wanted: str) -> exp.Select:
         exp.alias_(exp.func("COALESCE", field(said.active, exp.true()), exp.true()), "active"),
         exp.alias_(exp.cast(field(said.language, exp.Null()), exp.DataType.Type.VARCHAR), "language"),
         exp.alias_(exp.cast(field(said.name, exp.Null()), exp.DataType.Type.VARCHAR), "name"),
+        exp.alias_(exp.cast(field(said.timezone, exp.Null()), exp.DataType.Type.VARCHAR), "zone"),
     )
     select = select.from_(facts(said.entity, "person"))
     return select.join(exp.to_table(wanted), on=exp.EQ(this=exp.column("contact", table=wanted), expression=key("person")), join_type="semi")

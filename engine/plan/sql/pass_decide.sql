@@ -4,7 +4,8 @@ SELECT a.id, sequence, step, pos, entity, record, occurrence, a.contact, due, ex
     NULL::VARCHAR AS template, NULL::VARCHAR AS locale, NULL::VARCHAR AS category, NULL::VARCHAR AS topic,
     NULL::VARCHAR AS address, NULL::VARCHAR AS address_key, NULL::VARCHAR AS name,
     -- 5.6: what held it when it came too late.
-    CASE WHEN reason = 'expired' AND NOT p.active THEN 'held_for: contact_inactive' WHEN reason = 'expired' AND p.fault IS NOT NULL THEN 'held_for: ' || p.fault END AS detail
+    CASE WHEN reason = 'expired' AND NOT p.active THEN 'held_for: contact_inactive' WHEN reason = 'expired' AND p.fault IS NOT NULL THEN 'held_for: ' || p.fault
+        WHEN reason = 'send_window' THEN strftime(opens, 'opens: %Y-%m-%dT%H:%M:%SZ') END AS detail
 FROM at_step a LEFT JOIN people p ON p.contact = a.contact WHERE decision IS NOT NULL
 UNION ALL
 SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record,

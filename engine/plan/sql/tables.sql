@@ -6,7 +6,9 @@ CREATE OR REPLACE TEMP TABLE seqs (
     sequence VARCHAR, no INTEGER, entity VARCHAR, kind VARCHAR, status VARCHAR, zone VARCHAR, start TIMESTAMP, may_enter BOOLEAN,
     at_us BIGINT, gap_count BIGINT, gap_unit VARCHAR, reenter VARCHAR, again_count BIGINT, again_unit VARCHAR,
     is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN, priority INTEGER,
-    every BIGINT, every_months BOOLEAN, horizon_from DATE, horizon_to DATE
+    every BIGINT, every_months BOOLEAN, horizon_from DATE, horizon_to DATE,
+    -- Whose zone counts, which calendar `bd` goes by, and when mail may leave; calendars.sql has the tables.
+    by_recipient BOOLEAN, cal VARCHAR, win VARCHAR
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
@@ -26,7 +28,8 @@ CREATE OR REPLACE TEMP TABLE zone_walls (zone VARCHAR, wall_from TIMESTAMP, off 
 CREATE OR REPLACE TEMP TABLE valued (sequence VARCHAR, record VARCHAR, value_at TIMESTAMP, in_range BOOLEAN, matches BOOLEAN);
 -- Occurrences: the distinct values of date triggers, when each of their steps is due, and their life (3.6).
 CREATE OR REPLACE TEMP TABLE bases (sequence VARCHAR, occurrence VARCHAR, value_at TIMESTAMP, base_date DATE, base_at TIMESTAMP, records BIGINT);
-CREATE OR REPLACE TEMP TABLE dues (sequence VARCHAR, occurrence VARCHAR, pos INTEGER, due TIMESTAMP, own_expiry TIMESTAMP, expiry TIMESTAMP);
+-- `raw` is the moment before the send window.
+CREATE OR REPLACE TEMP TABLE dues (sequence VARCHAR, occurrence VARCHAR, pos INTEGER, zone VARCHAR, raw TIMESTAMP, due TIMESTAMP, own_expiry TIMESTAMP, expiry TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE life (sequence VARCHAR, occurrence VARCHAR, opens TIMESTAMP, closes TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE occ (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_date DATE, base_at TIMESTAMP, override BOOLEAN
@@ -43,7 +46,7 @@ CREATE OR REPLACE TEMP TABLE named (sequence VARCHAR, reason VARCHAR, records BI
 -- People and what they may get.
 CREATE OR REPLACE TEMP TABLE audience (sequence VARCHAR, record VARCHAR, contact VARCHAR, grp INTEGER, pos BIGINT);
 CREATE OR REPLACE TEMP TABLE people (
-    contact VARCHAR, address VARCHAR, address_key VARCHAR, fault VARCHAR, active BOOLEAN, language VARCHAR, name VARCHAR, suppressed VARCHAR
+    contact VARCHAR, address VARCHAR, address_key VARCHAR, fault VARCHAR, active BOOLEAN, language VARCHAR, name VARCHAR, suppressed VARCHAR, zone VARCHAR
 );
 CREATE OR REPLACE TEMP TABLE refusals (address VARCHAR, topic VARCHAR);
 CREATE OR REPLACE TEMP TABLE denials (address VARCHAR, topic VARCHAR);
@@ -62,7 +65,7 @@ CREATE OR REPLACE TEMP TABLE chosen (sequence VARCHAR, step VARCHAR, record VARC
 CREATE OR REPLACE TEMP TABLE missing (sequence VARCHAR, step VARCHAR, record VARCHAR, contact VARCHAR, variable VARCHAR);
 
 -- The due moments of `wait` steps at this pass.
-CREATE OR REPLACE TEMP TABLE waits (id BIGINT, due TIMESTAMP, expiry TIMESTAMP);
+CREATE OR REPLACE TEMP TABLE waits (id BIGINT, raw TIMESTAMP, due TIMESTAMP, expiry TIMESTAMP);
 -- Those whose step is due at this pass, and the first gate that does not pass.
 CREATE OR REPLACE TEMP TABLE judged (
     id BIGINT, sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, step VARCHAR, pos INTEGER, due TIMESTAMP,

@@ -1,9 +1,4 @@
--- An occurrence of a wait sequence closes when its first step has expired, one that enrolled somebody when its last has.
-CREATE OR REPLACE TEMP TABLE close_source AS
-SELECT c.sequence, c.base_at, c.pos, c.moved_at AS from_at, NULL::TIMESTAMP AS from_wall, s.zone, 1 AS sign,
-    st.exp_count AS count, st.exp_unit AS unit, NULL::BIGINT AS at_us
-FROM chain c JOIN seqs s USING (sequence) JOIN steps st ON st.sequence = c.sequence AND st.pos = c.pos;
-
+-- Where several zones count, with the last of them.
 CREATE OR REPLACE TEMP TABLE wait_closes AS
-SELECT sequence, base_at, arg_min(moved_at, pos) AS first_expired, arg_max(moved_at, pos) AS last_expired
-FROM moved('close_source') GROUP BY ALL;
+SELECT sequence, base_at, max(moved_at) FILTER (WHERE pos = 0) AS first_expired, max(moved_at) FILTER (WHERE pos = last) AS last_expired
+FROM moved('close_source') JOIN (SELECT sequence, max(pos) AS last FROM steps GROUP BY ALL) USING (sequence) GROUP BY ALL;

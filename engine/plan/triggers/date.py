@@ -11,6 +11,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
 from engine.definitions.triggers import DateTrigger
 from engine.plan.statements import run
+from engine.plan.timing import lives
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import trigger_values
 
@@ -36,7 +37,7 @@ def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
     run(cursor, "distinct_values")
     if any(every_of(sequence) is not None for sequence in sequences):
         run(cursor, "recurring_values")
-    run(cursor, "life")
+    lives(cursor, definitions)
     run(cursor, "open_occurrences")
 
 
