@@ -127,9 +127,7 @@ def written(pattern: str, *examples: str) -> Any:
     return Annotated[str, Field(pattern=pattern, examples=list(examples))]
 
 
-DurationField = Annotated[
-    Duration, PlainValidator(_plain_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))
-]
+DurationField = Annotated[Duration, PlainValidator(_plain_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
 # What stands in steps may count in business days too.
 StepDuration = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y|bd)\s*$", "30d", "48h", "2bd"))]
 TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]

@@ -243,7 +243,9 @@ def _operator(path: tuple[str, ...], operator: Any, operand: Any, at: Loc) -> Co
         except ValueError as error:
             raise RuleFormError(at, str(error), code="E116") from None
         if duration.unit == "bd":
-            raise RuleFormError(at, f"`{operand}`: business days belong to the steps of a sequence", help=f"count in days here, such as {duration.count}d", code="E116")
+            raise RuleFormError(
+                at, f"`{operand}`: business days belong to the steps of a sequence", help=f"count in days here, such as {duration.count}d", code="E116"
+            )
         return Compare(path, operator, duration, at)
     return Compare(path, operator, _exact(operand, operator, at), at)
 
