@@ -35,7 +35,7 @@ def plan(door: Door, all_: bool, detailed_exitcode: bool, format_: str, show_pii
     choice = chosen(site.definitions, select, job)
     planned = plan_now(site)
     plan = narrowed(planned.plan, choice.sequences)
-    page = PlanPage(plan, Naming(site.definitions, site.pseudonyms, show_pii), all_, site.warnings, choice.select, choice.job)
+    page = PlanPage(plan, Naming(site.definitions, site.pseudonyms, show_pii), all_, site.warnings, choice.select, choice.job, planned.changed, planned.refused)
     door.say_age(planned.ledger_as_of, page.zone)
     if format_ == "json":
         door.out(as_json(page))

@@ -96,5 +96,5 @@ EFFECTS: Mapping[str, tuple[ChangeKind, str, str]] = {
     "step_renamed": (_IDENTITY, "8.7", "who got it under its old id has had it"),
     "maybe_renamed": (_IDENTITY, "8.7", "apply refuses until `renamed_from` says which it is"),
     "about": (_IDENTITY, "8.10", "refused: make it a new sequence"),
-    "key": (_IDENTITY, "8.10", "refused until `engine state rekey` has carried the old keys over"),
+    "key": (_IDENTITY, "8.10", "refused: the ledger would know nobody again"),
 }  # fmt: skip

@@ -64,8 +64,8 @@ def unsaid_renames(both: Revisions) -> Iterator[Problem]:
                 )
 
 
-def changed_identities(both: Revisions, rekeyed: Mapping[str, str]) -> Iterator[Problem]:
-    """8.10: what a sequence is about, and what identifies a record, are what the ledger remembers by. `rekeyed` are keys carried over since."""
+def changed_identities(both: Revisions) -> Iterator[Problem]:
+    """8.10: what a sequence is about, and what identifies a record, are what the ledger remembers by."""
     old, new = both.kind("sequences")
     was_called = {now: before for before, now in both.renamed.items()}
     for id, said in sorted(new.items()):
@@ -80,13 +80,13 @@ def changed_identities(both: Revisions, rekeyed: Mapping[str, str]) -> Iterator[
     first, second = both.old.get("crm", {}), both.new.get("crm", {})
     needed = {said.get("about") for said in old.values()} | {first.get("contact", {}).get("entity")}
     for name in sorted(first.get("entities", {}).keys() & second.get("entities", {}).keys() & needed):
-        was, now = rekeyed.get(name, first["entities"][name].get("key")), second["entities"][name].get("key")
+        was, now = first["entities"][name].get("key"), second["entities"][name].get("key")
         if was != now:
             yield Problem(
                 "E261",
                 f"the key of `{name}` was `{was}`, and is `{now}` now: the ledger would know nobody again",
                 both.after.where("crm", "crm").value("entities", name, "key"),
-                f"carry the keys over: `engine state rekey {name} KEYS.csv`, with the columns `old` and `new`; or put the old key back",
+                f"put `key: {was}` back; carrying the old keys over comes with `engine state rekey`, which is not in this version yet",
             )
 
 

@@ -17,6 +17,7 @@ from engine.delivery.running import EndOnSignal, RunningClock
 from engine.ledger.ledger import Ledger
 from engine.ledger.records import Changes, Committed, Run
 from engine.plan.plan import Plan
+from engine.runs.changing import refuse
 from engine.runs.delivering import Between, at_the_ledgers_now, deliver_planned
 from engine.runs.filling import with_variables
 from engine.runs.inbox import take_in_inbox
@@ -73,6 +74,7 @@ def apply(
             notes.append(f"a run that was killed left {recovered.unknown} sends in doubt; `engine sends --state unknown` lists them")
         ledger.settle_unknown({id: s.on_unknown for id, s in site.definitions.sequences.items() if s.on_unknown}, site.now)
         take_in_inbox(ledger, site.state, site.now)
+        refuse(site.definitions, ledger)
         with site.read_facts() as snapshot:
             progress("planning", 0, 0)
             plan = narrowed(plan_on(site, snapshot, ledger, allowed=allowed), sequences)

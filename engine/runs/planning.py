@@ -15,6 +15,9 @@ from engine.ledger.ledger import Reading
 from engine.ledger.records import CONTROLS, LedgerView
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.plan.touching import Touched
+from engine.problems import Problem
+from engine.runs.changing import since_applied
 from engine.runs.opening import Site
 
 Inspect = Callable[[duckdb.DuckDBPyConnection], None]
@@ -22,17 +25,23 @@ Inspect = Callable[[duckdb.DuckDBPyConnection], None]
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, and how old the ledger is that it was made on: None when it was the ledger itself."""
+    """A plan, and how old the ledger is that it was made on: None when it was the ledger itself.
+
+    `changed` is what the definitions changed since the last apply, with the people that it touches; an apply refuses for `refused` (§8).
+    """
 
     plan: Plan
     ledger_as_of: datetime | None
+    changed: tuple[Touched, ...] = ()
+    refused: tuple[Problem, ...] = ()
 
 
 def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None) -> Planned:
     """The plan at the site's now."""
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
-        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect)
-        return Planned(plan, ledger.copied_at)
+        since = since_applied(site.definitions, ledger)
+        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count)
+        return Planned(plan, ledger.copied_at, since.touched, since.refused)
 
 
 def plan_on(

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from engine import __version__
 from engine.plan.gates import Decided
 from engine.plan.plan import COUNTERS, GuardResult, Plan, SequenceSummary
+from engine.plan.touching import Touched
 from engine.problems import Problem
+from engine.views.changed import changed_rows
 from engine.views.escaping import to_json
 from engine.views.naming import Naming
 from engine.views.phrases import iso
@@ -30,6 +32,8 @@ class PlanPage:
     warnings: Sequence[Problem] = ()
     select: str | None = None
     job: str | None = None
+    changed: Sequence[Touched] = ()
+    refused: Sequence[Problem] = ()
 
     @property
     def narrowed(self) -> bool:
@@ -72,13 +76,17 @@ def _head(page: PlanPage) -> dict[str, Any]:
         "applyable": plan.applyable,
         "has_changes": plan.has_changes,
         "summary": {name: plan.summary[name] for name in COUNTERS},
+        "changed": changed_rows(page.changed),
         "sequences": [_sequence(sequence) for sequence in plan.sequences],
     }
 
 
 def _tail(page: PlanPage) -> dict[str, Any]:
     told = [{"severity": "note", "code": None, "message": text, "source": None} for text in page.plan.diagnostics]
-    return {"guards": [guard_row(guard) for guard in page.plan.guards], "diagnostics": [*told, *(_diagnostic(problem) for problem in page.warnings)]}
+    return {
+        "guards": [guard_row(guard) for guard in page.plan.guards],
+        "diagnostics": [*told, *(_diagnostic(problem) for problem in (*page.refused, *page.warnings))],
+    }
 
 
 def _sequence(sequence: SequenceSummary) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.plan.gates import Decided
+from engine.views.changed import SHOWN, sentence
 from engine.views.escaping import for_markdown
 from engine.views.guards_text import shown
 from engine.views.phrases import counted, moment
@@ -29,6 +30,11 @@ def _lines(page: PlanPage) -> Iterator[str]:
         yield ""
     yield f"**{counted(total, 'mail')}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
     yield ""
+    if page.changed:
+        yield "Changed since the last apply:"
+        yield ""
+        yield from (f"- {for_markdown(sentence(one))}" for one in page.changed[:SHOWN])
+        yield ""
     yield "| sequence | send | wait | hold | exit | done | skipped steps | unreached | upcoming |"
     yield "| --- |" + " ---: |" * len(_COLUMNS)
     for sequence in plan.sequences:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from engine.plan.gates import Decided, Reason
 from engine.plan.plan import SequenceSummary
+from engine.views.changed import changed_lines
 from engine.views.escaping import one_line
 from engine.views.guards_text import guard_lines
 from engine.views.ink import PLAIN, Ink
@@ -56,7 +57,7 @@ def as_text(page: PlanPage, *, width: int = 80, ink: Ink = PLAIN, apply: str = "
     grouped = lines_of(page)
     busy = [sequence for sequence in page.plan.sequences if _is_busy(sequence)]
     quiet = [sequence for sequence in page.plan.sequences if not _is_busy(sequence)]
-    lines = list(_head(page, width, ink))
+    lines = [*_head(page, width, ink), *changed_lines(page.changed, width, ink), *_refused(page, width, ink)]
     for sequence in busy:
         lines += ["", *_sequence(page, sequence, grouped[sequence.id], width, ink)]
     lines += _quiet(page, quiet, grouped, width, ink)
@@ -281,6 +282,17 @@ def _quiet(page: PlanPage, sequences: list[SequenceSummary], grouped: dict[str, 
         elif not told and definition is not None and definition.status != "active":
             told = [definition.status]
         yield from wrapped(", ".join(told) or "nobody on it", width, first=f"  {padded(sequence.id, room)}  ")
+
+
+def _refused(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
+    """What an apply would not follow."""
+    if page.refused:
+        yield ""
+        yield ink.bad("An apply refuses this")
+        for problem in page.refused:
+            place = f" ({problem.origin})" if problem.origin else ""
+            yield from wrapped(one_line(f"{problem.code}: {problem.message}{place}"), width, first="  ", rest="    ")
+            yield from wrapped(one_line(problem.help), width, first="    ")
 
 
 def _notes(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
