@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("apply", "apply:apply", "Do what is due: plan, check the guards, send, record."),
         Entry("deliver", "deliver:deliver", "Send what an apply has planned; as many at once as you like."),
         Entry("explain", "explain:explain", "Every gate for one contact or record; or what a code means."),
+        Entry("attention", "attention:attention", "What needs a person, by owner, and what mends it."),
         Entry("status", "status:status", "Stops, pauses, the last runs, doubts."),
     ),
     "People": (
@@ -75,7 +76,6 @@ LATER: Mapping[str, str] = {
     "schedule": "the job for a scheduler",
     "serve": "the web service",
     "report": "the static report",
-    "attention": "what needs a person",
     "feedback": "bounces, complaints, opens, clicks",
 }
 

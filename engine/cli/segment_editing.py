@@ -68,18 +68,21 @@ def add(door: Door, id_: str, contacts: tuple[str, ...], members: tuple[str, ...
 
 @click.command()
 @click.argument("id_", metavar="ID")
+@click.option("--gone", is_flag=True, help="All members that the CRM does not have any more.")
 @_whom
 @format_option("text", "json")
 @pii_option
 @now_option
 @pass_door
-def remove(door: Door, id_: str, contacts: tuple[str, ...], members: tuple[str, ...], file: str | None, dry_run: bool, format_: str, show_pii: bool) -> int:
-    """Take members out of a static segment; reads no CRM. --show-pii shows the lines."""
+def remove(
+    door: Door, id_: str, gone: bool, contacts: tuple[str, ...], members: tuple[str, ...], file: str | None, dry_run: bool, format_: str, show_pii: bool
+) -> int:
+    """Take members out of a static segment: those named, or with --gone those that the CRM does not have. --show-pii shows the lines."""
     door.refuse_pii(show_pii)
     from engine.runs.listing import removed
 
     site = door.site()
-    named = _named(site, id_, contacts, members, file)
+    named = _gone(site, id_) if gone and not (contacts or members or file) else _named(site, id_, contacts, members, file)
     edited = removed(door.root, site.definitions, id_, [one.key for one in named])
     missing = [one for one in named if one.key not in edited.keys]
     return _told(door, site, edited, named, "removed", [], missing, dry_run, format_, show_pii)
@@ -115,6 +118,17 @@ def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | Non
         write(door.root, file, text, new=True)
     door.out("".join(f"{file}\n" for file in files))
     return 0
+
+
+def _gone(site: Site, id: str) -> list[Named]:
+    """The members that the CRM does not have."""
+    from engine.cli.keys_from import Named
+    from engine.cli.segment import known
+    from engine.runs.listing import not_in_crm
+
+    entity = known(site, id)
+    with site.read_facts() as snapshot:
+        return [Named(key, "") for key in sorted(not_in_crm(snapshot, entity, site.definitions.members.get(id, ())))]
 
 
 def _named(site: Site, id: str, contacts: Sequence[str], members: Sequence[str], file: str | None) -> list[Named]:

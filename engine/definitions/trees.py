@@ -6,6 +6,7 @@ import os
 import posixpath
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -186,3 +187,14 @@ def _read_blobs(root: str, blobs: list[str]) -> dict[str, bytes]:
         contents[header[0]] = told[end + 1 : end + 1 + size]
         position = end + 1 + size + 1
     return contents
+
+
+def last_changed(root: Path, file: str) -> datetime | None:
+    """When a file of the project last changed (naive UTC): in its last commit; now unknown, None, while it has changes of its own or none."""
+    try:
+        if _git(str(root), "status", "--porcelain", "--", file):
+            return None
+        said = _git(str(root), "log", "-1", "--format=%ct", "--", file).decode().strip()
+    except EngineError:
+        return None
+    return datetime.fromtimestamp(int(said), UTC).replace(tzinfo=None) if said else None

@@ -1,0 +1,68 @@
+"""`engine attention`: what needs a person."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.door import Door
+from engine.cli.options import format_option, now_option, pass_door, pii_option
+from engine.errors import WrongUsage
+
+
+@click.command()
+@click.option("--owner", help="Only what is of this owner.")
+@click.option("--within", type=click.IntRange(0, 365), default=7, show_default=True, metavar="DAYS", help="Holds that expire within so many days are told.")
+@click.option("--send", is_flag=True, help="Mail each owner what is theirs, once a day at most, to the address in `owners:`.")
+@format_option("text", "json")
+@pii_option
+@now_option
+@pass_door
+def attention(door: Door, owner: str | None, within: int, send: bool, format_: str, show_pii: bool) -> int:
+    """What needs a person, by owner: since when, what happens if nobody acts and when, and the one thing that mends it.
+
+    Records that nobody can be told about, mails that wait and will soon be too late, values that are missing, doubts, guards
+    that block, late jobs, forgotten drafts, members of lists that are gone. Exit code 6 when a mail of --send did not go.
+    """
+    door.refuse_pii(show_pii)
+    from dataclasses import replace
+    from datetime import timedelta
+
+    from engine.definitions.translating import did_you_mean
+    from engine.runs.attending import attention as found_now
+    from engine.views import attention as view
+    from engine.views.naming import Naming
+
+    site = door.site()
+    project = site.definitions.project
+    if owner is not None and owner not in project.owners:
+        raise WrongUsage(f"there is no owner `{owner}`", help=did_you_mean(owner, project.owners, "the owners are") or "add it to `owners:` in engine.yaml")
+    found = found_now(site, soon=timedelta(days=within))
+    door.say_age(found.ledger_as_of, project.timezone)
+    findings = [one for one in found.findings if owner in (None, one.owner)]
+    page = view.AttentionPage(
+        project.name,
+        site.environment.name,
+        project.timezone,
+        site.now,
+        site.definitions.crm.contact,
+        findings,
+        Naming(site.definitions, site.pseudonyms, show_pii),
+    )
+    door.out(view.as_json(page, door.command) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink, command=door.command))
+    if not send:
+        return 0
+    from engine.runs.noticing import tell
+
+    # A mail leaves the house: it names records by nothing but what is not personal, whatever was asked for on the screen.
+    page = replace(page, naming=Naming(site.definitions, site.pseudonyms, False))
+    letters = {
+        one: (view.subject(page, theirs), view.letter(page, one, theirs), len(theirs))
+        for one, theirs in page.owned().items()
+        if one is not None and one in project.owners
+    }
+    told = tell(site, letters) if letters else {}
+    for line in view.sent_lines([*told.items()]):
+        door.say(line)
+    if None in page.owned():
+        door.say(f"{len(page.owned()[None])} of them have no owner, and nobody is told: write `owner:` in the file")
+    return 6 if any(became in ("failed", "unknown") for became in told.values()) else 0

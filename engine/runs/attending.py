@@ -1,0 +1,243 @@
+"""What needs a person: found in one plan, the ledger and the files. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+import duckdb
+
+from engine.definitions.definitions import Definitions
+from engine.definitions.paths import PathError, Scope, resolve
+from engine.definitions.trees import last_changed
+from engine.definitions.variables import variables_of
+from engine.facts.needs import needed, together
+from engine.facts.reading import read_snapshot
+from engine.facts.snapshot import Snapshot
+from engine.ledger.history import Status
+from engine.runs.jobs import job_states
+from engine.runs.labels import Labels
+from engine.runs.listing import not_in_crm
+from engine.runs.opening import Site
+from engine.runs.planning import plan_on
+
+Kind = Literal["unreached", "suppressed_only", "missing_variable", "hold", "unknown", "guard", "job", "draft", "gone_members"]
+# A draft that nobody has touched for so long is forgotten.
+FORGOTTEN = timedelta(days=14)
+# A hold whose step expires within this is told; a variable that is missing always is.
+SOON = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing. `until` is when it cannot be mended any more (naive UTC, as `since`); `about` is a sequence, segment, job or guard.
+
+    `why` and `detail` say which word it is told with; `names` are labels of records that hold no personal data.
+    """
+
+    kind: Kind
+    owner: str | None
+    about: str
+    count: int
+    step: str | None = None
+    entity: str = ""
+    why: str = ""
+    detail: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    within: int | None = None
+    names: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attention:
+    """All findings at one now, what expires first at the head."""
+
+    findings: tuple[Finding, ...]
+    ledger_as_of: datetime | None
+
+
+@dataclass
+class _Seen:
+    unreached: list[tuple[Any, ...]] = field(default_factory=list)
+    held: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
+    """What needs a person at the site's now."""
+    definitions, seen = site.definitions, _Seen()
+    labels = Labels(definitions)
+    needs = together(needed(definitions), labels.needs())
+    with read_snapshot(definitions, site.environment.facts, now=site.now, root=site.root, needs=needs) as snapshot, site.read_ledger() as ledger:
+        plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
+        found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon)]
+        found += [
+            Finding("guard", _owner(definitions, guard.sequence), guard.id, 1, detail=guard.sequence or guard.detail)
+            for guard in plan.guards
+            if not guard.passed
+        ]
+        status = ledger.status()
+        found += _unknown(definitions, status)
+        found += [
+            Finding("job", None, job.name, 1, since=job.due, until=job.next) for job in job_states(definitions.project, status.jobs, site.now) if job.late
+        ]
+        found += _gone(definitions, snapshot)
+        found += _drafts(site)
+        return Attention(tuple(sorted(found, key=_order)), ledger.copied_at)
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    return (finding.until is None, finding.until or datetime.max, finding.kind, finding.about, finding.step or "", finding.why, finding.detail)
+
+
+def _owner(definitions: Definitions, sequence: str | None) -> str | None:
+    found = definitions.sequences.get(sequence or "")
+    return found.owner if found is not None else None
+
+
+def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen) -> None:
+    """Everybody who is unreached with what keeps their people from it, and the holds by reason."""
+    readable = "CASE WHEN year({0}) <= 9999 THEN {0} END"
+    seen.unreached = cursor.execute(
+        f"""WITH u AS (SELECT DISTINCT sequence, step, entity, record, occurrence, {readable.format("due")} AS due, {readable.format("expiry")} AS expiry
+                       FROM decisions WHERE decision = 'unreached'),
+            why AS (SELECT a.sequence, a.record, list_sort(list(DISTINCT CASE WHEN p.fault IS NOT NULL THEN p.fault WHEN NOT p.active THEN 'contact_inactive'
+                           WHEN p.suppressed IS NOT NULL THEN 'suppressed' ELSE 'unsubscribed' END)) AS reasons
+                    FROM audience a JOIN people p USING (contact) SEMI JOIN u ON u.sequence = a.sequence AND u.record = a.record GROUP BY ALL)
+            SELECT u.*, w.reasons FROM u LEFT JOIN why w USING (sequence, record) ORDER BY u.sequence, u.step, u.expiry NULLS LAST, u.record"""
+    ).fetchall()
+    seen.held = cursor.execute(
+        f"""SELECT sequence, entity, step, reason, CASE WHEN reason = 'missing_variable' THEN coalesce(variable, '') ELSE '' END AS variable, template, contact,
+                   {readable.format("due")} AS due, {readable.format("expiry")} AS expiry
+            FROM sheets WHERE decision = 'hold' AND reason <> 'guard' ORDER BY ALL"""
+    ).fetchall()
+
+
+# --- records that nobody can be told about -------------------------------------------------------------------------
+
+
+def _unreached(site: Site, snapshot: Snapshot, labels: Labels, rows: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    groups: dict[tuple[str, str, str, str], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        sequence, step, entity, *_, reasons = row
+        groups.setdefault((sequence, step, entity, _why(reasons)), []).append(row)
+    for (sequence, step, entity, why), several in groups.items():
+        keys = tuple(row[3] for row in several)
+        yield Finding(
+            "suppressed_only" if why == "suppressed" else "unreached",
+            _owner(site.definitions, sequence),
+            sequence,
+            len(keys),
+            step,
+            entity,
+            why,
+            _field(site.definitions, sequence),
+            _least(row[5] for row in several),
+            _least(row[6] for row in several),
+            _within(site, sequence, [row[4] for row in several]),
+            labels.of(snapshot, entity, keys),
+            keys,
+        )
+
+
+def _why(reasons: list[str] | None) -> str:
+    """One word for a record: what would have to change first."""
+    said = set(reasons or ())
+    if not said:
+        return "no_contact"
+    if said <= {"suppressed", "unsubscribed"}:
+        return "suppressed"
+    return next(reason for reason in ("no_address", "invalid_address", "contact_inactive") if reason in said)
+
+
+def _field(definitions: Definitions, sequence: str) -> str:
+    """The field of a date trigger, where it holds nothing personal."""
+    said = definitions.sequences.get(sequence)
+    path = getattr(said.trigger, "date", None) if said is not None else None
+    if said is None or path is None:
+        return ""
+    try:
+        found = resolve(definitions.crm, Scope(said.about, contact=True), tuple(path.split(".")))
+    except PathError:
+        return ""
+    return "" if found.field is None or found.field.pii else path.rpartition(".")[2]
+
+
+def _within(site: Site, sequence: str, occurrences: Iterable[str]) -> int | None:
+    """In how many days the last of the dates is; None where one lies behind, or they are no dates."""
+    if not _field(site.definitions, sequence):
+        return None
+    try:
+        last = max(date.fromisoformat(occurrence[:10]) for occurrence in occurrences)
+    except ValueError:
+        return None
+    days = (last - site.now.date()).days
+    return days if days >= 0 else None
+
+
+def _least(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+# --- mails that wait for somebody ----------------------------------------------------------------------------------
+
+
+def _held(definitions: Definitions, rows: list[tuple[Any, ...]], now: datetime, soon: timedelta) -> Iterator[Finding]:
+    groups: dict[tuple[str, str, str, str, str, str], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        sequence, entity, step, reason, variable, template, *_ = row
+        groups.setdefault((sequence, entity, step, reason, variable, template if variable else ""), []).append(row)
+    for (sequence, entity, step, reason, variable, template), several in groups.items():
+        ending = [row for row in several if row[8] is not None and row[8] <= now + soon]
+        told = several if reason == "missing_variable" else ending
+        if told:
+            yield Finding(
+                "missing_variable" if reason == "missing_variable" else "hold",
+                _owner(definitions, sequence),
+                sequence,
+                len(told),
+                step,
+                entity,
+                reason,
+                _source(definitions, template, variable) if variable else "",
+                _least(row[7] for row in told),
+                _least(row[8] for row in told),
+            )
+
+
+def _source(definitions: Definitions, template: str, variable: str) -> str:
+    """A variable and the path that its value comes from, as `monthly_value` or `monthly_value (contract.monthly_value)`."""
+    found = definitions.templates.get(template)
+    declared = variables_of(definitions, found.type).get(variable) if found is not None else None
+    return f"{variable} {declared.path}" if declared is not None else variable
+
+
+def _unknown(definitions: Definitions, status: Status) -> Iterator[Finding]:
+    doubts: dict[str, list[datetime]] = {}
+    for row in status.unknown:
+        doubts.setdefault(row.sequence, []).append(row.decided_at)
+    for sequence, moments in doubts.items():
+        first = next(row.send_key for row in reversed(status.unknown) if row.sequence == sequence)
+        yield Finding("unknown", _owner(definitions, sequence), sequence, len(moments), since=min(moments), detail=first)
+
+
+# --- definitions that nobody looks after ----------------------------------------------------------------------------
+
+
+def _gone(definitions: Definitions, snapshot: Snapshot) -> Iterator[Finding]:
+    for id, segment in sorted(definitions.segments.items()):
+        keys = definitions.members.get(id, ()) if segment.status != "archived" else ()
+        gone = not_in_crm(snapshot, segment.entity, keys) if keys else set()
+        if gone:
+            yield Finding("gone_members", segment.owner, id, len(gone), entity=segment.entity, records=tuple(sorted(gone)))
+
+
+def _drafts(site: Site) -> Iterator[Finding]:
+    drafts = {id: site.definitions.where("sequence", id).file for id, sequence in sorted(site.definitions.sequences.items()) if sequence.status == "draft"}
+    for id, file in drafts.items():
+        since = last_changed(site.root, file)
+        if since is not None and site.now - since >= FORGOTTEN:
+            yield Finding("draft", _owner(site.definitions, id), id, 1, since=since, detail=file)

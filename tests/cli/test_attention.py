@@ -1,0 +1,145 @@
+"""`engine attention`: what needs a person, since when, what happens otherwise, and what mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+from engine.clock import naive_utc
+from engine.runs.opening import open_site
+from tests.cli.conftest import KEY, NOW, Project
+from tests.ledger.stories import dispatch, said
+
+MORE = """\
+owners: {accounts: accounts@example.com, marketing: marketing@example.com}
+"""
+LATER = "2026-11-23T10:00:00+07:00"
+DRAFT = "id: idea\nstatus: draft\nowner: marketing\nabout: contact\ntrigger: manual\nsteps:\n  - {id: letter, wait: 0d, template: news}\n"
+
+
+def commit(root: Path, when: str) -> None:
+    environ = {**os.environ, "GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when}
+    for words in (["init", "-q"], ["add", "definitions"], ["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "begin"]):
+        subprocess.run(["git", "-C", str(root), *words], check=True, env=environ)
+
+
+@pytest.fixture
+def troubled(project: Project) -> Project:
+    """A project with one of each trouble: nobody to tell, no address, no value, a doubt, a late job, an old draft, a list with somebody gone."""
+    settings = project.root / "engine.yaml"
+    text = settings.read_text().replace("guards: {max_sends: {per_run: 20}", "guards: {max_sends: {per_run: 2}")
+    settings.write_text(
+        text.replace("topics:\n", MORE + "topics:\n").replace(
+            "  broken:\n",
+            "  mail:\n    facts: {files: {companies: data/companies.csv, contacts: data/contacts.csv, contracts: data/contracts.csv}}\n"
+            "    ledger: {duckdb: state/mail.duckdb}\n    transport: {smtp: {host: localhost, port: 1, tls: none}}\n  broken:\n",
+        )
+    )
+    definitions = project.root / "definitions"
+    renewal = definitions / "sequences/renewal.yaml"
+    renewal.write_text(renewal.read_text().replace("status: active\n", "status: active\nowner: accounts\n", 1))
+    (definitions / "sequences/idea.yaml").write_text(DRAFT)
+    (definitions / "segments/vip.yaml").write_text("id: vip\nentity: contact\nowner: marketing\nmembers: [1, 77, 78]\n")
+    commit(project.root, "2026-10-01T09:00:00+07:00")
+    return project
+
+
+def doubt(project: Project, at: str) -> str:
+    """One planned mail whose outcome nobody knows; its send key."""
+    now = naive_utc(datetime.fromisoformat(at))
+    site = open_site(project.root, None, {"ENGINE_PSEUDONYM_KEY": KEY}, now)
+    with site.open_ledger("test") as ledger:
+        (row,) = ledger.claim("w", 1, now)
+        ledger.begin_dispatch([dispatch(row)], now)
+        ledger.settle([said(row, "unknown", phase="dot")], now)
+        return row.send_key
+
+
+def test_attention_tells_each_trouble_once(troubled: Project) -> None:
+    """Item 12: what, since when, what happens otherwise and on which date, what mends it; by owner; nobody's name or address."""
+    assert troubled.run("apply", "--plan-only", "--job", "renewals", "--allow", "max_sends.per_run=20", "--reason", "a test", now="2026-11-22T09:00:00+07:00").code == 0
+    key = doubt(troubled, "2026-11-22T09:01:00+07:00")
+    told = json.loads(troubled.run("attention", "--format", "json", now=LATER).out)["findings"]
+    found = {(one["kind"], one["about"], one["reason"]): one for one in told}
+    assert len(found) == len(told)
+    nobody = found["unreached", "renewal", "no_contact"]
+    assert nobody["what"] == "1 contract reaches its end date within 25 days and nobody can be told: Nobody has no contact"
+    assert (nobody["owner"], nobody["since"][:10], nobody["until"][:10]) == ("accounts", "2026-11-18", "2026-11-25")
+    assert "passed over, from Wed 25 Nov 2026" in nobody["otherwise"] and "`contact.email`" in nobody["mend"]
+    value = found["missing_variable", "renewal", "missing_variable"]
+    assert "`number` has no value" in value["what"] and value["mend"].startswith("in the CRM: `contract.number`")
+    assert {one["reason"] for one in told if one["kind"] == "hold" and one["about"] == "news"} == {"no_address", "contact_inactive"}
+    (unknown,) = [one for one in told if one["kind"] == "unknown"]
+    assert f"resolve {key[:8]} --as sent|failed" in unknown["mend"] and unknown["since"]
+    assert found["job", "renewals", None]["mend"].endswith(f"apply --job renewals --now {LATER}")
+    draft = found["draft", "idea", None]
+    assert (draft["owner"], draft["since"][:10]) == ("marketing", "2026-10-01") and "definitions/sequences/idea.yaml" in draft["mend"]
+    gone = found["gone_members", "vip", None]
+    assert (gone["count"], gone["owner"]) == (2, "marketing") and "segment remove vip --gone" in gone["mend"]
+    assert all(len(row["key"]) == 16 for one in told for row in one["records"])
+    text = troubled.run("attention", "--owner", "accounts", now=LATER).out
+    assert "marketing" not in text and "Without an owner" not in text and "since      Wed 18 Nov 2026" in text
+    everything = troubled.run("attention", now=LATER).out
+    assert "anary" not in everything + json.dumps(told) and all(len(line) <= 80 for line in everything.splitlines() if " -C " not in line)
+    assert troubled.run("attention", "--owner", "acounts").code == 64
+    # What mends it, mends it.
+    assert "2 removed, 1 member now" in troubled.run("segment", "remove", "vip", "--gone").out
+    assert not [one for one in json.loads(troubled.run("attention", "--format", "json", now=LATER).out)["findings"] if one["kind"] == "gone_members"]
+
+
+def test_attention_names_a_guard_and_who_must_not_be_written_to(troubled: Project) -> None:
+    """Item 12: a guard that blocks is told before the run; a record whose only contacts are suppressed is a trouble of its own."""
+    contacts = troubled.root / "data/contacts.csv"
+    contacts.write_text(contacts.read_text() + "9,Canary Gus,gus@example.com,en,true,false,,3\n")
+    assert troubled.run("suppress", "gus@example.com", "--reason", "bounce").code == 0
+    told = json.loads(troubled.run("attention", "--format", "json").out)["findings"]
+    (guard,) = [one for one in told if one["kind"] == "guard"]
+    assert guard["about"] == "max_sends.per_run" and "explain E501" in guard["mend"]
+    (only,) = [one for one in told if one["kind"] == "suppressed_only"]
+    assert only["what"].endswith("and nobody may be told: Nobody has only contacts who must not be written to") and "unsuppress" in only["mend"]
+
+
+def mails(project: Project) -> dict[str, str]:
+    """The notices in the outbox, by address."""
+    found = {}
+    for path in sorted((project.root / "state/outbox").glob("*.eml")):
+        mail = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+        body = mail.get_body(("plain",))
+        assert body is not None
+        found[str(mail["To"])] = f"{mail['Subject']}\n{body.get_content()}"
+    return found
+
+
+def test_attention_is_mailed_once_a_day(troubled: Project) -> None:
+    """Item 12: each owner gets what is theirs over the environment's transport, once a day; the ledger knows it and counts no send."""
+    said_first = troubled.run("attention", "--send", "--show-pii")
+    assert said_first.code == 0 and "accounts: told by mail" in said_first.err and "marketing: told by mail" in said_first.err
+    assert "have no owner, and nobody is told" in said_first.err
+    found = mails(troubled)
+    assert set(found) == {"accounts@example.com", "marketing@example.com"}
+    assert found["accounts@example.com"].startswith("acme: ") and "Nobody has no contact" in found["accounts@example.com"]
+    assert "anary" not in "".join(found.values()) and "vip" in found["marketing@example.com"] and "vip" not in found["accounts@example.com"]
+    again = troubled.run("attention", "--send", now="2026-11-23T18:00:00+07:00")
+    assert "accounts: was told today already" in again.err
+    tomorrow = (datetime.fromisoformat(NOW) + timedelta(days=1)).astimezone(UTC).isoformat()
+    assert "accounts: told by mail" in troubled.run("attention", "--send", "--owner", "accounts", now=tomorrow).err
+    assert json.loads(troubled.run("sends", "--format", "json").out)["total"] == 0
+
+
+def test_attention_goes_only_where_the_environment_may_write(troubled: Project) -> None:
+    """Item 12: `allow_recipients` holds for notices too; one that failed for certain may go again on the same day."""
+    assert troubled.run("--env", "mail", "state", "create").code == 0
+    refused = troubled.run("--env", "mail", "attention", "--send", "--owner", "accounts")
+    assert refused.code == 0 and "may not write there" in refused.err
+    settings = troubled.root / "engine.yaml"
+    settings.write_text(settings.read_text().replace("port: 1, tls: none}}\n", 'port: 1, tls: none}}\n    allow_recipients: ["*@example.com"]\n'))
+    for _ in range(2):
+        failed = troubled.run("--env", "mail", "attention", "--send", "--owner", "accounts")
+        assert failed.code != 0 and "already" not in failed.err
