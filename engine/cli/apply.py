@@ -5,20 +5,20 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
-from engine.cli.catalog import refuse_later
 from engine.cli.choosing import chosen, job_option, select_option
 from engine.cli.door import Door
-from engine.cli.options import format_option, later_option, now_option, pass_door, pii_option
+from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.errors import WrongUsage
 
 _STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sending"}
 
 
 @click.command()
-@click.argument("saved", required=False, metavar="")
+@click.argument("saved", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PLAN]")
 @click.option("--allow", multiple=True, metavar="GUARD=N", help="Raise a guard for this run; needs --reason, and is recorded.")
 @click.option("--reason", default="", metavar="TEXT", help="Why a guard is raised.")
 @click.option("--plan-only", is_flag=True, help="Record what is due and send nothing: `engine deliver` sends it.")
@@ -27,26 +27,37 @@ _STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sen
 @select_option
 @job_option
 @now_option
-@later_option("--expect-digest")
+@click.option("--expect-digest", metavar="DIGEST", help="Only where the plan has this digest (`digest` of `engine plan --format json`); exit 4 otherwise.")
 @pass_door
 def apply(
-    door: Door, saved: str | None, allow: tuple[str, ...], reason: str, plan_only: bool, format_: str, show_pii: bool, select: str | None, job: str | None
+    door: Door,
+    saved: Path | None,
+    allow: tuple[str, ...],
+    reason: str,
+    plan_only: bool,
+    format_: str,
+    show_pii: bool,
+    select: str | None,
+    job: str | None,
+    expect_digest: str | None,
 ) -> int:
     """Plan under the lock, check the guards, send what is due, record it.
 
     Run it as often as you like: what was sent is never sent again. Exit 3 when a guard holds something back, 5 while another
-    run holds the ledger, 6 when something failed or is unknown.
+    run holds the ledger, 6 when something failed or is unknown. With a PLAN that was kept in a file: only what is in it and is still
+    due, never more; exit 4 when it is stale.
     """
-    if saved is not None:
-        refuse_later("a saved plan")
+    if saved is not None and (select is not None or job is not None):
+        raise WrongUsage("a saved plan has its selection in it", help="leave out --select and --job")
     door.refuse_pii(show_pii)
     allowed = dict(_allowed(text) for text in allow)
     if allowed and not reason.strip():
         raise WrongUsage("--allow needs --reason: it is recorded with the run", help='add --reason "…"')
-    from engine.runs import applying
+    from engine.runs import applying, reviewing
     from engine.views import applied as view
     from engine.views.naming import Naming
 
+    reviewed = reviewing.Reviewed(reviewing.read_saved(saved) if saved else None, expect_digest) if saved or expect_digest else None
     site = door.site()
     choice = chosen(site.definitions, select, job)
     with watched(door) as progress:
@@ -59,7 +70,8 @@ def apply(
             live=door.now_said is None,
             plan_only=plan_only,
             progress=progress,
-            sequences=choice.sequences,
+            sequences=reviewed.saved.sequences if reviewed and reviewed.saved else choice.sequences,
+            reviewed=reviewed,
             job=choice.job,
         )
     naming = Naming(site.definitions, site.pseudonyms, show_pii)

@@ -24,6 +24,7 @@ from engine.runs.inbox import take_in_inbox
 from engine.runs.narrowing import narrowed
 from engine.runs.opening import Site
 from engine.runs.planning import plan_on
+from engine.runs.reviewing import Reviewed
 from engine.runs.segments import members_now, uses
 from engine.runs.sending import outbox_folder, transport_of
 
@@ -58,12 +59,14 @@ def apply(
     plan_only: bool = False,
     sequences: Collection[str] | None = None,
     job: str | None = None,
+    reviewed: Reviewed | None = None,
     progress: Progress = silent,
 ) -> Applied:
     """Do what is due. LockHeld while another run works; nothing is written when a guard of the project blocks (exit 3).
 
     `live` says that the site's now is the present. With `plan_only` all is committed and nothing sent: workers do that.
-    Of `sequences` alone anything is written, if they are said; `job` is the name under which the run is remembered.
+    Of `sequences` alone anything is written, if they are said; `job` is the name under which the run is remembered. Nothing goes that
+    was not `reviewed`, if that is said: StalePlan (exit 4) where the review was of something else.
     """
     notes: list[str] = []
     with EndOnSignal() as signals, site.open_ledger("apply") as ledger:
@@ -81,6 +84,9 @@ def apply(
             run = _run(site, plan, allowed or {}, reason, job)
             if not plan.applyable:
                 return Applied(plan, run.run_id, None, None, 3, notes=tuple(notes))
+            if reviewed is not None:
+                plan, left_out = reviewed.held_to(plan, ledger.head().lineage)
+                notes += left_out
             changes = dict(plan.changes)
             changes["sends"] = with_variables(site.definitions, snapshot, changes["sends"], site.now)
             changes["segment_counts"] = members_now(site.definitions, snapshot, site.now)

@@ -25,13 +25,14 @@ Inspect = Callable[[duckdb.DuckDBPyConnection], None]
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, and how old the ledger is that it was made on: None when it was the ledger itself.
+    """A plan, how old the ledger is that it was made on (None when it was the ledger itself), and which ledger that is.
 
     `changed` is what the definitions changed since the last apply, with the people that it touches; an apply refuses for `refused` (§8).
     """
 
     plan: Plan
     ledger_as_of: datetime | None
+    lineage: str
     changed: tuple[Touched, ...] = ()
     refused: tuple[Problem, ...] = ()
 
@@ -41,7 +42,7 @@ def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect:
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         since = since_applied(site.definitions, ledger)
         plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count)
-        return Planned(plan, ledger.copied_at, since.touched, since.refused)
+        return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
 
 
 def plan_on(

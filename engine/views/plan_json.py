@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,10 @@ FORMAT_VERSION = "1.0"
 
 @dataclass(frozen=True)
 class PlanPage:
-    """A plan with what a view needs beside it. `all` shows the waits too; `select` and `job` say which sequences it was narrowed to."""
+    """A plan with what a view needs beside it. `all` shows the waits too; `select` and `job` say which sequences it was narrowed to.
+
+    `digest` tells a plan that would do the same; `saved` is what a file needs to be applied later.
+    """
 
     plan: Plan
     naming: Naming
@@ -34,6 +37,8 @@ class PlanPage:
     job: str | None = None
     changed: Sequence[Touched] = ()
     refused: Sequence[Problem] = ()
+    digest: str = ""
+    saved: Mapping[str, Any] | None = None
 
     @property
     def narrowed(self) -> bool:
@@ -72,6 +77,8 @@ def _head(page: PlanPage) -> dict[str, Any]:
         "definitions": {"digest": plan.definitions.digest, "commit": plan.definitions.commit},
         "facts": {"digest": plan.facts_digest, "taken_at": iso(plan.facts_taken_at, page.zone)},
         "ledger_head": plan.ledger_head,
+        "digest": page.digest,
+        **({"saved": page.saved} if page.saved else {}),
         "selection": {"select": page.select, "job": page.job} if page.narrowed else None,
         "applyable": plan.applyable,
         "has_changes": plan.has_changes,
