@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -25,6 +25,14 @@ def zone_of(definitions: Definitions, sequence: Sequence) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """Something that an apply brought: its now, and the start of its local day."""
+
+    since: datetime
+    day: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Introduction:
     """When one sequence starts, and each of its steps; None for a sequence that has not started.
 
@@ -39,13 +47,20 @@ class Introduction:
     step_records: Mapping[str, datetime]
 
 
-def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView, now: datetime) -> Introduction:
-    """The introduction of a sequence as a plan at `now` sees it; an apply writes down what is new in it."""
+def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView, now: datetime, restarts: Iterable[Began] = ()) -> Introduction:
+    """The introduction of a sequence as a plan at `now` sees it; an apply writes down what is new in it.
+
+    `restarts` are the applies that brought another trigger: the last is its start, and that of its steps (8.8).
+    """
     zone = zone_of(definitions, sequence)
     today = start_of_day(now, zone)
     recorded = _recorded(view, sequence.id)
     new = recorded is None and sequence.status == "active"
     began = active_from(sequence.active_from, zone) or recorded or (today if new else None)
+    again = max((one.day for one in restarts), default=None)
+    if began is not None and again is not None:
+        # An `active_from` that is still ahead is no start yet.
+        began = began if began > now else again
     if began is None or sequence.status in ("draft", "archived"):
         return Introduction(None, recorded, False, {}, {})
     start = _moved_back(began, sequence, zone)
@@ -58,7 +73,11 @@ def introduction(definitions: Definitions, sequence: Sequence, view: LedgerView,
         if step.id not in known and (new or recorded is not None):
             records[step.id] = brought
         starts[step.id] = (
-            start if brought == EVER else max(start, _moved_back(brought, sequence, zone)) if start > now else _moved_back(brought, sequence, zone)
+            start
+            if brought == EVER
+            else max(start, _moved_back(brought, sequence, zone))
+            if start > now or again is not None
+            else _moved_back(brought, sequence, zone)
         )
     taken_out = set(known) - {step.id for step in sequence.steps}
     return Introduction(start, recorded or (today if new else None), new, starts, {**records, **dict.fromkeys(sorted(taken_out), RETIRED)})

@@ -13,6 +13,7 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
 from engine.plan.capping import keep_caps
+from engine.plan.followed import Followed, fill_eras, followed, has_eras, new_rows
 from engine.plan.guards import project_guards
 from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
@@ -52,9 +53,10 @@ def make_plan(
         view = view_of(_candidates(cursor, definitions, now))
         called = identity(definitions, view, now)
         view = called.named_view(view)
-        introductions = _take_in(cursor, definitions, view, now)
-        consider(cursor, definitions, view, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, sheets=inspect is not None)
+        known = followed(definitions, view, called, now)
+        introductions = _take_in(cursor, definitions, view, known, now)
+        consider(cursor, definitions, view, known, now, address_key)
+        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, eras=has_eras(known), sheets=inspect is not None)
         close(cursor, called)
         if inspect is not None:
             inspect(cursor)
@@ -68,7 +70,7 @@ def make_plan(
             decisions=decisions(cursor),
             sequences=summaries(cursor, definitions, introductions),
             guards=guards,
-            changes=called.kept_changes(changes(cursor, introductions, snapshot.counts, called)),
+            changes=called.kept_changes({**changes(cursor, introductions, snapshot.counts, called), "followed": new_rows(known, introductions)}),
             diagnostics=_diagnostics(snapshot),
         )
     finally:
@@ -101,12 +103,18 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     return Candidates(occurrences, whole, since, former_names(definitions), names_of_events(definitions), exits_since)
 
 
-def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> dict[str, Introduction]:
+def _take_in(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, known: Mapping[str, Followed], now: datetime
+) -> dict[str, Introduction]:
     for name in ("enrollments", "decided", "recent_sends", "occurrences", "controls", "suppressions"):
         put(cursor, "known" if name == "enrollments" else name, view.tables[name])
     # A start of the whole project is a restore: nothing that was due before it is sent.
     cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
-    introductions = {s.id: introduction(definitions, s, view, now) for s in definitions.sequences.values()}
+    introductions = {s.id: introduction(definitions, s, view, now, known[s.id].restarts) for s in definitions.sequences.values()}
+    if has_eras(known):
+        fill_eras(cursor, known, {s.id: [
+            (until.since, introduction(definitions, s, view, now, known[s.id].restarts[:place]).step_starts) for place, until in enumerate(known[s.id].restarts)
+        ] for s in definitions.sequences.values()})  # fmt: skip
     introduce(cursor, definitions, introductions, now)
     # What is not there costs nothing: most plans have no enrollment by hand, or nobody on the way.
     if view.tables["enrollments"].num_rows:
@@ -116,7 +124,9 @@ def _take_in(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
     return introductions
 
 
-def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, address_key: AddressKey) -> None:
+def consider(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, followed: Mapping[str, Followed], now: datetime, address_key: AddressKey
+) -> None:
     """Fill enrollments: who is considered in this plan (6.18)."""
     take(cursor, definitions, view, now)
     standings(cursor, definitions)
@@ -127,6 +137,13 @@ def consider(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: 
     known = view.tables["enrollments"].num_rows > 0
     if known:
         run(cursor, "known_now")
+        changed = sorted(id for id, one in followed.items() if one.trigger_changed_now)
+        if changed:
+            # 8.8: with this plan, and by the edit, whatever else happened to the record.
+            cursor.execute(
+                "UPDATE known_now SET gone = 'trigger_changed' WHERE live AND record_there AND gone IN ('trigger_gone', 'date_moved') AND list_contains($1::VARCHAR[], sequence)",
+                [changed],
+            )
         if any(sequence.backfill is not None for sequence in definitions.sequences.values()):
             run(cursor, "appended")
         if pc.any(pc.equal(view.tables["decided"].column("state"), "planned")).as_py():
@@ -146,16 +163,17 @@ def _walk_guarded(
     allowed: Mapping[str, float],
     called: Identity,
     *,
+    eras: bool,
     sheets: bool,
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
-    walk(cursor, definitions, now, sheets=sheets)
+    walk(cursor, definitions, now, eras=eras, sheets=sheets)
     own = sequence_guards(cursor, definitions, view, now, allowed)
     over = sorted({guard.sequence for guard in own if guard.sequence is not None and not guard.passed})
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
-        walk(cursor, definitions, now, sheets=sheets)
+        walk(cursor, definitions, now, eras=eras, sheets=sheets)
     keep_caps(cursor, definitions, now, called)
     return (*own, *project_guards(cursor, definitions, view, snapshot, now, allowed))
 

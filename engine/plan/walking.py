@@ -13,8 +13,11 @@ from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
 
 
-def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, *, sheets: bool = False) -> None:
-    """Fill decisions for every considered enrollment, and unreached for records with nobody; `sheets` keeps what each gate saw."""
+def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, *, eras: bool = False, sheets: bool = False) -> None:
+    """Fill decisions for every considered enrollment, and unreached for records with nobody; `sheets` keeps what each gate saw.
+
+    `eras`: a trigger or an audience was changed once, and who came before and after is told apart.
+    """
     for sequence in _sorted(definitions):
         for name, rule in rules_of(sequence).items():
             cursor.execute(
@@ -28,7 +31,7 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
     position = _next_position(cursor, -1)
     while position is not None:
         cursor.execute("UPDATE clock SET pass = $1", [position])
-        _pass(cursor, definitions, position, now)
+        _pass(cursor, definitions, position, now, eras)
         if sheets:
             run(cursor, "sheets")
         position = _next_position(cursor, position)
@@ -62,9 +65,11 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
         choose(cursor, definitions, sequence, step, "pairs", now)
 
 
-def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
+def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime, eras: bool) -> None:
     _choose_first(cursor, definitions, position, now)
     run(cursor, "pass_here")
+    if eras:
+        run(cursor, "eras")
     timing.zones_of_contacts(cursor, definitions)
     if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
         timing.waits(cursor, definitions)

@@ -90,6 +90,74 @@ def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:
     assert story.plan("2026-03-03 09:00") == ["7>1 notice-14: wait not_due, 2026-03-18 09:00"]
 
 
+def test_8_8_a_changed_trigger_starts_again_for_those_who_come_and_lets_the_others_go_on(tell: Teller) -> None:
+    """8.8: `where` narrowed on 20 March: 7 still stands and keeps its own start; 8 exits; 9, which comes by it, gets only what is due from that day."""
+    story = on_the_way(tell)
+    story.now_has(*(contract(n, end_date=day, status=status) for n, day, status in ((8, "2026-04-05", "active"), (9, "2026-04-02", "sent"))))
+    story.apply("2026-03-10 09:00")
+    story.now_has(contract(7, end_date="2026-04-01", number="VIP"), contract(9, end_date="2026-04-02", status="sent", number="VIP"))
+    story.change("where: {contract.status: active}", "where: {contract.number: VIP}")
+    story.change("{id: notice-14, before: 14d, template: reminder}", "{id: notice-14, before: 14d, template: reminder, expires: 10d}")
+    expected = [
+        "9>1 notice-30: skip before_introduction, 2026-03-03 09:00",
+        "7>1 notice-14: send due, 2026-03-18 09:00",
+        "9>1 notice-14: skip before_introduction, 2026-03-19 09:00",
+        "9>1 notice-7: wait not_due, 2026-03-26 09:00",
+        "8>1: exit trigger_changed",
+    ]
+    assert story.apply("2026-03-20 09:00") == expected
+    # The next day nothing was changed: who moves away now is moved, and who comes is judged by the new start.
+    story.now_has(contract(7, end_date="2026-04-11", number="VIP"))
+    assert story.apply("2026-03-21 09:00") == [
+        "7>1 notice-30: skip before_introduction, 2026-03-12 09:00",
+        "9>1 notice-7: wait not_due, 2026-03-26 09:00",
+        "7>1 notice-14: wait not_due, 2026-03-28 09:00",
+        "7>1: exit date_moved",
+    ]
+    # Changed back, whoever exited by the change lives again, with the start that was its own.
+    story.change("where: {contract.number: VIP}", "where: {contract.status: active}")
+    assert [line for line in story.plan("2026-03-22 09:00") if line.startswith("8")] == ["8>1 notice-14: send due, 2026-03-22 09:00"]
+
+
+def test_8_8_backfill_moves_the_new_start_and_active_from_does_not(tell: Teller) -> None:
+    """8.8, 3.7: another date on 20 March, with `backfill: 3d`: due on the 18th goes, due on the 16th not, though `active_from` lies in January."""
+    story = tell(RENEWAL, contract(7, end_date="2026-12-01", signed_at="2026-04-01 02:00"), contract(8, end_date="2026-12-01", signed_at="2026-03-30 02:00"))
+    story.apply("2026-03-02 09:00")
+    story.change("{date: contract.end_date,", "{date: contract.signed_at,")
+    story.change("active_from: 2026-01-01", "active_from: 2026-01-01\nbackfill: 3d")
+    assert [line for line in story.plan("2026-03-20 09:00") if "notice-14" in line] == [
+        "8>1 notice-14: skip before_introduction, 2026-03-16 09:00",
+        "7>1 notice-14: send due, 2026-03-18 09:00",
+    ]
+
+
+def test_8_9_newcomers_by_another_audience_get_only_what_is_due_from_that_day(tell: Teller) -> None:
+    """8.9: billing contacts until 20 March, then all: 1 goes on, 2 comes and gets what is due from the 20th; narrowed again, 2 leaves."""
+    text = RENEWAL.replace("    steps:", "    audience: {where: {contact.kind: billing}}\n    steps:").replace("14d, template: reminder}", "14d, template: reminder, expires: 10d}")
+    story = tell(text, contract(7, end_date="2026-04-01"), contact(1, kind="billing"), contact(2, kind="other"), contact(3, kind="billing", is_active=False))
+    story.apply("2026-03-02 09:00")
+    story.change("audience: {where: {contact.kind: billing}}\n", "")
+    assert story.apply("2026-03-20 09:00") == [
+        "7>2 notice-30: skip before_introduction, 2026-03-02 09:00",
+        "7>1 notice-14: send due, 2026-03-18 09:00",
+        "7>2 notice-14: skip before_introduction, 2026-03-18 09:00",
+        "7>2 notice-7: wait not_due, 2026-03-25 09:00",
+    ]
+    # 3 belongs to it from the first day, and could not be mailed: who comes after the change is a newcomer all the same.
+    story.now_has(contact(3, kind="billing"))
+    assert story.plan("2026-03-21 09:00")[1:3] == ["7>3 notice-14: skip before_introduction, 2026-03-18 09:00", "7>1 notice-7: wait not_due, 2026-03-25 09:00"]
+    story.change("\nsteps:", "\naudience: {where: {contact.kind: billing}}\nsteps:")
+    assert "7>2: exit left_audience" in story.apply("2026-03-25 09:00")
+
+
+def test_8_12_due_moments_move_with_the_timezone_and_nothing_goes_twice(tell: Teller) -> None:
+    """8.12: Bangkok, then Berlin: the next notice moves to 09:00 there; the one that was sent on its day in Bangkok is not sent on it again."""
+    story = on_the_way(tell)
+    story.apply("2026-03-18 09:00")
+    story.change("about: contract\n", "about: contract\ntimezone: Europe/Berlin\n")
+    assert story.plan("2026-03-18 16:00") == ["7>1 notice-7: wait not_due, 2026-03-25 15:00"]
+
+
 def test_8_13_archived_sequence_sends_nothing_and_comes_back(tell: Teller) -> None:
     """8.13: archived or removed, live enrollments exit as sequence_removed and nothing is sent; brought back, they live again."""
     story = on_the_way(tell)

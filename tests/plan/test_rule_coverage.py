@@ -19,11 +19,7 @@ LATER = {
     "5.4": "the language: `send_window`, holidays and business days",
     "7.6": "the language: rules on history",
     "8.6": "review: the old time holds where an edit would leave somebody out",
-    "8.8": "review: what a changed trigger does to people on the way",
-    "8.9": "review: what a changed audience does to people on the way",
-    "8.10": "review: a changed `about` or key, and `state rekey`",
     "8.11": "the language: memberships recorded anew",
-    "8.12": "review: a changed timezone",
     "9.7": "feedback: deliveries, bounces, opens and clicks",
 }
 

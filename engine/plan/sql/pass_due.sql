@@ -12,7 +12,7 @@ SELECT t.*, NULL::TIMESTAMP AS opens,
         WHEN held IS NOT NULL THEN 'hold'
         WHEN step IS NULL THEN 'complete'
         WHEN kind = 'wait' AND NOT active THEN 'skip'
-        WHEN kind <> 'wait' AND due < start THEN 'skip'
+        WHEN (kind <> 'wait' AND due < start) OR due < floor THEN 'skip'
         WHEN due < c.known_from THEN 'skip'
         WHEN due > c.now THEN 'wait'
         WHEN expiry <= c.now THEN 'skip'
@@ -22,7 +22,7 @@ SELECT t.*, NULL::TIMESTAMP AS opens,
         WHEN held IS NOT NULL THEN held
         WHEN step IS NULL THEN 'complete'
         WHEN kind = 'wait' AND NOT active THEN 'step_inactive'
-        WHEN kind <> 'wait' AND due < start THEN 'before_introduction'
+        WHEN (kind <> 'wait' AND due < start) OR due < floor THEN 'before_introduction'
         WHEN due < c.known_from THEN 'ledger_restored'
         WHEN due > c.now THEN 'not_due'
         WHEN expiry <= c.now THEN 'expired'

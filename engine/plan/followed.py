@@ -1,0 +1,107 @@
+"""What applies have followed of each sequence: its trigger, its audience and its times, and since when (semantics 8.6, 8.8, 8.9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from engine.clock import start_of_day
+from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import Sequence
+from engine.ledger.records import FOLLOWED, LedgerView
+from engine.plan.identity import Identity
+from engine.plan.introducing import Began, Introduction, zone_of
+from engine.plan.statements import put
+
+_ERA_STARTS = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("until", pa.timestamp("us")), ("start", pa.timestamp("us"))])
+_FLOORS = pa.schema([("sequence", pa.string()), ("since", pa.timestamp("us")), ("day", pa.timestamp("us"))])
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """`restarts` and `newcomers` are the applies that brought another trigger and another audience; `row` is what this plan's brings."""
+
+    restarts: tuple[Began, ...] = ()
+    newcomers: tuple[Began, ...] = ()
+    row: Mapping[str, object] | None = None
+    now: datetime | None = None
+
+    @property
+    def trigger_changed_now(self) -> bool:
+        """Whether it is this plan's apply that brings another trigger."""
+        return bool(self.restarts) and self.restarts[-1].since == self.now
+
+
+def followed(definitions: Definitions, view: LedgerView, called: Identity, now: datetime) -> Mapping[str, Followed]:
+    """For each sequence of the definitions that an apply has followed, or that this plan's will."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in view.tables["followed"].to_pylist():
+        rows.setdefault(row["sequence"], []).append(row)
+    found = {}
+    for id, sequence in definitions.sequences.items():
+        kept = called.sequences.get(id, id)
+        found[id] = _of(rows.get(kept, []), _said(definitions, sequence), kept, start_of_day(now, zone_of(definitions, sequence)), now)
+    return found
+
+
+def _of(rows: list[dict[str, Any]], said: str, kept: str, today: datetime, now: datetime) -> Followed:
+    row = None if rows and rows[-1]["said"] == said else {"sequence": kept, "said": said, "since": now, "day": today}
+    if row is not None:
+        rows = [*rows, row]
+    # Nearly always there is one row, and nothing to compare.
+    if len(rows) == 1:
+        return Followed((), (), row, now)
+    read = [json.loads(one["said"]) for one in rows]
+
+    def brought(part: str) -> tuple[Began, ...]:
+        pairs = pairwise(zip(rows, read, strict=True))
+        return tuple(Began(later["since"], later["day"]) for (_, before), (later, after) in pairs if before.get(part) != after.get(part))
+
+    return Followed(brought("trigger"), brought("audience"), row, now)
+
+
+def new_rows(known: Mapping[str, Followed], introductions: Mapping[str, Introduction]) -> pa.Table:
+    """What an apply writes: of sequences that have been active, or are now for the first time. Edits of a draft are none."""
+    rows = [one.row for id, one in sorted(known.items()) if one.row is not None and introductions[id].recorded is not None]
+    return pa.Table.from_pylist(rows, FOLLOWED)
+
+
+def has_eras(known: Mapping[str, Followed]) -> bool:
+    return any(one.restarts or one.newcomers for one in known.values())
+
+
+def fill_eras(
+    cursor: duckdb.DuckDBPyConnection, known: Mapping[str, Followed], earlier: Mapping[str, Iterable[tuple[datetime, Mapping[str, datetime]]]]
+) -> None:
+    """Fill era_starts and floors: which starts hold for who came before a trigger was changed, and what newcomers do not get.
+
+    `earlier` has, for each sequence, the starts of its steps until each restart.
+    """
+    starts = [
+        {"sequence": id, "step": step, "until": until, "start": start}
+        for id, eras in earlier.items() for until, steps in eras for step, start in steps.items()
+    ]  # fmt: skip
+    put(cursor, "era_starts", pa.Table.from_pylist(starts, _ERA_STARTS))
+    floors = [{"sequence": id, "since": one.since, "day": one.day} for id, said in known.items() for one in said.newcomers]
+    put(cursor, "floors", pa.Table.from_pylist(floors, _FLOORS))
+
+
+def _said(definitions: Definitions, sequence: Sequence) -> str:
+    """The parts as text; equal texts are one meaning."""
+    raw = _sequences(definitions.compiled).get(sequence.id, {})
+    said = {"trigger": raw.get("trigger"), "audience": raw.get("audience")}
+    return json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+@lru_cache(maxsize=8)
+def _sequences(compiled: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(compiled).get("sequences", {})
+    return found
