@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import format_option, later_option, now_option, pass_door, pii_option
+from engine.cli.options import duration_option, format_option, now_option, pass_door, pii_option
+from engine.clock import Duration
 
 
 @click.command()
 @click.option("--base", required=True, metavar="REF", help="The git revision to compare with, such as main.")
 @click.option("--head", metavar="REF", help="The revision with the change; the files as they are if not said.")
+@duration_option("--horizon", "30d", "How far to look ahead, such as 30d or 12w.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when somebody gets something else, 3 when a guard would block.")
 @format_option("text", "json", "markdown")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
 @pii_option
 @now_option
-@later_option("--horizon")
 @pass_door
-def diff(door: Door, base: str, head: str | None, format_: str, show_pii: bool) -> int:
-    """Both revisions over the same facts, the same ledger and the same moment: which mails only one of them would send."""
+def diff(door: Door, base: str, head: str | None, horizon: Duration, detailed_exitcode: bool, format_: str, out: Path | None, show_pii: bool) -> int:
+    """Who would get what because of a change. Nothing is written, and no mail leaves.
+
+    Both revisions are followed over the coming days, on the same facts, the same ledger and from the same moment.
+    """
     door.refuse_pii(show_pii)
     from engine.ledger.pseudonyms import read_pseudonyms
+    from engine.rehearsal.differing import difference
     from engine.runs.opening import STATE
-    from engine.runs.rehearsing import difference
-    from engine.views import difference as view
     from engine.views.naming import Naming
 
-    found = difference(door.root, base, head, door.environment, door.environ, door.now)
-    pseudonyms = read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY"))
-    naming = Naming(found.head_plan.definitions, pseudonyms, show_pii)
+    found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon)
+    naming = Naming(found.after.definitions, read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY")), show_pii)
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "json":
-        door.out(view.as_json(found, naming))
+        from engine.views.difference_json import as_json
+
+        text = as_json(found, naming)
     elif format_ == "markdown":
-        door.out(view.as_markdown(found, naming))
+        from engine.views.difference_markdown import as_markdown
+
+        text = as_markdown(found)
     else:
-        door.out(view.as_text(found, naming, width=door.width, ink=door.ink))
-    return 0
+        from engine.views.difference_text import as_text
+
+        text = as_text(found, naming, width=door.width, ink=door.ink)
+    door.deliver(text, out)
+    if not detailed_exitcode:
+        return 0
+    return 3 if found.blocked else 2 if found.changes_mail else 0

@@ -100,6 +100,17 @@ class Door:
         """Data, to stdout; the text ends with a newline."""
         _write(sys.stdout, text if text.endswith("\n") else text + "\n")
 
+    def deliver(self, text: str, path: Path | None) -> None:
+        """Data into a file where one is named, else to stdout."""
+        if path is None:
+            self.out(text)
+            return
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise EngineError(f"{path} cannot be written: {error.strerror}", help="name a file in a folder that is there and may be written") from None
+        self.say(f"written to {path}")
+
     def say(self, text: str) -> None:
         """A message, to stderr."""
         from engine.views.escaping import for_terminal

@@ -54,3 +54,29 @@ def page_options(function: Wrapped) -> Wrapped:
     """`--limit` and `--offset`: a page of many rows."""
     function = click.option("--offset", type=click.IntRange(0), default=0, help="How many rows to pass over.")(function)
     return click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many rows.")(function)
+
+
+def duration_option(name: str, default: str, help: str) -> Callable[[Wrapped], Wrapped]:
+    """A span of time as the definitions write it. A business day is none: a horizon has no calendar."""
+
+    def read(context: click.Context, parameter: click.Parameter, value: str) -> Any:
+        from engine.clock import Duration
+
+        try:
+            duration = Duration.parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        if duration.unit == "bd" or not duration.count or _days(duration) > MOST_DAYS:
+            raise click.BadParameter(f"`{value}`: at least 1min and at most {MOST_DAYS}d, without business days")
+        return duration
+
+    return click.option(name, default=default, show_default=True, callback=read, metavar="DURATION", help=help)
+
+
+# Facts do not stand still for longer: what would be told of later days is worth little.
+MOST_DAYS = 400
+_DAYS = {"min": 1 / 1440, "h": 1 / 24, "d": 1, "w": 7, "mo": 31, "y": 366}
+
+
+def _days(duration: Any) -> float:
+    return float(duration.count * _DAYS[duration.unit])

@@ -14,7 +14,6 @@ from pathlib import Path
 from engine.clock import to_local, to_utc
 from engine.cutover.dictionary import Columns, Dictionary, columns_of
 from engine.cutover.finding import Crm
-from engine.cutover.folding import Folded, ViewOf
 from engine.cutover.logs import Log, read_log
 from engine.cutover.matching import Ours, matched
 from engine.cutover.recognizing import Recognized, Recognizer, Refused, Sent
@@ -27,6 +26,7 @@ from engine.ledger.care import WHOLE_PROJECT
 from engine.plan.guards import GUARDS
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.rehearsal.folding import Folded, ViewOf
 from engine.runs.homes import EmbeddedHome
 from engine.runs.opening import Site
 

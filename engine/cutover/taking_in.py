@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from engine.cutover.dictionary import Columns, Dictionary, Kind, columns_of
 from engine.cutover.finding import Crm, is_dated
-from engine.cutover.folding import Folded
 from engine.cutover.joining import Enrolled, Joiner
 from engine.cutover.logs import Log, read_log
 from engine.cutover.recognizing import Recognized, Recognizer, Refused, Sent
@@ -26,6 +25,7 @@ from engine.ledger.past import PAST, Past, TakenPast
 from engine.ledger.records import Candidates
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.rehearsal.folding import Folded
 from engine.runs.opening import Site
 
 Row = dict[str, Any]

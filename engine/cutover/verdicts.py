@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.cutover.finding import is_dated
-from engine.cutover.folding import ViewOf
 from engine.cutover.recognizing import Sent
 from engine.facts.names import quoted
 from engine.facts.snapshot import Snapshot
@@ -23,6 +22,7 @@ from engine.plan.gates import Reason
 from engine.plan.guards import GUARDS
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.rehearsal.folding import ViewOf
 from engine.runs.opening import Site
 
 SENT_BEFORE = "sent_before"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.clock import Duration, shift
@@ -41,15 +42,17 @@ def make_plan(
     address_key: AddressKey,
     allowed: Mapping[str, float] | None = None,
     inspect: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    only: pa.Table | None = None,
 ) -> Plan:
     """The plan at `now` (naive UTC). `view_of` answers what the ledger knows of the candidates; nothing is written.
 
-    `allowed` are guards overridden for this run. `inspect` sees the planner's tables before they go, for explain.
+    `allowed` are guards overridden for this run. `inspect` sees the planner's tables before they go, for explain. `only` (sequence, record;
+    NULL for all of a sequence) are the records of date triggers that a simulation looks at: nothing is due for the others.
     """
     cursor = snapshot.connection.cursor()
     try:
         prepare(cursor, definitions, now)
-        date_occurrences(cursor, definitions, now)
+        date_occurrences(cursor, definitions, now, only)
         view = view_of(_candidates(cursor, definitions, now))
         called = identity(definitions, view, now)
         view = called.named_view(view)

@@ -5,4 +5,7 @@ FROM taken t JOIN seqs s USING (sequence) JOIN standing st ON st.sequence = t.se
 ANTI JOIN known k ON k.sequence = t.sequence AND k.record = t.record AND k.occurrence = t.occurrence
 WHERE s.kind = 'event' AND t.base_at > c.now AND s.status <> 'draft' GROUP BY ALL;
 
+-- What a simulation comes back for.
+INSERT INTO begin_later SELECT sequence, record, base_at FROM taken WHERE base_at > (SELECT now FROM clock) AND sequence IN (SELECT sequence FROM seqs WHERE kind = 'event');
+
 DELETE FROM taken WHERE base_at > (SELECT now FROM clock) AND sequence IN (SELECT sequence FROM seqs WHERE kind = 'event');

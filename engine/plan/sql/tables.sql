@@ -37,6 +37,8 @@ CREATE OR REPLACE TEMP TABLE occ (
 CREATE OR REPLACE TEMP TABLE taken (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, base_at TIMESTAMP, source VARCHAR, override BOOLEAN, fresh BOOLEAN, note VARCHAR
 );
+-- Events ahead of now, which have not begun.
+CREATE OR REPLACE TEMP TABLE begin_later (sequence VARCHAR, record VARCHAR, base_at TIMESTAMP);
 -- When a step may go again for a record (3.8), where a gap is kept.
 CREATE OR REPLACE TEMP TABLE gap_sends (sequence VARCHAR, step VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, free_at TIMESTAMP);
 CREATE OR REPLACE TEMP TABLE standing (sequence VARCHAR, record VARCHAR, matches BOOLEAN, occurrence VARCHAR, value_at TIMESTAMP);

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 
 from engine.clock import Duration, to_local
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
 from engine.definitions.triggers import DateTrigger
-from engine.plan.statements import run
+from engine.plan.statements import put, run
 from engine.plan.timing import lives
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import trigger_values
@@ -27,13 +28,16 @@ def dated(definitions: Definitions) -> list[Sequence]:
     return sorted(chosen, key=lambda sequence: sequence.id)
 
 
-def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
+def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, only: pa.Table | None = None) -> None:
     """Fill valued, bases and occ: the value of each date trigger for every record, the distinct ones, and the records whose occurrence is open (3.6)."""
     sequences = dated(definitions)
     if not sequences:
         return
     for sequence in sequences:
         take_values(cursor, definitions, sequence, now)
+    if only is not None:
+        put(cursor, "looked_at", only)
+        cursor.execute("DELETE FROM valued v WHERE NOT EXISTS (FROM looked_at l WHERE l.sequence = v.sequence AND (l.record IS NULL OR l.record = v.record))")
     run(cursor, "distinct_values")
     if any(every_of(sequence) is not None for sequence in sequences):
         run(cursor, "recurring_values")

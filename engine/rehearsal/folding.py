@@ -52,6 +52,8 @@ SELECT k.* REPLACE (
   CASE WHEN m.last IS NULL THEN k.exit_final ELSE m.last.final END AS exit_final)
 FROM known k LEFT JOIN moved m USING ({_ENROLLMENT})
 """
+_LOOKED_AT = "EXISTS (FROM looked_at l WHERE l.sequence = k.sequence AND (l.record IS NULL OR l.record = k.record))"
+_SOME = f"{_ALL} WHERE {_LOOKED_AT}"
 _ASKED = f"({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM asked)"
 _VIEW = {
     "starts": "SELECT * FROM below_starts b WHERE NOT EXISTS (FROM starts s WHERE s.sequence = b.sequence) UNION ALL BY NAME SELECT * FROM starts",
@@ -84,6 +86,7 @@ class Folded:
         self._moves = 0
         self._beside: dict[str, pa.Table] = {}
         self._last_now: datetime | None = None
+        self._kept: LedgerView | None = None
 
     def close(self) -> None:
         self._connection.close()
@@ -96,13 +99,23 @@ class Folded:
 
     # --- asking ---------------------------------------------------------------------------------------------
 
-    def view(self, candidates: Candidates) -> LedgerView:
-        """What the ledger would answer."""
+    def keep(self, candidates: Candidates) -> None:
+        """Ask what lies below once, for all that will ever be asked here: it does not change, and each question costs as much as a plan."""
+        self._kept = self._take_below(candidates)
+
+    def _take_below(self, candidates: Candidates) -> LedgerView:
         below = self._below(candidates) if self._below is not None else LedgerView.empty()
         for name in VIEW:
             self._put(f"below_{name}", self._as_of(name, below.tables[name]))
+        return below
+
+    def view(self, candidates: Candidates, only: pa.Table | None = None) -> LedgerView:
+        """What the ledger would answer. `only` (sequence, record; NULL for all of a sequence) leaves out the enrollments of everybody else."""
+        below = self._kept or self._take_below(candidates)
         self._put("asked", candidates.occurrences.select(list(_KEYS[:4])))
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_ALL}")
+        if only is not None:
+            self._put("looked_at", only)
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_ALL if only is None else _SOME}")
         values = {"whole": list(candidates.whole_sequences), "since": candidates.sends_since, "exits_since": candidates.exits_since}
         tables: dict[str, pa.Table] = {}
         for name, schema in VIEW.items():
@@ -110,7 +123,10 @@ class Folded:
                 tables[name] = self._grown(name, below.tables[name])
                 continue
             named = {key: value for key, value in values.items() if f"${key}" in _VIEW[name]}
-            tables[name] = _shaped(self._connection.sql(_VIEW[name], params=named or None).to_arrow_table(), schema)
+            query = _VIEW[name]
+            if name == "decided" and only is not None:
+                query = f"SELECT * FROM ({query}) k WHERE {_LOOKED_AT}"
+            tables[name] = _shaped(self._connection.sql(query, params=named or None).to_arrow_table(), schema)
             if name == "enrollments":
                 self._put("viewed", tables[name].select(list(_KEYS[:4])))
         return LedgerView(tables, below.head, self._last_now or (None if self._before else below.last_now))

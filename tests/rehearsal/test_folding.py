@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engine.cutover.folding import Folded
 from engine.ledger.records import VIEW, Candidates
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.rehearsal.folding import Folded
 from engine.runs.applying import apply
 from engine.runs.opening import Site
 from tests.cutover.world import RENEWAL, WELCOME

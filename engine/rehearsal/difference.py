@@ -1,0 +1,117 @@
+"""What a change of the definitions does to people over some days: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from engine.rehearsal.course import Blocked, Course
+
+# How a mail differs between two courses. `later` and `sooner`: one of them sends it only after the days that were looked at.
+KINDS = ("gain", "loss", "move", "later", "sooner", "same")
+
+
+@dataclass(frozen=True)
+class StepChange:
+    """One step of one sequence as the head names it. `changed` mails go in both with another text; `records` is how many records tell
+    it to other people. `shifts` are how far mails move, the commonest first; `reasons` is why those lost are not sent.
+
+    `gaining` and `losing` are a few contacts' keys.
+    """
+
+    sequence: str
+    step: str
+    counts: Mapping[str, int]
+    changed: int = 0
+    records: int = 0
+    first: date | None = None
+    shifts: tuple[tuple[timedelta, int], ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+    gaining: tuple[str, ...] = ()
+    losing: tuple[str, ...] = ()
+
+    @property
+    def gains(self) -> int:
+        return self.counts.get("gain", 0)
+
+    @property
+    def losses(self) -> int:
+        return self.counts.get("loss", 0)
+
+    @property
+    def moves(self) -> int:
+        return self.counts.get("move", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """People on the way now whose place the change moves: where they stand in both, as (decision, step or reason)."""
+
+    sequence: str
+    was: tuple[str, str]
+    now: tuple[str, str]
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Records that nobody can be told of at a step, in each course; only where the change moves the number."""
+
+    sequence: str
+    step: str
+    was: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How much goes in a course: mails, people, and the most that one of them gets."""
+
+    mails: int
+    people: int
+    most: int
+    days: Mapping[date, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`base` and `head` as they were named. `steps` has only what the change touches, and `blocked` only guards that it trips."""
+
+    base: str
+    head: str
+    now: datetime
+    timezone: str
+    before: Course
+    after: Course
+    steps: tuple[StepChange, ...]
+    flights: tuple[Flight, ...]
+    unreached: tuple[Unreached, ...]
+    was: Volume
+    will: Volume
+    touched: int
+    blocked: tuple[Blocked, ...]
+    blocked_anyway: tuple[Blocked, ...]
+    ledger_as_of: datetime | None = None
+
+    def total(self, kind: str) -> int:
+        return sum(step.counts.get(kind, 0) for step in self.steps)
+
+    @property
+    def same_definitions(self) -> bool:
+        return self.before.definitions.digest == self.after.definitions.digest
+
+    @property
+    def changes_mail(self) -> bool:
+        """Whether anybody gets another mail, at another time, or with another text."""
+        return bool(self.steps or self.flights or self.unreached)
+
+    @property
+    def first(self) -> date | None:
+        """The first local day on which it shows."""
+        return min((step.first for step in self.steps if step.first is not None), default=None)
+
+    @property
+    def until(self) -> datetime:
+        """How far both were followed."""
+        return min(self.before.reached, self.after.reached)

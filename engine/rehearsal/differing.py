@@ -1,0 +1,257 @@
+"""Two revisions of the definitions on the same facts, ledger and now, over the same days: what only the change causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.clock import Duration, shift, to_local
+from engine.definitions.definitions import Definitions
+from engine.definitions.environments import ResolvedEnvironment, resolve
+from engine.definitions.trees import GitTree, Tree, WorkTree
+from engine.errors import EngineError
+from engine.facts.needs import needed, together
+from engine.facts.reading import read_snapshot
+from engine.ledger.pseudonyms import read_pseudonyms
+from engine.plan.plan import INSTANT
+from engine.rehearsal.course import Blocked, Course
+from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
+from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
+from engine.rehearsal.letters import letter_digest
+from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
+from engine.runs.planning import with_kill_switch
+
+HORIZON = Duration(30, "d")
+_LETTERS = pa.schema([("sequence", pa.string()), ("template", pa.string()), ("locale", pa.string()), ("digest", pa.string())])
+_NAMES = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("now_sequence", pa.string()), ("now_step", pa.string())])
+_FEW = 5
+
+
+def difference(
+    root: Path,
+    base: str,
+    head: str | None,
+    env_name: str | None,
+    environ: Mapping[str, str],
+    now: datetime,
+    horizon: Duration = HORIZON,
+    *,
+    most: int = MOST_INSTANTS,
+) -> Difference:
+    """Follow both revisions from `now` (naive UTC). `head` None is the work tree as it is. Raises DefinitionsInError for either."""
+    before, _ = sound_definitions(_tree(root, base))
+    after, warnings = sound_definitions(_tree(root, head))
+    environment = _environment(before, after, env_name, environ)
+    # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
+    site = Site(root, before, environment, now, read_pseudonyms(root / STATE, environ.get("ENGINE_PSEUDONYM_KEY")), warnings, is_stopped(root, environ))
+    until = shift(now, horizon, after.project.timezone)
+    needs = together(needed(before), needed(after)) if before.crm == after.crm else None
+    courses: list[Course] = []
+    with ExitStack() as stack:
+        ledger = stack.enter_context(site.read_ledger())
+        shared = None
+        for definitions in (before, after):
+            snapshot = shared or stack.enter_context(read_snapshot(definitions, environment.facts, now=now, root=root, needs=needs))
+            shared = snapshot if needs is not None else None
+            ground = Ground(
+                snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, site.pseudonyms.address_key
+            )
+            courses.append(foretold(ground, definitions, most=most))
+        copied_at = ledger.copied_at
+    return replace(compared(base, head or "work tree", *courses), ledger_as_of=copied_at)
+
+
+def _tree(root: Path, revision: str | None) -> Tree:
+    return WorkTree(root) if revision is None else GitTree(root, revision)
+
+
+def _environment(before: Definitions, after: Definitions, name: str | None, environ: Mapping[str, str]) -> ResolvedEnvironment:
+    """The base's environment serves both: a change of it is no change of a campaign, and a branch does not choose what is read."""
+    try:
+        return resolve(before.project, name, environ)
+    except EngineError:
+        return resolve(after.project, name, environ)
+
+
+def compared(base: str, head: str, before: Course, after: Course) -> Difference:
+    """The two courses side by side, as far as both were followed."""
+    until = min(before.reached, after.reached)
+    zone = after.definitions.project.timezone
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "python_enable_replacements": "false"}) as tables:
+        tables.execute("SET TimeZone = 'UTC'")
+        _put(tables, "names", pa.Table.from_pylist(list(_renames(before.definitions, after.definitions)), _NAMES))
+        for name, course in (("base", before), ("head", after)):
+            mails = course.mails.filter(pc.less_equal(course.mails["moment"], pa.scalar(until, course.mails.schema.field("moment").type)))
+            _put(tables, f"{name}_mails", mails)
+            _put(tables, f"{name}_fates", course.fates)
+            _put(tables, f"{name}_letters", _letters(course.definitions, mails))
+            _beyond(tables, name, course, until)
+        _put(tables, "local_days", _local_days((*before.instants, *after.instants), zone))
+        _run(tables, "joined")
+        return Difference(
+            base, head, before.first.now, zone, before, after, tuple(_steps(tables, before, after)), tuple(_flights(tables, before, after)), tuple(_unreached(tables)),
+            _volume(tables, "was"), _volume(tables, "will"), _touched(tables), *_guards(before, after),
+        )  # fmt: skip
+
+
+def _put(tables: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    tables.register("arriving", rows)
+    tables.execute(f"CREATE OR REPLACE TABLE {name} AS FROM arriving")
+    tables.unregister("arriving")
+
+
+def _statement(name: str) -> str:
+    return resources.files("engine.rehearsal").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _run(tables: duckdb.DuckDBPyConnection, name: str) -> None:
+    for statement in duckdb.extract_statements(_statement(name)):
+        tables.execute(statement.query)
+
+
+def _local_days(instants: tuple[datetime, ...], zone: str) -> pa.Table:
+    """The local date of each instant."""
+    days = {at: to_local(at, zone).date() for at in instants}
+    return pa.table({"moment": pa.array(days, INSTANT), "day": pa.array(days.values(), pa.date32())})
+
+
+def _renames(before: Definitions, after: Definitions) -> Iterator[dict[str, str]]:
+    """What the base calls otherwise than the head (8.7)."""
+    olds = {getattr(sequence, "renamed_from", None): sequence for sequence in after.sequences.values() if sequence.renamed_from not in after.sequences}
+    for old in before.sequences.values():
+        new = after.sequences.get(old.id) or olds.get(old.id)
+        if new is None:
+            continue
+        there = {step.id for step in new.steps}
+        called = {step.renamed_from: step.id for step in new.steps if step.renamed_from is not None and step.renamed_from not in there}
+        for step in old.steps:
+            now_step = called.get(step.id, step.id)
+            if (new.id, now_step) != (old.id, step.id):
+                yield {"sequence": old.id, "step": step.id, "now_sequence": new.id, "now_step": now_step}
+
+
+def _letters(definitions: Definitions, mails: pa.Table) -> pa.Table:
+    """The digest of each letter that the course sends."""
+    used = mails.group_by(["sequence", "template", "locale"]).aggregate([]).to_pylist()
+    return pa.Table.from_pylist([{**row, "digest": letter_digest(definitions, row["sequence"], row["template"], row["locale"])} for row in used], _LETTERS)
+
+
+def _beyond(tables: duckdb.DuckDBPyConnection, name: str, course: Course, until: datetime) -> None:
+    tables.register("fates", course.fates)
+    tables.register("ahead", course.ahead)
+    tables.execute(f"CREATE OR REPLACE TABLE {name}_beyond AS {_statement('beyond')}", {"until": until})
+    tables.unregister("fates")
+    tables.unregister("ahead")
+
+
+def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> Iterator[StepChange]:
+    """Each step that the change touches, in the order of sequences and of their steps."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for sequence, step, kind, number in tables.execute("SELECT sequence, step, kind, count(*) FROM joined GROUP BY ALL").fetchall():
+        counts.setdefault((sequence, step), {})[kind] = number
+    touched = {
+        (sequence, step): (changed, first)
+        for sequence, step, changed, first in tables.execute(
+            "SELECT sequence, step, count(*) FILTER (WHERE changed), min(least(was_day, will_day)) FROM joined WHERE changed OR kind <> 'same' GROUP BY ALL"
+        ).fetchall()
+    }
+    records = {(sequence, step): number for sequence, step, number in tables.execute("FROM regrouped").fetchall()}
+    shifts = _by_step(tables.execute(
+        "SELECT sequence, step, date_diff('microsecond', was, will) AS far, count(*) AS mails FROM joined WHERE kind = 'move' GROUP BY ALL ORDER BY mails DESC, far"
+    ).fetchall())  # fmt: skip
+    reasons = _by_step(tables.execute(_statement("losses")).fetchall())
+    few = {
+        kind: _by_step(tables.execute("SELECT DISTINCT sequence, step, contact, 0 FROM joined WHERE kind = $1 ORDER BY ALL", [kind]).fetchall())
+        for kind in ("gain", "loss")
+    }
+    for sequence, step in sorted(touched, key=lambda one: (one[0], _place(before, after, *one), one[1])):
+        key = (sequence, step)
+        gone = _is_gone(after.definitions, sequence, step)
+        yield StepChange(
+            sequence, step, counts[key], touched[key][0], records.get(key, 0), touched[key][1],
+            tuple((timedelta(microseconds=far), number) for far, number in shifts.get(key, ())[:_FEW]),
+            ((gone, counts[key].get("loss", 0)),) if gone and counts[key].get("loss") else tuple(reasons.get(key, ())),
+            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())),
+        )  # fmt: skip
+
+
+def _by_step(rows: list[tuple[str, str, Any, int]]) -> dict[tuple[str, str], list[tuple[Any, int]]]:
+    found: dict[tuple[str, str], list[tuple[Any, int]]] = {}
+    for sequence, step, what, number in rows:
+        found.setdefault((sequence, step), []).append((what, number))
+    return found
+
+
+def _place(before: Course, after: Course, sequence: str, step: str) -> int:
+    """Where the step stands in its sequence; one that is gone comes where it stood."""
+    for definitions in (after.definitions, before.definitions):
+        if sequence in definitions.sequences:
+            ids = [one.id for one in definitions.sequences[sequence].steps]
+            if step in ids:
+                return ids.index(step)
+    return 0
+
+
+def _is_gone(definitions: Definitions, sequence: str, step: str) -> str | None:
+    found = definitions.sequences.get(sequence)
+    if found is None or found.status == "archived":
+        return "sequence_removed"
+    return None if any(one.id == step for one in found.steps) else "step_removed"
+
+
+def _flights(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> Iterator[Flight]:
+    for name, course in (("base", before), ("head", after)):
+        tables.register("arriving", course.first.decisions)
+        tables.register("entering", course.first.changes["enrollments"])
+        tables.execute(
+            f"CREATE OR REPLACE TABLE {name}_first AS SELECT sequence, record, occurrence, contact, decision, reason, step FROM arriving "
+            "WHERE contact IS NOT NULL AND decision <> 'skip' "
+            "AND (sequence, record, occurrence, contact) NOT IN (SELECT (sequence, record, occurrence, contact) FROM entering)"
+        )
+    for sequence, was, was_at, will, will_at, people in tables.execute(_statement("flights")).fetchall():
+        yield Flight(sequence, (was, was_at), (will, will_at), people)
+
+
+def _unreached(tables: duckdb.DuckDBPyConnection) -> Iterator[Unreached]:
+    counted = "SELECT {0} AS sequence, {1} AS step, count(DISTINCT (record, occurrence)) AS records FROM {2} WHERE decision = 'unreached' GROUP BY ALL"
+    base = counted.format("coalesce(n.now_sequence, b.sequence)", "coalesce(n.now_step, b.step)", "base_fates b LEFT JOIN names n USING (sequence, step)")
+    head = counted.format("sequence", "step", "head_fates")
+    for sequence, step, was, will in tables.execute(
+        f"SELECT sequence, step, coalesce(b.records, 0) AS was, coalesce(h.records, 0) AS will FROM ({base}) b FULL JOIN ({head}) h USING (sequence, step) "
+        "WHERE was <> will ORDER BY ALL"
+    ).fetchall():
+        yield Unreached(sequence, step, was, will)
+
+
+def _volume(tables: duckdb.DuckDBPyConnection, side: str) -> Volume:
+    """`side` is `was` or `will`."""
+    mails, people = tables.execute(f"SELECT count({side}), count(DISTINCT contact) FILTER (WHERE {side} IS NOT NULL) FROM joined").fetchall()[0]
+    most = tables.execute(f"SELECT max(n) FROM (SELECT count(*) AS n FROM joined WHERE {side} IS NOT NULL GROUP BY contact)").fetchall()[0][0]
+    days = tables.execute(f"SELECT {side}_day, count(*) FROM joined WHERE {side} IS NOT NULL GROUP BY ALL ORDER BY ALL").fetchall()
+    return Volume(mails, people, most or 0, dict(days))
+
+
+def _touched(tables: duckdb.DuckDBPyConnection) -> int:
+    (people,) = tables.execute("SELECT count(DISTINCT contact) FROM joined WHERE changed OR kind <> 'same'").fetchall()[0]
+    return int(people)
+
+
+def _guards(before: Course, after: Course) -> tuple[tuple[Blocked, ...], tuple[Blocked, ...]]:
+    """The guards that the change trips, or trips harder; and those that hold a run back without it too."""
+    known = {(one.guard.id, one.guard.sequence, one.guard.detail): one for one in before.blocked}
+    caused: list[Blocked] = []
+    anyway: list[Blocked] = []
+    for one in after.blocked:
+        old = known.get((one.guard.id, one.guard.sequence, one.guard.detail))
+        worse = old is None or one.at < old.at or (one.most < old.most if one.guard.id == "min_facts" else one.most > old.most)
+        (caused if worse else anyway).append(one)
+    return tuple(caused), tuple(anyway)

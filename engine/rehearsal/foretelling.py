@@ -1,0 +1,194 @@
+"""The plans of the coming days, one at each instant when something falls due, on a thought ledger (interface.md §2, `simulate`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from importlib import resources
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.clock import start_of_day
+from engine.definitions.definitions import Definitions
+from engine.facts.snapshot import Snapshot
+from engine.ledger.records import Candidates, LedgerView
+from engine.plan.guards import GUARDS
+from engine.plan.plan import INSTANT, GuardResult, Plan
+from engine.plan.planning import ViewOf, make_plan
+from engine.plan.receiving import AddressKey
+from engine.rehearsal.agenda import Agenda
+from engine.rehearsal.course import AHEAD, FATES, MAILS, Blocked, Course
+from engine.rehearsal.folding import Folded
+
+# More instants are not simulated: what comes later is left out, and that is said.
+MOST_INSTANTS = 1_000
+_NO_LIMIT = 1e15
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What two courses share: the facts, the ledger, the moment and how far to look."""
+
+    snapshot: Snapshot
+    view_of: ViewOf
+    now: datetime
+    until: datetime
+    environment: str
+    address_key: AddressKey
+
+
+@cache
+def _statement(name: str) -> str:
+    return resources.files("engine.rehearsal").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _asked(cursor: duckdb.DuckDBPyConnection, name: str, **values: object) -> pa.Table:
+    return cursor.sql(_statement(name), params=values or None).to_arrow_table()
+
+
+def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTANTS) -> Course:
+    """The course of these definitions from the ground's now until its end. Nothing is written.
+
+    A guard that would hold a run back is told, and the course goes on as if somebody had allowed it: the question is what they would get.
+    """
+    with Folded(ground.view_of) as folded, closing(Agenda(definitions, ground.until)) as agenda:
+        walk = _Walk(ground, definitions, folded, agenda)
+        walk.begin()
+        first = walk.first
+        assert first is not None
+        moment = agenda.next()
+        while moment is not None and len(walk.instants) < most:
+            walk.plan_at(moment)
+            moment = agenda.next()
+        reached = ground.until if moment is None else walk.instants[-1]
+        return Course(
+            definitions, first, ground.until, reached, tuple(walk.instants), _all(walk.mails, MAILS), _all(walk.fates, FATES), walk.ahead, tuple(walk.blocked.values()),
+            dict(walk.enrolled),
+        )  # fmt: skip
+
+
+def _all(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+@dataclass
+class _Walk:
+    """One course on its way."""
+
+    ground: Ground
+    definitions: Definitions
+    folded: Folded
+    agenda: Agenda
+    first: Plan | None = None
+    instants: list[datetime] = field(default_factory=list)
+    mails: list[pa.Table] = field(default_factory=list)
+    fates: list[pa.Table] = field(default_factory=list)
+    blocked: dict[tuple[str, str | None, str], Blocked] = field(default_factory=dict)
+    enrolled: Counter[str] = field(default_factory=Counter)
+    ahead: pa.Table = field(default_factory=AHEAD.empty_table)
+    asked: Candidates | None = None
+    falls: pa.Table | None = None
+    renamed: bool = False
+
+    def begin(self) -> None:
+        """The plan of everything. Where jobs say when an apply comes, it is only looked at, and the jobs do it."""
+        paths = self.definitions.sequences.values()
+        self.renamed = any(path.renamed_from is not None or any(step.renamed_from for step in path.steps) for path in paths)
+        plan = self._planned(self.ground.now, self.definitions, None, {})
+        self.first = plan
+        if self.definitions.project.jobs:
+            self.agenda.add_everything(self.ground.now)
+            self._keep_waits(plan)
+        else:
+            self._apply(plan, self.ground.now, self.definitions, None)
+        # What the ledger is asked from here on is known now.
+        assert self.asked is not None
+        self.folded.keep(self.asked)
+
+    def plan_at(self, moment: datetime) -> None:
+        """One simulated apply, of what is due."""
+        due = self.agenda.due(moment)
+        if self.renamed:
+            # Under other names than the ledger's nothing can be left out of its answer.
+            self._apply(self._planned(moment, self.definitions, None, {}), moment, self.definitions, None)
+            return
+        named = set(due["sequence"].to_pylist())
+        some = replace(self.definitions, sequences={id: sequence for id, sequence in self.definitions.sequences.items() if id in named})
+        self._apply(self._planned(moment, some, due, {}), moment, some, due)
+
+    def _apply(self, plan: Plan, moment: datetime, definitions: Definitions, due: pa.Table | None) -> None:
+        failed = [guard for guard in plan.guards if not guard.passed]
+        if failed:
+            for guard in failed:
+                self._remember(guard, moment)
+            plan = self._planned(moment, definitions, due, dict.fromkeys(GUARDS, _NO_LIMIT) | {"min_facts": 0})
+        self.instants.append(moment)
+        self.agenda.done(moment)
+        if self.falls is not None:
+            self.agenda.add(self.falls)
+        self._keep(plan, moment)
+        self.folded.fold(plan.changes, moment)
+
+    def _planned(self, moment: datetime, definitions: Definitions, due: pa.Table | None, allowed: Mapping[str, float]) -> Plan:
+        return make_plan(
+            definitions,
+            self.ground.snapshot,
+            lambda asked: self._view(asked, due),
+            moment,
+            environment=self.ground.environment,
+            address_key=self.ground.address_key,
+            allowed=allowed,
+            inspect=self._look_ahead,
+            only=due,
+        )
+
+    def _view(self, asked: Candidates, due: pa.Table | None) -> LedgerView:
+        if self.asked is None:
+            self.asked = asked
+        view = self.folded.view(asked, due)
+        self.renamed = self.renamed or view.tables["names"].num_rows > 0
+        return view
+
+    def _look_ahead(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        now = cursor.execute("SELECT now FROM clock").fetchall()[0][0]
+        falls = [_asked(cursor, "agenda", until=self.ground.until)]
+        zone, caps = self.definitions.project.timezone, self.definitions.project.caps
+        if caps:
+            midnight = start_of_day(start_of_day(now, zone) + timedelta(hours=36), zone)
+            falls.append(_asked(cursor, "caps_free", midnight=midnight, hours=[cap.per.count for cap in caps if cap.per.exact]))
+        self.falls = pa.concat_tables([table.cast(falls[0].schema) for table in falls])
+        if self.first is None:
+            self.ahead = _asked(cursor, "ahead").select(AHEAD.names).cast(AHEAD)
+            assert self.asked is not None
+            self.asked = replace(self.asked, occurrences=_asked(cursor, "open_ahead", until=self.ground.until))
+
+    def _remember(self, guard: GuardResult, moment: datetime) -> None:
+        key = (guard.id, guard.sequence, guard.detail)
+        known = self.blocked.get(key)
+        worse = max if guard.id != "min_facts" else min
+        self.blocked[key] = Blocked(guard, moment, guard.observed) if known is None else Blocked(known.guard, known.at, worse(known.most, guard.observed))
+
+    def _keep_waits(self, plan: Plan) -> None:
+        """Who waits, where the first plan is not applied."""
+        waits = plan.decisions.filter(pc.equal(plan.decisions["decision"], "wait"))
+        self.fates.append(waits.append_column("moment", pa.repeat(pa.scalar(self.ground.now, INSTANT), waits.num_rows)).select(FATES.names).cast(FATES))
+
+    def _keep(self, plan: Plan, moment: datetime) -> None:
+        rows = plan.decisions
+        at = pa.scalar(moment, MAILS.field("moment").type)
+        kinds = rows["decision"]
+        for kept, schema, wanted in (
+            (self.mails, MAILS, pc.equal(kinds, "send")),
+            (self.fates, FATES, pc.is_in(kinds, pa.array(["skip", "hold", "exit", "complete", "unreached", "wait"]))),
+        ):
+            chosen = rows.filter(wanted)
+            if chosen.num_rows:
+                kept.append(chosen.append_column("moment", pa.repeat(at, chosen.num_rows)).select(schema.names).cast(schema))
+        for sequence in plan.sequences:
+            self.enrolled[sequence.id] += sequence.counts.get("enroll", 0)

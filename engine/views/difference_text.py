@@ -1,0 +1,123 @@
+"""A difference for a terminal: what happens first, then where, then who."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.rehearsal.difference import Difference, StepChange
+from engine.views.difference_words import assumptions, blocked, days, flight, headline, notes, pressure, span, touch
+from engine.views.escaping import one_line
+from engine.views.ink import PLAIN, Ink
+from engine.views.naming import Naming
+from engine.views.phrases import day, table, wrapped
+
+_SAMPLE = 3
+_DAYS = 14
+_WIDEST_BAR = 30
+
+
+def as_text(found: Difference, naming: Naming, *, width: int = 80, ink: Ink = PLAIN) -> str:
+    return "\n".join(_lines(found, naming, width, ink)) + "\n"
+
+
+def _lines(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[str]:
+    yield ink.strong(f"{one_line(found.base)} → {one_line(found.head)}")
+    yield from wrapped(span(found), width)
+    yield ""
+    yield from wrapped(headline(found), width, first="  ")
+    told = pressure(found)
+    if told:
+        yield from _inked(wrapped(told, width, first="  "), ink.bad if found.will.most > found.was.most else ink.strong)
+    if found.steps:
+        yield from wrapped(touch(found), width, first="  ")
+    for one in found.blocked:
+        yield from _inked(wrapped(one_line(blocked(one, found.timezone)), width, first="  ", rest="    "), ink.bad)
+    if found.steps:
+        yield ""
+        yield from _steps(found, naming, width, ink)
+    yield from _beside(found, width, ink)
+    yield from _volumes(found, width, ink)
+    if found.changes_mail:
+        yield ""
+        for text in assumptions(found):
+            yield from _inked(wrapped(one_line(text), width, first="  "), ink.faint)
+
+
+def _inked(lines: list[str], how: object) -> Iterator[str]:
+    assert callable(how)
+    yield from (str(how(line)) for line in lines)
+
+
+_COLUMNS = (("gain", "gain"), ("lose", "loss"), ("move", "move"), ("later", "later"), ("sooner", "sooner"))
+
+
+def _steps(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[str]:
+    used = [(head, kind) for head, kind in _COLUMNS if kind in ("gain", "loss") or found.total(kind)]
+    texts = any(step.changed for step in found.steps)
+    head = ("sequence", "step", *(name for name, _ in used), *(("text",) if texts else ()), "same", "first")
+    rows = [_row(step, [kind for _, kind in used], texts) for step in found.steps]
+    lines = table(head, rows, width, right=range(2, len(head) - 1), give=(0, 1))
+    yield ink.faint(lines[0])
+    for step, line in zip(found.steps, lines[1:], strict=True):
+        yield line
+        for note in notes(step):
+            yield from _inked(wrapped(one_line(note), width, first="      "), ink.faint)
+        for sign, keys in (("+", step.gaining), ("-", step.losing)):
+            if keys:
+                several = ", ".join(str(naming.contact(key)) for key in keys[:_SAMPLE])
+                yield from _inked(wrapped(one_line(f"{several}{', …' if len(keys) > _SAMPLE else ''}"), width, first=f"      {sign} "), ink.faint)
+
+
+def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
+    signs = {"gain": "+", "loss": "-"}
+    counts = [f"{signs.get(kind, '')}{step.counts.get(kind, 0):,}" for kind in kinds]
+    return (
+        step.sequence, step.step, *counts, *((f"{step.changed:,}",) if texts else ()), f"{step.counts.get('same', 0):,}",
+        day(step.first) if step.first else "",
+    )  # fmt: skip
+
+
+def _beside(found: Difference, width: int, ink: Ink) -> Iterator[str]:
+    if found.flights:
+        yield ""
+        yield ink.strong("  On the way now")
+        for one in found.flights[:_DAYS]:
+            yield from wrapped(one_line(flight(one)), width, first="    ", rest="      ")
+        if len(found.flights) > _DAYS:
+            yield ink.faint(f"    and {len(found.flights) - _DAYS:,} more groups; --format json has them all")
+    if found.unreached:
+        yield ""
+        yield ink.strong("  Records with nobody to tell")
+        rows = [(one.sequence, one.step, f"{one.was:,} → {one.now:,}") for one in found.unreached]
+        yield from table((), rows, width, right=(2,), indent="    ")
+    if found.blocked_anyway:
+        yield ""
+        yield ink.strong("  Would block without this change too")
+        for guard in found.blocked_anyway:
+            yield from wrapped(one_line(blocked(guard, found.timezone)), width, first="    ", rest="      ")
+
+
+def _volumes(found: Difference, width: int, ink: Ink) -> Iterator[str]:
+    rows = list(days(found))
+    if not rows:
+        return
+    yield ""
+    yield ink.strong("  Mails a day, where it changes")
+    most = max(max(before, after) for _, before, after in rows)
+    shown = rows[:_DAYS]
+    lines = table(
+        ("day", "before", "after", ""),
+        [(name, f"{before:,}", f"{after:,}", _bar(after, most)) for name, before, after in shown],
+        width,
+        right=(1, 2),
+        indent="    ",
+    )
+    yield ink.faint(lines[0])
+    yield from lines[1:]
+    if len(rows) > _DAYS:
+        rest = rows[_DAYS:]
+        yield ink.faint(f"    and {len(rest)} more days: {sum(row[1] for row in rest):,} before, {sum(row[2] for row in rest):,} after")
+
+
+def _bar(count: int, most: int) -> str:
+    return "█" * max(1, round(count / most * _WIDEST_BAR)) if count else ""

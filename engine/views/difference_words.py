@@ -1,0 +1,137 @@
+"""A difference in sentences: what the text, the comment and the report say alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from engine.clock import to_local
+from engine.plan.gates import Reason
+from engine.rehearsal.course import Blocked
+from engine.rehearsal.difference import Difference, Flight, StepChange
+from engine.views.guards_text import shown
+from engine.views.phrases import counted, day, joined, moment, number
+from engine.views.reasons import REASONS
+
+# Why a mail that the base sends is not sent by the head, where no gate says it.
+_BESIDE = {
+    "not_enrolled": "the person does not enter it",
+    "step_removed": "the step is gone",
+    "sequence_removed": "the sequence is gone",
+    "guard": "held by a guard",
+}
+
+
+def headline(found: Difference) -> str:
+    """The first sentence."""
+    if found.same_definitions:
+        return "The definitions mean the same; nothing changes for anybody."
+    if not found.changes_mail:
+        return f"Nobody gets another mail, at another time or with another text: {counted(found.was.mails, 'mail')} before and after."
+    if not found.steps:
+        return f"The mails of these days stay as they are ({counted(found.was.mails, 'mail')}); only where people stand changes."
+    if not found.will.mails:
+        return f"No mail goes; without the change {_volume(found.was.mails, found.was.people)}."
+    goes = f"{counted(found.will.mails, 'mail goes', 'mails go')} to {counted(found.will.people, 'person', 'people')}"
+    return f"{goes}; without the change {_volume(found.was.mails, found.was.people)}."
+
+
+def _volume(mails: int, people: int) -> str:
+    return f"{counted(mails, 'mail')} to {counted(people, 'person', 'people')}" if mails else "no mail"
+
+
+def pressure(found: Difference) -> str | None:
+    """The most that one contact gets, where the change raises or lowers it."""
+    if found.was.most == found.will.most:
+        return None
+    return f"One contact would get {counted(found.will.most, 'mail')}; without the change the most is {number(found.was.most)}."
+
+
+def touch(found: Difference) -> str:
+    """How the mails change, in numbers."""
+    parts = [
+        (found.total("gain"), "more"), (found.total("loss"), "fewer"), (found.total("move"), "at another time"),
+        (sum(step.changed for step in found.steps), "with another text"), (found.total("later"), "only after these days"), (found.total("sooner"), "already in these days"),
+    ]  # fmt: skip
+    told = [f"{count:,} {words}" for count, words in parts if count]
+    first = f"; the first on {day(found.first)}" if found.first else ""
+    return f"{'; '.join(told)}: {counted(found.touched, 'person', 'people')}{first}." if told else ""
+
+
+def span(found: Difference) -> str:
+    return f"{moment(found.now, found.timezone)} to {moment(found.until, found.timezone)} {found.timezone}"
+
+
+def blocked(one: Blocked, zone: str) -> str:
+    """A guard that would hold a run back."""
+    guard = one.guard
+    about = f" of {guard.sequence}" if guard.sequence else f" of {guard.detail}" if guard.id in ("min_facts", "max_shrink") else ""
+    within = f" {guard.detail}" if guard.detail.startswith("within ") else ""
+    limit = f"{'at least' if guard.id == 'min_facts' else 'at most'} {shown(guard, guard.limit)}{within}"
+    effect = "that sequence would be held" if guard.sequence else "nothing would be sent"
+    return f"guard {guard.id}{about} would block on {moment(one.at, zone)}: {shown(guard, one.most)}, {limit}; {effect}"
+
+
+def far(shift: timedelta) -> str:
+    """How far a mail moves.
+
+    >>> far(timedelta(days=-2)), far(timedelta(hours=1, minutes=30))
+    ('2 days earlier', '1 h 30 min later')
+    """
+    way = "earlier" if shift < timedelta() else "later"
+    shift = abs(shift)
+    if shift % timedelta(days=1) == timedelta():
+        return f"{counted(shift.days, 'day')} {way}"
+    minutes = round(shift.total_seconds() / 60)
+    parts = [(minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min")]
+    return f"{' '.join(f'{count} {unit}' for count, unit in parts if count) or 'less than a minute'} {way}"
+
+
+def reason(code: str) -> str:
+    if code in _BESIDE:
+        return _BESIDE[code]
+    return REASONS[Reason(code)].short if code in set(Reason) else code
+
+
+def notes(change: StepChange) -> Iterator[str]:
+    """What stands below a step's numbers."""
+    if change.shifts:
+        yield "moves: " + joined([f"{far(by)} ({count:,})" for by, count in change.shifts])
+    if change.records:
+        yield f"audience: {counted(change.records, 'record')} would be told to other people than before"
+    if change.reasons:
+        yield "not sent any more: " + joined([f"{reason(code)} ({count:,})" for code, count in change.reasons])
+
+
+_STANDS = {"wait": "wait for {}", "send": "get {} now", "hold": "are held at {}", "exit": "leave: {}", "complete": "are done", "none": "are not on the way"}
+
+
+def stands(place: tuple[str, str]) -> str:
+    decision, where = place
+    return _STANDS.get(decision, decision + " {}").format(reason(where) if decision == "exit" else where)
+
+
+def flight(one: Flight) -> str:
+    return f"{counted(one.people, 'person', 'people')} of {one.sequence}: {stands(one.was)} → {stands(one.now)}"
+
+
+def assumptions(found: Difference) -> Iterator[str]:
+    """What the answer takes for granted."""
+    yield "The CRM is the one of now for all these days, every mail is taken as accepted, and nobody answers, opens or unsubscribes."
+    if any(one.blocked for one in (found.before, found.after)):
+        yield "Where a guard would block, the numbers are what would go if somebody allowed it."
+    for name, course in (("base", found.before), ("head", found.after)):
+        if course.cut:
+            yield f"The {name} was followed only until {moment(course.reached, found.timezone)}: more moments than {len(course.instants):,} have something due."
+
+
+def days(found: Difference) -> Iterator[tuple[str, int, int]]:
+    """Each local day on which the volumes differ: the day, before, after."""
+    for date in sorted({*found.was.days, *found.will.days}):
+        before, after = found.was.days.get(date, 0), found.will.days.get(date, 0)
+        if before != after:
+            yield day(date), before, after
+
+
+def today(found: Difference) -> str:
+    return day(to_local(found.now, found.timezone).date())

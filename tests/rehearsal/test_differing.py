@@ -1,0 +1,74 @@
+"""`diff`: both revisions on the same facts, ledger and now, over the days to come."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from engine.clock import Duration, naive_utc
+from engine.rehearsal.difference import Difference
+from engine.rehearsal.differing import difference
+from tests.plan.base import company, contact, contract
+from tests.plan.samples import ONE_NOTICE
+from tests.runs.ground import Ground
+
+AT = "2026-03-02T09:00:00+07:00"
+RENEWAL = "definitions/sequences/renewal.yaml"
+
+
+def committed(root: Path, *more: object) -> Ground:
+    """In git: a notice 30 days before; contract 7 is due now, contract 8 would be with 20 days."""
+    rows = [company(1), company(2), contract(7, end_date="2026-04-01"), contract(8, end_date="2026-03-22", company_id=2), contact(1), contact(2, company_id=2)]
+    ground = Ground.make(root, ONE_NOTICE, *rows, *more)
+    ground.write(".gitignore", "state/\n")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "base"]):
+        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
+    return ground
+
+
+def compared(ground: Ground, at: str = AT, days: int = 30) -> Difference:
+    return difference(ground.root, "HEAD", None, None, ground.environ, naive_utc(datetime.fromisoformat(at)), Duration(days, "d"))
+
+
+def test_8_diff_of_equal_revisions_is_empty(tmp_path: Path) -> None:
+    """§8: nothing changed, and a comment or another order of keys is nothing: no step is touched, one digest."""
+    ground = committed(tmp_path)
+    text = (tmp_path / RENEWAL).read_text(encoding="utf-8")
+    first, _, rest = text.partition("\n")
+    ground.write(RENEWAL, f"# a comment\n{rest.rstrip()}\n{first}\n")
+    found = compared(ground)
+    assert (found.steps, found.flights, found.unreached, found.blocked, found.changes_mail) == ((), (), (), (), False)
+    assert found.same_definitions
+
+
+def test_8_diff_of_a_changed_before_gains_and_moves(tmp_path: Path) -> None:
+    """§8: with 20 days in place of 30, contract 8 gains its notice of today, and contract 7 has its own ten days later."""
+    ground = committed(tmp_path)
+    ground.change(RENEWAL, "before: 30d", "before: 20d")
+    found = compared(ground)
+    (step,) = found.steps
+    assert (step.sequence, step.step, dict(step.counts), step.gaining) == ("renewal", "notice", {"gain": 1, "move": 1}, ("2",))
+    assert (step.shifts, step.first, found.first) == (((timedelta(days=10), 1),), date(2026, 3, 2), date(2026, 3, 2))
+    assert (found.was.mails, found.will.mails, found.will.most, found.touched) == (1, 2, 1, 2)
+
+
+def test_8_diff_tells_what_comes_later_from_what_is_lost(tmp_path: Path) -> None:
+    """§8: a mail that the head sends after the days looked at is later; one that it never sends is lost, and the reason is told."""
+    ground = committed(tmp_path)
+    ground.change(RENEWAL, "before: 30d", "before: 20d")
+    (step,) = compared(ground, days=5).steps
+    assert dict(step.counts) == {"gain": 1, "later": 1}
+    ground.change(RENEWAL, "before: 20d, template: notice", "before: 30d, template: notice, if: {contract.status: draft}")
+    (step,) = compared(ground).steps
+    assert (dict(step.counts), step.reasons, step.losing) == ({"loss": 1}, (("condition_false", 1),), ("1",))
+
+
+def test_8_diff_writes_nothing(tmp_path: Path) -> None:
+    """§8: after a diff the ledger's head is where it was, and an apply of the work tree does what its plan said."""
+    ground = committed(tmp_path)
+    with ground.site(AT).read_ledger() as ledger:
+        before = ledger.head()
+    compared(ground)
+    with ground.site(AT).read_ledger() as ledger:
+        assert ledger.head() == before
