@@ -49,9 +49,11 @@ clean:  ## what was made here, but no ledger
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(DEMO)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup-extra:  ## Debian's packages for test-browser and bench (as root)
+setup-extra:  ## Debian's packages for test-browser and bench (as root), and the editor's language server
 	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq chromium fonts-thai-tlwg postfix; \
 	else echo "not root: chromium, fonts-thai-tlwg and postfix are left as they are"; fi
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix .tools yaml-language-server@1.15.0; \
+	else echo "no npm: the editor's language server is left out, and its test is skipped"; fi
 
 lock:  ## write requirements.lock again from pyproject.toml
 	$(PY) -m pip install --quiet uv

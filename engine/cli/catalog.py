@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("variables", "variables:variables", "The variable guide: what a template may say."),
         Entry("preview", "preview:preview", "A mail as it would look, for samples or for a real record."),
         Entry("segment", "segment:segment", "Segments: who belongs together; lists edited, in and out."),
+        Entry("codeowners", "codeowners:codeowners", "CODEOWNERS from `owner:` in the files."),
         Entry("diff", "diff:diff", "What a change of the definitions does to people."),
     ),
     "Run": (

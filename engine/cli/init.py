@@ -74,7 +74,7 @@ def _fill(door: Door) -> dict[str, int]:
     today = to_local(site.now, site.definitions.project.timezone).date()
     crm = make_demo_crm(site.state / CRM, today)
     make_demo_log(site.state / CRM, site.state / LOG, today, crm.bounced)
-    write_schemas(site.root)
+    write_schemas(site.root, site.definitions)
     site.home.create(site.now)
     orders = {
         f"init-{number:03}": Order(

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from engine.cli.door import Door
 from engine.cli.options import pass_door
+
+if TYPE_CHECKING:
+    from engine.definitions.definitions import Definitions
 
 
 @click.command()
 @click.option("--write", is_flag=True, help="Write them to .schemas/, where the files' first line finds them.")
 @pass_door
 def schema(door: Door, write: bool) -> int:
-    """JSON Schema of every kind of definition file, so that an editor completes and checks as you type."""
+    """JSON Schema of every kind of definition file, so that an editor completes and checks as you type.
+
+    It knows this project: fields with their descriptions, segments, templates, events, owners. Write it again when they change.
+    """
     from engine.definitions.schema import schemas, write_schemas
     from engine.views.escaping import to_json
 
+    definitions = _definitions(door)
     if not write:
-        door.out(to_json(schemas(), indent=2))
+        door.out(to_json(schemas(definitions), indent=2))
         return 0
-    written = write_schemas(door.root)
+    written = write_schemas(door.root, definitions)
     door.out(f"{len(list(written))} schemas in {door.root / '.schemas'}")
     return 0
+
+
+def _definitions(door: Door) -> Definitions | None:
+    """The project's own, so that the editor offers its fields and segments; without them, where they are in error or there are none yet."""
+    from engine.cli.reading import sound
+    from engine.errors import EngineError
+
+    try:
+        return sound(door)
+    except EngineError:
+        door.say("note: the definitions cannot be read, so the schemas know the language and not this project; `engine validate` says why")
+        return None

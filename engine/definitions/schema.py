@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.definitions.definitions import Kind
+from engine.definitions.definitions import Definitions, Kind
 from engine.definitions.loading import KINDS, MODELS
+from engine.definitions.offering import offer
 from engine.definitions.rules import DATE_OPERATORS, ORDER_OPERATORS, TEXT_OPERATORS
 
 FOLDER = ".schemas"
@@ -25,28 +26,30 @@ _NAMES: Mapping[Kind, str] = {
 }  # fmt: skip
 
 
-def schema_of(kind: Kind) -> dict[str, Any]:
-    """The schema of one kind of file."""
+def schema_of(kind: Kind, definitions: Definitions | None = None) -> dict[str, Any]:
+    """The schema of one kind of file; with definitions it offers what this project has."""
     made = MODELS[kind].model_json_schema(by_alias=True, mode="validation")
     if kind == "crm":
         _short_fields(made)
     _without_null(made)
     if _point_to_rules(made):
         made["$defs"] = {**made.get("$defs", {}), **_rule_language()}
+    if definitions is not None:
+        offer(kind, made, definitions)
     return {"$schema": DIALECT, **made, "title": _NAMES[kind]}
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas(definitions: Definitions | None = None) -> dict[str, dict[str, Any]]:
     """File name to schema, for all kinds."""
-    return {f"{kind}.json": schema_of(kind) for kind in MODELS}
+    return {f"{kind}.json": schema_of(kind, definitions) for kind in MODELS}
 
 
-def write_schemas(root: Path) -> list[Path]:
+def write_schemas(root: Path, definitions: Definitions | None = None) -> list[Path]:
     """Write `.schemas/*.json` in the project; gives the files. The same models give the same bytes."""
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, schema in schemas().items():
+    for name, schema in schemas(definitions).items():
         path = folder / name
         path.write_text(json.dumps(schema, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         written.append(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.definitions.loading import WorkTree
+from engine.definitions.loading import WorkTree, load
 from engine.definitions.schema import DIALECT, kind_of, modeline, schema_of, schemas, write_schemas
 from engine.definitions.yaml_reader import read_yaml
 from tests.definitions.projects import ROOT
@@ -66,3 +66,30 @@ def test_schemas_are_written_into_the_project(tmp_path: Path) -> None:
     assert line == "# yaml-language-server: $schema=../../../.schemas/sequence.json"
     assert (tmp_path / "definitions/sequences/renewals" / line.partition("=")[2]).resolve().name == "sequence.json"
     assert modeline("engine.yaml") == "# yaml-language-server: $schema=.schemas/project.json"
+
+
+LIBRARY = Path(__file__).parents[2]
+
+
+def test_schemas_know_this_project() -> None:
+    """9: fields with their descriptions, choices, segments, templates and owners are offered; every good file passes as before, and so does a word that is new."""
+    definitions = load(WorkTree(LIBRARY)).definitions
+    assert definitions is not None
+    made = schemas(definitions)
+    for name, schema in made.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert json.dumps(schema).count("://") == 1, name
+    rule = made["segment.json"]["$defs"]["Rule"]["properties"]
+    assert {"company.industry", "contract.end_date", "contract.company.name", "status"} <= rule.keys()
+    assert "hotel" in rule["company.industry"]["anyOf"][0]["enum"] and "text" in rule["company.industry"]["description"]
+    assert {"vip", "hotels-in-thailand"} <= {one.get("const") for one in rule["segment"]["anyOf"]}
+    steps = made["sequence.json"]["$defs"]["Step"]["properties"]["template"]["anyOf"]
+    assert {"welcome", "newsletter"} <= {one.get("const") for one in steps}
+    tree = WorkTree(LIBRARY)
+    for path in tree.paths():
+        kind = kind_of(path)
+        if kind is not None:
+            found = list(jsonschema.Draft202012Validator(made[f"{kind}.json"]).iter_errors(read_yaml(path, tree.read(path)).data))
+            assert not found, (path, found)
+    new = {"id": "x", "entity": "contact", "rules": {"segment": "not-yet", "company.industry": "farm"}}
+    assert not list(jsonschema.Draft202012Validator(made["segment.json"]).iter_errors(new))
