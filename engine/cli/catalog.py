@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
     "Begin": (
         Entry("init", "init:init", "A new project: the example library and a demo CRM."),
         Entry("doctor", "doctor:doctor", "What is wrong with the set-up, and how to mend it."),
+        Entry("ci", "ci:ci", "The files of CI: checks, the impact of a change, the apply."),
         Entry("schema", "schema:schema", "JSON Schema of every kind of file, for editors."),
     ),
     "Write": (
@@ -72,7 +73,6 @@ LATER: Mapping[str, str] = {
     "test": "campaign tests",
     "simulate": "the plans of the coming days",
     "snapshot": "saved snapshots of the CRM",
-    "ci": "CI files",
     "studio": "pages to edit the files",
     "schedule": "the job for a scheduler",
     "serve": "the web service",

@@ -9,12 +9,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from engine.definitions.project import DuckdbFacts, DuckdbLedger, EnvName, FilesFacts, OutboxTransport, PostgresFacts, PostgresLedger, Project, SmtpTransport
+from engine.definitions.project import (
+    DuckdbFacts,
+    DuckdbLedger,
+    Environment,
+    EnvName,
+    FilesFacts,
+    OutboxTransport,
+    PostgresFacts,
+    PostgresLedger,
+    Project,
+    SmtpTransport,
+)
 from engine.definitions.translating import did_you_mean
 from engine.errors import EngineError, WrongUsage
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 MASK = "***"
+_PARTS = ("facts", "ledger", "transport", "allow_recipients", "redirect_to")
 
 
 class Secret:
@@ -73,7 +85,7 @@ def resolve(project: Project, env_name: str | None, environ: Mapping[str, str]) 
         raise WrongUsage(f"there is no environment `{name}`", help=did_you_mean(name, project.environments, "engine.yaml has"))
     environment = project.environments[name]
     filling = _Filling(environ)
-    filled = {key: filling.fill(getattr(environment, key)) for key in ("facts", "ledger", "transport", "allow_recipients", "redirect_to")}
+    filled = {key: filling.fill(getattr(environment, key)) for key in _PARTS}
     if filling.missing:
         names = sorted(filling.missing)
         raise EngineError(
@@ -81,6 +93,14 @@ def resolve(project: Project, env_name: str | None, environ: Mapping[str, str]) 
             help=f"set it before the command: `export {names[0]}=…`, or give a default in engine.yaml: `${{{names[0]}:-…}}`",
         )
     return ResolvedEnvironment(name, secrets=filling.secrets, **filled)
+
+
+def variables_of(environment: Environment, parts: Iterable[str] = _PARTS) -> frozenset[str]:
+    """The variables without a default that these parts of an environment need."""
+    filling = _Filling({})
+    for part in parts:
+        filling.fill(getattr(environment, part))
+    return frozenset(filling.missing)
 
 
 class _Filling:
