@@ -118,6 +118,8 @@ _RULES = {
     "E330": ("`every` does not fit", "`trigger: {date: contract.start_date, every: 3mo}` comes round every three months of a date: days, weeks, months or years, counted from a date and not from a timestamp."),
     "E331": ("an event that is not declared", "`events:` in definitions/crm.yaml names what can happen to a record: `contract_signed: {entity: contract, at: signed_date}` for what the CRM knows, `{entity: contract}` for what `engine event` tells."),
     "E332": ("the event is about something else", "A sequence that an event starts is about the record to which it happens: `about:` and the event's `entity:` are the same."),
+    "E340": ("history of what is no contact", "`received`, `opened`, `clicked` and `enrolled` ask the ledger about a contact. In a segment of companies, or in the `where` of a trigger about contracts, there is none at hand."),
+    "E341": ("a step that the sequence does not have", "A rule on history may name one step of a sequence, by its `id`."),
     "E333": ("who may enter again", "An event may come several times for one contact. `reenter: every_occurrence` starts the sequence each time, `never` only once for each contact, `{after: 90d}` again when the last one ended that long ago. Nothing is guessed here."),
     "E334": ("an event without a moment", "`at:` names the date or timestamp of the record at which the event happened. Without `at` the event comes from `engine event`, which says when."),
     "E325": ("a window that is never closed, or never open", "A send window says on which days of the week and between which times of day mail may leave: `from` is earlier than `to`, and one day at least is in it."),

@@ -61,6 +61,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("sends", "sends:sends", "What went to whom, and when."),
         Entry("show", "show:show", "One send: its run, its commit, the mail as it was sent."),
         Entry("resolve", "resolve:resolve", "Settle a send whose outcome is unknown."),
+        Entry("feedback", "feedback_group:feedback", "What came back of mails: bounces, complaints, opens, clicks."),
         Entry("forget", "forget:forget", "Erase what is personal about a contact, or is old."),
         Entry("compare", "compare:compare", "Our plans beside another system's log; nothing is written."),
         Entry("import", "import_group:import_", "Take over another system's log, people and definitions."),
@@ -77,7 +78,6 @@ LATER: Mapping[str, str] = {
     "schedule": "the job for a scheduler",
     "serve": "the web service",
     "report": "the static report",
-    "feedback": "bounces, complaints, opens, clicks",
 }
 
 

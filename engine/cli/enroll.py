@@ -63,7 +63,9 @@ def enroll(
         refuse_segment(site, sequence, segment)
     named = [record_named(site.definitions, text) if ":" in text else (definition.about, text) for text in records] + [("company", key) for key in companies]
     named += [(site.definitions.crm.contact.entity, key) for key in contacts]
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         keys, missing = chosen(site, snapshot, definition.about, named, segment)
     refused = already_in(site, sequence, definition.about, keys, again)
     made = _write(site, sequence, definition.about, [key for key in keys if key not in refused], note, again, segment)

@@ -32,7 +32,9 @@ def cases_of_record(site: Site, template: str, contact: str | None, record: tupl
         raise WrongUsage(f"the template is about a {about}, so a contact alone has no values for it", help=f"add --record {about}:KEY")
     if record is not None and record[0] != about:
         raise WrongUsage(f"the template is about a {about}, not about a {record[0]}", help=f"write --record {about}:KEY")
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         key = record[1] if record else str(contact)
         who = contact or (key if about == person else _a_contact(definitions, snapshot, about, key))
         for entity, wanted in ((about, key), (person, who)):

@@ -46,7 +46,9 @@ def list_(door: Door, counts: bool, owner: str | None, tag: str | None, format_:
     ids = [id for id, one in sorted(definitions.segments.items()) if owner in (None, one.owner) and (tag is None or tag in one.tags)]
     numbers = {}
     if counts:
-        with door.site().read_facts() as snapshot:
+        from engine.runs.planning import facts_with_past
+
+        with facts_with_past(door.site()) as snapshot:
             numbers = counted(definitions, ids, door.site().now, snapshot.connection)
     door.out(view.list_json(definitions, ids, numbers) if format_ == "json" else view.list_text(definitions, ids, numbers, width=door.width, ink=door.ink))
     return 0
@@ -64,7 +66,9 @@ def show(door: Door, id_: str, format_: str) -> int:
 
     site = door.site()
     known(site, id_)
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         count = SegmentTable(snapshot.connection, site.definitions, id_, site.now).count()
     page = view.SegmentPage(site.definitions, id_, count, _history(door, site, id_), site.now, _source(door, site, id_))
     door.out(view.show_json(page) if format_ == "json" else view.show_text(page, width=door.width, ink=door.ink))
@@ -83,7 +87,9 @@ def count(door: Door, id_: str, format_: str) -> int:
 
     site = door.site()
     known(site, id_)
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         number = SegmentTable(snapshot.connection, site.definitions, id_, site.now).count()
     door.out(view.count_json(site.definitions, id_, number, site.now) if format_ == "json" else f"{number}")
     return 0
@@ -113,7 +119,9 @@ def members(door: Door, id_: str, fields: str, cursor: str | None, limit: int, o
         after = site.pseudonyms.opened(cursor)
         if after is None:
             raise WrongUsage("--cursor is none that a page of members ended with", help="leave it out to begin with the first page")
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         table = SegmentTable(snapshot.connection, site.definitions, id_, site.now)
         rows = table.page(wanted, limit=limit + 1, offset=offset, after=after)
         following = site.pseudonyms.sealed(rows[limit - 1][0]) if len(rows) > limit else None

@@ -44,7 +44,9 @@ def export(door: Door, id_: str, format_: str | None, fields: str, out: Path | N
     site = door.site()
     entity = known(site, id_)
     wanted = fields_named(site, entity, fields, show_pii)
-    with site.read_facts() as snapshot:
+    from engine.runs.planning import facts_with_past
+
+    with facts_with_past(site) as snapshot:
         rows = SegmentTable(snapshot.connection, site.definitions, id_, site.now).page(wanted, limit=2**62)
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     head = ["key", *wanted]

@@ -11,12 +11,13 @@ from engine.definitions.definitions import Places
 from engine.definitions.draft import Draft
 from engine.definitions.operands import Compared, misfit
 from engine.definitions.paths import Path, PathError, Scope, resolve
-from engine.definitions.references import path_problem, to_a_record, use_segment
-from engine.definitions.rules import GROUPS, HISTORY, All, AnyOf, Compare, InSegment, Not, Related, Rule
+from engine.definitions.references import path_problem, refer, to_a_record, use_segment
+from engine.definitions.rules import GROUPS, All, AnyOf, Compare, History, InSegment, Not, Related, Rule
+from engine.definitions.translating import did_you_mean
 from engine.problems import Origin, Problem
 
 Resolve = Callable[[Crm, Scope, tuple[str, ...]], Path]
-_WORDS = tuple(word for word in GROUPS if word not in HISTORY)
+_WORDS = GROUPS
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def check_rule(rule: Rule | None, context: Context) -> Iterator[Problem]:
         yield from _segment(rule, context)
     elif isinstance(rule, Related):
         yield from _related(rule, context)
+    elif isinstance(rule, History):
+        yield from _history(rule, context)
 
 
 def several_keys(rule: Rule | None, name: str, context: Context) -> Iterator[Problem]:
@@ -158,3 +161,27 @@ def _related(rule: Related, context: Context) -> Iterator[Problem]:
         yield Problem("E305", f"`at_least: {rule.at_least}` is more than `at_most: {rule.at_most}`", context.value(*rule.at, "at_least"), "exchange the two")
     # Inside, bare names are the related record's, and nothing of the place outside is at hand.
     yield from check_rule(rule.where, replace(context, scope=Scope(path.end, bare=True), resolve=resolve))
+
+
+def _history(rule: History, context: Context) -> Iterator[Problem]:
+    """A rule on history is about a contact, and names what is there."""
+    crm = context.draft.crm
+    if crm is not None and not context.scope.contact and context.scope.record not in (None, crm.contact.entity):
+        yield Problem(
+            "E340", f"`{rule.kind}:` asks what a contact got or did, and this rule is about `{context.scope.record}`", context.key(*rule.at),
+            "ask it where a contact is at hand: in an audience, in `if:`, `goal:` or `exit_when:`, or in a segment of contacts",
+        )  # fmt: skip
+        return
+    if rule.template is not None:
+        yield from refer(context.draft, "template", rule.template, context.value(*rule.at, "template"))
+    if rule.sequence is None:
+        return
+    yield from refer(context.draft, "sequence", rule.sequence, context.value(*rule.at, "sequence"))
+    sequence = context.draft.sequences.get(rule.sequence)
+    if sequence is not None and rule.step is not None:
+        steps = [step.id for step in sequence.steps]
+        if rule.step not in steps:
+            yield Problem(
+                "E341", f"`{rule.sequence}` has no step `{rule.step}`", context.value(*rule.at, "step"), did_you_mean(rule.step, steps, "its steps are"),
+                ((context.draft.where("sequence", rule.sequence).key("steps"), "its steps are declared here"),),
+            )  # fmt: skip

@@ -95,7 +95,22 @@ class Related:
     at: Loc
 
 
-Rule = Compare | All | AnyOf | Not | InSegment | Related
+@dataclass(frozen=True, slots=True)
+class History:
+    """`received`, `opened`, `clicked` or `enrolled`: what the ledger has of the contact in (now - within, now] (7.6).
+
+    Of mails by sequence, step and template, of enrollments by sequence; without `within` ever.
+    """
+
+    kind: Literal["received", "opened", "clicked", "enrolled"]
+    sequence: str | None
+    step: str | None
+    template: str | None
+    within: Duration | None
+    at: Loc
+
+
+Rule = Compare | All | AnyOf | Not | InSegment | Related | History
 
 
 class RuleFormError(Exception):
@@ -147,7 +162,7 @@ def _entry(key: Any, value: Any, at: Loc) -> Rule:
     if key in ("exists", "none", "count"):
         return _related(key, value, at)
     if key in HISTORY:
-        raise RuleFormError(at, f"`{key}:` (a rule on history) is not in this version yet", help=LATER_HELP, code="E109")
+        return _history(key, value, at)
     if key in OPERATORS:
         raise RuleFormError(at, f"`{key}` is an operator and has no field; write it under a field: `company.name: {{{key}: …}}`")
     return _compare(key, value, at)
@@ -187,6 +202,31 @@ def _related(kind: Literal["exists", "none", "count"] | str, value: Any, at: Loc
         raise RuleFormError(here, "`count:` has no bound; add `at_least: 1` or `at_most: 3`")
     where = parse_rule(inner["where"], (*here, "where")) if inner.get("where") is not None else None
     return Related("count", steps, where, bounds["at_least"], bounds["at_most"], here)
+
+
+def _history(kind: str, value: Any, at: Loc) -> History:
+    known = ("sequence", "within") if kind == "enrolled" else ("sequence", "step", "template", "within")
+    if not isinstance(value, dict) or not value:
+        raise RuleFormError(at, f"`{kind}:` takes a mapping; write `{kind}: {{sequence: onboarding, within: 30d}}`")
+    for key, said in value.items():
+        if key not in known:
+            close = get_close_matches(str(key), known, 1)
+            raise RuleFormError(
+                (*at, key), f"`{key}` is not known here", help=f"did you mean `{close[0]}`?" if close else f"`{kind}:` knows {', '.join(known)}"
+            )
+        if not isinstance(said, str) or not said:
+            raise RuleFormError((*at, key), f"`{key}` takes a text", help="write 30d, 48h or the like" if key == "within" else f"write the id of one {key}")
+    if "step" in value and "sequence" not in value:
+        raise RuleFormError((*at, "step"), "a step is one of a sequence; add `sequence:`")
+    within = None
+    if "within" in value:
+        try:
+            within = Duration.parse(value["within"])
+        except ValueError as error:
+            raise RuleFormError((*at, "within"), str(error), code="E116") from None
+        if within.unit == "bd" or not within.count:
+            raise RuleFormError((*at, "within"), f"`{value['within']}` is no span to look back; write such as 30d or 48h", code="E116")
+    return History(kind, value.get("sequence"), value.get("step"), value.get("template"), within, at)  # type: ignore[arg-type]  # one of HISTORY
 
 
 def _compare(key: str, value: Any, at: Loc) -> Rule:

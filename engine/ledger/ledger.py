@@ -13,6 +13,7 @@ from typing import Literal, Protocol, Self
 
 from engine.errors import EngineError
 from engine.ledger.care import Forgotten
+from engine.ledger.feedback import Feedback, TakenFeedback
 from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SegmentHistory, SendDetail, SendRow, Status
 from engine.ledger.identity import Holder
 from engine.ledger.names import Names
@@ -140,6 +141,9 @@ class Ledger(Reading, Protocol):
 
     def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
         """Evidence from outside (a webhook, a DSN, a look-up) that these were accepted: sent, whatever else was thought (T12)."""
+
+    def take_feedback(self, source: str, feedback: Sequence[Feedback], now: datetime) -> TakenFeedback:
+        """Append what came back of mails (9.7): each once, however often it is told. A doubt ends (T12); bounces and complaints suppress."""
 
     def take_in(self, orders: Mapping[str, Order], now: datetime) -> Mapping[str, int]:
         """Carry out orders by their ids, each exactly once: the ids that were new, and how many rows each one set or lifted."""

@@ -114,10 +114,13 @@ def as_kept(candidates: Candidates, names: Names) -> Candidates:
     """The question under the ids that the ledger keeps."""
     if not names and not candidates.former:
         return candidates
+    asked = {past.sequence for past in candidates.history if past.sequence is not None}
     kept = {
-        name: names.kept(name, candidates.former.get(name)) for name in {*candidates.occurrences["sequence"].unique().to_pylist(), *candidates.whole_sequences}
+        name: names.kept(name, candidates.former.get(name))
+        for name in {*candidates.occurrences["sequence"].unique().to_pylist(), *candidates.whole_sequences, *asked}
     }
     occurrences = candidates.occurrences
     column = pa.array([kept[name] for name in occurrences["sequence"].to_pylist()], pa.string())
     occurrences = occurrences.set_column(occurrences.schema.get_field_index("sequence"), "sequence", column)
-    return replace(candidates, occurrences=occurrences, whole_sequences=tuple(sorted({kept[name] for name in candidates.whole_sequences})))
+    history = tuple(replace(past, sequence=past.sequence and kept[past.sequence]) for past in candidates.history)
+    return replace(candidates, history=history, occurrences=occurrences, whole_sequences=tuple(sorted({kept[name] for name in candidates.whole_sequences})))

@@ -56,7 +56,14 @@ SEGMENT_COUNTS = pa.schema([("segment", pa.string()), ("members", pa.int64())])
 SEGMENT_USES = pa.schema([("segment", pa.string()), ("sequence", pa.string()), ("enrolled", pa.int64())])
 SEQUENCES_SENT = pa.schema([("sequence", pa.string())])
 
+# What rules on history ask (7.6): by contact, sequence, step and template the latest moment of each kind (received, opened, clicked,
+# enrolled; an enrollment has neither step nor template).
+HISTORY = pa.schema([
+    ("kind", pa.string()), ("contact", pa.string()), ("sequence", pa.string()), ("step", pa.string()), ("template", pa.string()), ("at", INSTANT),
+])  # fmt: skip
+
 VIEW: Mapping[str, pa.Schema] = {
+    "history": HISTORY,
     "starts": STARTS,
     "step_starts": STEP_STARTS,
     "enrollments": ENROLLMENTS,
@@ -74,6 +81,16 @@ VIEW: Mapping[str, pa.Schema] = {
 
 
 @dataclass(frozen=True)
+class PastAsked:
+    """One question of rules on history: a kind, of one sequence or (None) of all, in (since, until]; since None is ever."""
+
+    kind: Literal["received", "opened", "clicked", "enrolled"]
+    sequence: str | None
+    since: datetime | None
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Candidates:
     """What a plan asks about. The view then holds:
 
@@ -82,6 +99,7 @@ class Candidates:
     after `exits_since`, and all of `whole_sequences`;
     All are asked and answered under the ids that the ledger keeps; `occurrences` and `whole_sequences` alone are as they are called now,
     and `former` is what the files say they were called before (`renamed_from`).
+    history: what was asked in `history`;
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
     events: those of the names in `events`.
     """
@@ -92,6 +110,7 @@ class Candidates:
     former: Mapping[str, str] = field(default_factory=dict)
     events: tuple[str, ...] = ()
     exits_since: datetime | None = None
+    history: tuple[PastAsked, ...] = ()
 
 
 @dataclass(frozen=True)

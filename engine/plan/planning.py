@@ -22,6 +22,7 @@ from engine.plan.occurring import known_bases, open_taken, standings, take
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
+from engine.plan.remembering import remember
 from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
@@ -52,6 +53,7 @@ def make_plan(
     cursor = snapshot.connection.cursor()
     try:
         prepare(cursor, definitions, now)
+        remember(cursor, definitions, view_of, now)
         date_occurrences(cursor, definitions, now, only)
         view = view_of(_candidates(cursor, definitions, now))
         called = identity(definitions, view, now)

@@ -69,6 +69,9 @@ _VIEW = {
     "recent_sends": f"SELECT r.* REPLACE (coalesce(m.exit_reason, r.ended_as) AS ended_as) FROM below_recent_sends r LEFT JOIN met m USING ({_ENROLLMENT}) "
     f"UNION ALL BY NAME SELECT d.*, m.exit_reason AS ended_as FROM decided d LEFT JOIN met m USING ({_ENROLLMENT}) "
     "WHERE d.state <> 'skipped' AND d.decided_at > $since",
+    # Wider than what was asked: a rule asks again for the kind, the sequence and the moment.
+    "history": "SELECT * FROM below_history UNION ALL BY NAME SELECT 'received' AS kind, contact, sequence, step, template, decided_at AS at FROM decided "
+    "WHERE state NOT IN ('skipped', 'planned', 'failed') UNION ALL BY NAME SELECT 'enrolled' AS kind, contact, sequence, began AS at FROM enrollments",
     "controls": "SELECT * FROM below_controls UNION ALL BY NAME SELECT * FROM controls",
     "fact_counts": "SELECT * FROM below_fact_counts WHERE NOT EXISTS (FROM fact_counts) UNION ALL BY NAME SELECT * FROM fact_counts",
     "sequences_sent": "SELECT * FROM below_sequences_sent UNION SELECT sequence FROM decided WHERE state <> 'skipped'",

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from sqlglot import exp
 
+from engine.clock import Duration, shift
 from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Hop, Path, Scope, resolve
-from engine.definitions.rules import All, AnyOf, Compare, InSegment, Not, Related, Rule
+from engine.definitions.rules import All, AnyOf, Compare, History, InSegment, Not, Related, Rule
 from engine.relations.binding import Binder
 from engine.relations.comparing import Now, comparison
 from engine.relations.joins import Joins, facts, foreign_key, key, link
@@ -76,6 +77,8 @@ def holds(rule: Rule, at: At) -> exp.Expression:
         return negated(holds(rule.rule, at))
     if isinstance(rule, InSegment):
         return _in_segment(rule, at)
+    if isinstance(rule, History):
+        return _history(rule, at)
     return _related(rule, at)
 
 
@@ -96,6 +99,30 @@ def _in_segment(rule: InSegment, at: At) -> exp.Expression:
     if alias is None:
         raise ValueError(f"the segment `{rule.segment}` is of `{segment.entity}`, and none is at hand")
     return member(rule.segment, replace(at, scope=Scope(segment.entity), record=alias, contact=None, resolve=resolve))
+
+
+def _history(rule: History, at: At) -> exp.Expression:
+    """Whether the contact is in the planner's table `history` under this sequence, step and template, late enough (7.6)."""
+    alias = at.contact if at.contact is not None else at.record if at.scope.record == at.definitions.crm.contact.entity else None
+    if alias is None:
+        raise ValueError(f"`{rule.kind}` is asked of a contact, and none is at hand")
+    past = exp.to_identifier("past", quoted=True)
+    wanted = {"kind": rule.kind, "sequence": rule.sequence, "step": rule.step, "template": rule.template}
+    select = exp.select(named("past", "contact")).from_(exp.alias_(exp.to_table("history"), past, table=True))
+    for name, value in wanted.items():
+        if value is not None:
+            select = select.where(exp.EQ(this=named("past", name), expression=at.binder.bind(value)))
+    if rule.within is not None:
+        select = select.where(exp.GT(this=named("past", "at"), expression=at.binder.bind(looked_back(rule.within, at.now.moment, at.now.zone))))
+    return certain(exp.In(this=key(alias), query=select.subquery()))
+
+
+def looked_back(within: Duration, now: datetime, zone: str) -> datetime:
+    """The instant after which something counts; the first there is, where the span leads beyond it."""
+    try:
+        return shift(now, within, zone, -1)
+    except (OverflowError, ValueError):
+        return datetime.min
 
 
 def _is_contact(entity: str, at: At) -> bool:

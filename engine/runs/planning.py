@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,11 +11,13 @@ import duckdb
 import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
+from engine.definitions.histories import histories
 from engine.facts.snapshot import Snapshot
 from engine.ledger.ledger import Reading
 from engine.ledger.records import CONTROLS, LedgerView
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
+from engine.plan.remembering import remember
 from engine.plan.touching import Touched
 from engine.problems import Problem
 from engine.runs.changing import since_applied
@@ -43,6 +46,16 @@ def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect:
         since = since_applied(site.definitions, ledger)
         plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count)
         return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
+
+
+@contextmanager
+def facts_with_past(site: Site) -> Iterator[Snapshot]:
+    """The CRM, and beside it what rules on history ask of the ledger, where the definitions have any (7.6)."""
+    with site.read_facts() as snapshot:
+        if histories(site.definitions):
+            with site.read_ledger() as ledger:
+                remember(snapshot.connection, site.definitions, ledger.view, site.now)
+        yield snapshot
 
 
 def plan_on(

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import LedgerRefused, WrongUsage
+from engine.ledger.feedback import Feedback, TakenFeedback
 from engine.ledger.ledger import Ledger
 from engine.ledger.orders import Order
-from engine.ledger.records import LEASE, MAX_ATTEMPTS, Claimed, Settlement
+from engine.ledger.records import LEASE, MAX_ATTEMPTS, Claimed, PastAsked, Settlement
 from engine.ledger.transitions import moves
 from tests.ledger.stories import DUE_ON, MONDAY, candidates, changes, dispatch, enrollment, key, run, said, send, skip, who
 from tests.ledger.walks import walk
@@ -540,6 +541,35 @@ class LedgerConformance:
         assert recent == {"1": None, "2": "complete", "5": "complete"}
         assert {(row["template"], row["category"], row["topic"]) for row in more.tables["recent_sends"].to_pylist()} == {("renewal-30-days", "transactional", None)}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
+
+    def test_feedback_stands_beside_the_send_once(self, ledger: Ledger) -> None:
+        """9.7: told twice it is one row; a doubt ends (T12); a complaint suppresses; what is about no send is counted. By send key or Message-ID."""
+        ledger.commit(run(), changes(enrollments=[enrollment(r) for r in "123"], sends=[send(r) for r in "123"]))
+        claimed = ledger.claim("w", 10, MONDAY)
+        ledger.begin_dispatch([dispatch(row) for row in claimed], MONDAY)
+        ledger.settle([said(row, "unknown" if row.record == "1" else "sent") for row in claimed], MONDAY)
+        shown = ledger.show(key("3"))
+        assert shown is not None and shown.message_id
+        told = [
+            Feedback(key("1"), "opened", MONDAY), Feedback(key("2"), "complained", MONDAY), Feedback(None, "clicked", MONDAY, shown.message_id, "their-1"),
+            Feedback(None, "clicked", MONDAY, "<nobody@example.com>"),
+        ]  # fmt: skip
+        assert ledger.take_feedback("x", told, LATER) == TakenFeedback(new=3, known=0, unmatched=1, settled=1, suppressed=1)
+        assert ledger.take_feedback("x", [*told, *told], LATER) == TakenFeedback(new=0, known=6, unmatched=2)
+        after = ledger.show(key("1"))
+        assert after is not None and after.row.state == "sent"
+        asked = replace(
+            candidates(), history=tuple(PastAsked(kind, None, None, LATER) for kind in ("received", "opened", "clicked", "enrolled"))
+        )
+        history = ledger.view(asked).tables["history"].to_pylist()
+        assert sorted((row["kind"], row["contact"], row["step"], row["at"]) for row in history if row["kind"] != "enrolled") == [
+            ("clicked", "ann-3", "notice-30", MONDAY), ("opened", "ann-1", "notice-30", MONDAY),
+            *(("received", f"ann-{record}", "notice-30", MONDAY) for record in "123"),
+        ]  # fmt: skip
+        assert sorted((row["contact"], row["step"]) for row in history if row["kind"] == "enrolled") == [(f"ann-{record}", None) for record in "123"]
+        for nothing in (PastAsked("received", "other", None, LATER), PastAsked("opened", None, MONDAY, LATER), PastAsked("enrolled", None, None, MONDAY - timedelta(days=1))):
+            assert ledger.view(replace(asked, history=(nothing,))).tables["history"].num_rows == 0
+        assert ledger.view(candidates()).tables["history"].num_rows == 0
 
     def test_the_view_holds_who_left_lately(self, ledger: Ledger) -> None:
         """Where it is asked for, also enrollments that ended after an instant, finally too: what the guard `max_exits` counts (10.1)."""

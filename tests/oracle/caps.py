@@ -45,7 +45,16 @@ def keep_caps(
         else:
             held.add(row)
     return [
-        replace(row, decision="hold", reason="frequency_cap") if row in held else row
+        replace(
+            row,
+            decision="hold",
+            reason="frequency_cap",
+            template=None,
+            locale=None,
+            address=None,
+        )
+        if row in held
+        else row
         for row in rows
     ]
 

@@ -15,6 +15,7 @@ from .timeline import (
     Enroll,
     Operation,
     Pause,
+    Respond,
     Resume,
     Start,
     Stop,
@@ -56,6 +57,9 @@ class Editor:
             found.append(self.control())
         if self.b.chance(15):
             found.append(self.suppress())
+        if not first and self.b.remembering and self.b.chance(50):
+            contact = str(self.b.number(1, 4))
+            found.append(Respond(contact, self.b.pick(["opened", "clicked"])))
         found.append(self.apply())
         return found
 

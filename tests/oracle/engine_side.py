@@ -14,6 +14,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.loading import load
 from engine.definitions.trees import MemoryTree
 from engine.ledger.duckdb import DuckdbLedger
+from engine.ledger.feedback import Feedback
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import Pseudonyms
 from engine.ledger.records import Changes, Claimed, Dispatch, Frozen, Run, Settlement
@@ -21,7 +22,7 @@ from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
 from tests.quick import Records, new_ledger
 
-from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Resume, Rows, Start, Stop, Suppress, Tell
+from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Raw, Respond, Resume, Rows, Start, Stop, Suppress, Tell
 from .writing import FOLDERS
 
 
@@ -76,6 +77,9 @@ class EnginePlay:
                 self.project, self.definitions = project, definitions_of(project)
             case Enroll(sequence, entity, record):
                 self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=now)
+            case Respond(contact, kind):
+                rows = [row for state in ("sent", "unknown") for row in self.ledger.sends(contact=contact, state=state, limit=1000).rows]
+                self.ledger.take_feedback("test", [Feedback(row.send_key, kind, now) for row in rows], now)  # type: ignore[arg-type]  # the oracle's words are ours
             case _:
                 self.order(operation, now)
         return None

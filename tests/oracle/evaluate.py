@@ -125,7 +125,7 @@ def evaluate(
 ) -> OraclePlan:
     """1 The same inputs give the same plan; `now` is always passed in."""
     assert now.tzinfo is not None, "now is an instant"
-    world = World(project, Facts(project, facts), now.astimezone(UTC))
+    world = World(project, Facts(project, facts), now.astimezone(UTC), ledger.past())
     plan = OraclePlan(world.now)
     walked: list[tuple[str, list[Decision], Considered]] = []
     names = set(project["sequences"]) | {key.sequence for key in ledger.enrollments}

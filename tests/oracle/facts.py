@@ -106,12 +106,25 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Past:
+    """7.6 One thing that the ledger knows of a contact."""
+
+    kind: str  # received, opened, clicked, enrolled
+    contact: str
+    sequence: str
+    step: str | None
+    template: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
 class World:
     """Everything a rule may look at: definitions, facts, now."""
 
     project: Project
     facts: Facts
     now: datetime
+    past: tuple[Past, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from .facts import Past
 from .moments import Base
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class OracleLedger:
     paused: set[EnrollmentKey] = field(default_factory=set)
     cancelled: set[EnrollmentKey] = field(default_factory=set)
     suppressions: dict[str, set[str]] = field(default_factory=dict)
+    feedback: list[Past] = field(default_factory=list)
     events: dict[tuple[str, str], Told] = field(default_factory=dict)
 
     # What the rules ask.
@@ -149,7 +151,29 @@ class OracleLedger:
         """Every send, also a failed and an unknown one (6.19: as if it had been sent)."""
         return [row for row in self.decided if row.decision == "send"]
 
+    def past(self) -> tuple[Past, ...]:
+        """7.6 What each contact received, opened, clicked, and where it was enrolled."""
+        received = [
+            Past("received", row.enrollment.contact, row.enrollment.sequence, row.step, row.template, row.at)
+            for row in self.sends()
+            if row.state in ("sent", "unknown")
+        ]
+        enrolled = [
+            Past("enrolled", e.key.contact, e.key.sequence, None, None, e.started_at)
+            for e in self.enrollments.values()
+        ]
+        return (*received, *enrolled, *self.feedback)
+
     # What people do.
+
+    def respond(self, contact: str | int, kind: str, at: datetime) -> None:
+        """9.7 Feedback on every mail that the contact was sent; one in doubt is sent then."""
+        for number, row in enumerate(self.decided):
+            if row.enrollment.contact == str(contact) and row.state in ("sent", "unknown"):
+                self.decided[number] = replace(row, state="sent")
+                self.feedback.append(
+                    Past(kind, row.enrollment.contact, row.enrollment.sequence, row.step, row.template, at.astimezone(UTC))
+                )
 
     def enroll(
         self,

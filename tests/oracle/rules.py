@@ -28,6 +28,8 @@ def _holds_key(key: str, operand: Any, scope: Scope) -> bool:
         return any(holds(part, scope) for part in operand)
     if key == "not":
         return not holds(operand, scope)
+    if key in ("received", "opened", "clicked", "enrolled"):
+        return _history(key, operand, scope)
     if key == "segment":
         return in_segment(operand, scope)
     if key in ("exists", "none", "count"):
@@ -48,6 +50,38 @@ def _related(key: str, path: str, inner: Rule, scope: Scope) -> bool:
     if key == "none":
         return not matching
     return len(matching) >= int(inner["at_least"])
+
+
+def _history(kind: str, said: Mapping[str, Any], scope: Scope) -> bool:
+    """7.6 The ledger's rows for this contact in (now - within, now]; this plan's are not among them."""
+    world = scope.world
+    contact = next(
+        (
+            record
+            for record in (scope.bare, scope.contact, scope.record)
+            if record is not None and record.entity == world.facts.contact_entity
+        ),
+        None,
+    )
+    if contact is None:
+        return False
+    since = (
+        moved(world.now, duration(said["within"]), world.zone, -1)
+        if "within" in said
+        else None
+    )
+    return any(
+        row.kind == kind
+        and row.contact == contact.key
+        and all(
+            getattr(row, name) == said[name]
+            for name in ("sequence", "step", "template")
+            if name in said
+        )
+        and row.at <= world.now
+        and (since is None or row.at > since)
+        for row in world.past
+    )
 
 
 def in_segment(name: str, scope: Scope) -> bool:

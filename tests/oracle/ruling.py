@@ -55,6 +55,10 @@ class Ruling:
             return {word: [self.rule(entities, depth - 1, segments) for _ in range(2)]}
         if segments and self.b.chance(12):
             return {"segment": self.b.pick(segments)}
+        # No sequence is named: an edit may take it away (7.6).
+        if self.b.remembering and "contact" in entities and self.b.chance(35):
+            word = self.b.pick(["received", "received", "enrolled", "opened", "clicked"])
+            return {word: {"within": self.b.pick(["12h", "24h", "2d", "8d", "1mo"])}}
         if self.b.chance(15):
             return self.related()
         entity = self.b.pick(sorted(set(entities)))

@@ -84,6 +84,14 @@ class Suppress:
 
 
 @dataclass(frozen=True)
+class Respond:
+    """kind: opened, clicked; of every mail that the contact was sent."""
+
+    contact: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Stop:
     sequence: str | None = None
 
@@ -103,6 +111,7 @@ Operation = (
     | Resume
     | Cancel
     | Suppress
+    | Respond
     | Stop
     | Start
 )
@@ -162,6 +171,8 @@ class Play:
                 self.ledger.cancel(sequence, contact)
             case Suppress(address, reason, topic):
                 self.ledger.suppress(address, reason, topic)
+            case Respond(contact, kind):
+                self.ledger.respond(contact, kind, now)
             case Stop(sequence):
                 self.ledger.stop(sequence)
             case Start(sequence):

@@ -96,6 +96,7 @@ class Builder:
         self.pools: dict[str, list[Raw]] = {}
         self.distances: list[tuple[str, int]] = []
         self.calm = self.chance(40)
+        self.remembering = self.chance(25)
         project = self.project()
         facts = self.facts()
         project["enrollments"] = self.enrollment_files(project, facts)

@@ -17,10 +17,8 @@ LATER = {
     "3.4": "the language: the triggers `schedule` and `once`",
     "4.8": "the language: `combine: contact`",
     "5.4": "the language: `send_window`, holidays and business days",
-    "7.6": "the language: rules on history",
     "8.6": "review: the old time holds where an edit would leave somebody out",
     "8.11": "the language: memberships recorded anew",
-    "9.7": "feedback: deliveries, bounces, opens and clicks",
 }
 
 

@@ -13,6 +13,7 @@ from engine.ledger.duckdb import caring, opening
 from engine.ledger.duckdb.files import Hold, LedgerFiles
 from engine.ledger.duckdb.forgetting import Forgetting
 from engine.ledger.duckdb.importing import Importing
+from engine.ledger.duckdb.listening import Listening
 from engine.ledger.duckdb.ordering import Ordering
 from engine.ledger.duckdb.reading import Reading
 from engine.ledger.duckdb.segments import Noticing, SegmentReading
@@ -41,7 +42,7 @@ class DuckdbReading(Reading, SegmentReading):
         self.close()
 
 
-class DuckdbLedger(Reading, SegmentReading, Writing, Sending, Ordering, Noticing, Forgetting, Importing):
+class DuckdbLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listening, Noticing, Forgetting, Importing):
     """A ledger that this process alone may write, until it is closed. Open it only for an apply or a short command."""
 
     copied_at: datetime | None = None

@@ -14,7 +14,7 @@ from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
 from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
 from engine.ledger.names import as_kept
-from engine.ledger.records import VIEW, Candidates, LedgerView
+from engine.ledger.records import VIEW, Candidates, LedgerView, PastAsked
 
 _OCCURRENCE = ("sequence", "entity", "record", "occurrence")
 _WHOLE = {
@@ -64,7 +64,13 @@ class Reading(Home):
         self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables["decided"] = self._arrow(statement("view_decided"), VIEW["decided"])
         tables["recent_sends"] = self._arrow(statement("view_recent_sends"), VIEW["recent_sends"], {"sends_since": candidates.sends_since})
+        tables["history"] = pa.concat_tables([VIEW["history"].empty_table(), *(self._past(past) for past in candidates.history)])
         return LedgerView(tables, self._head.serial, self._head.last_now)
+
+    def _past(self, past: PastAsked) -> pa.Table:
+        name = {"received": "past_received", "enrolled": "past_enrolled"}.get(past.kind, "past_feedback")
+        values = {"sequence": past.sequence, "since": past.since, "until": past.until}
+        return self._arrow(statement(name), VIEW["history"], values | ({"kind": past.kind} if name == "past_feedback" else {}))
 
     def _events(self, names: tuple[str, ...]) -> pa.Table:
         if not names:

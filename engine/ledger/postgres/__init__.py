@@ -20,6 +20,7 @@ from engine.ledger.postgres.beating import Heartbeat
 from engine.ledger.postgres.connecting import Connection, Place, refuse_server, transaction
 from engine.ledger.postgres.forgetting import Forgetting
 from engine.ledger.postgres.importing import Importing
+from engine.ledger.postgres.listening import Listening
 from engine.ledger.postgres.locking import LOCK_LEASE, release_lock, renew_lock, take_lock
 from engine.ledger.postgres.ordering import Ordering
 from engine.ledger.postgres.reading import Reading
@@ -75,7 +76,7 @@ class PostgresReading(Reading, SegmentReading):
         self.close()
 
 
-class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Noticing, Forgetting, Restoring, Importing, Arriving):
+class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listening, Noticing, Forgetting, Restoring, Importing, Arriving):
     """A ledger that this process may write, with the plan's lock or without: a worker that only delivers, and an order, need none."""
 
     copied_at: datetime | None = None

@@ -17,7 +17,7 @@ from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import read_holder
 from engine.ledger.postgres.statements import statement
 from engine.ledger.postgres.tables import fetch, stage
-from engine.ledger.records import INSTANT, VIEW, Candidates, LedgerView
+from engine.ledger.records import INSTANT, VIEW, Candidates, LedgerView, PastAsked
 
 _OCCURRENCE = ("sequence", "entity", "record", "occurrence")
 _WHOLE = {
@@ -43,6 +43,9 @@ _NOBODY = {
 }
 
 
+_PAST = pa.schema([("kind", pa.string()), ("sequence", pa.string()), ("since", INSTANT), ("until", INSTANT)])
+
+
 class Reading(Home):
     """The part of a ledger that never writes."""
 
@@ -64,8 +67,17 @@ class Reading(Home):
             for name in ("decided", "recent_sends"):
                 tables[name] = fetch(self.connection, statement(f"view_{name}"), VIEW[name])
             tables["events"] = self._events(candidates.events)
+            tables["history"] = self._past(candidates.history)
             head = self._read_head()
         return LedgerView(tables, head.serial, head.last_now)
+
+    def _past(self, asked: Sequence[PastAsked]) -> pa.Table:
+        if not asked:
+            return VIEW["history"].empty_table()
+        rows = [{"kind": past.kind, "sequence": past.sequence, "since": past.since, "until": past.until} for past in asked]
+        stage(self.connection, "past_asked", pa.Table.from_pylist(rows, _PAST))
+        kinds = dict.fromkeys({"received": "past_received", "enrolled": "past_enrolled"}.get(past.kind, "past_feedback") for past in asked)
+        return pa.concat_tables([fetch(self.connection, statement(name), VIEW["history"]) for name in kinds])
 
     def _events(self, names: tuple[str, ...]) -> pa.Table:
         if not names:

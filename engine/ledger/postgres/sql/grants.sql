@@ -15,6 +15,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'engine_plan') THEN
         GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO engine_plan;
         REVOKE ALL ON pii, payloads, events FROM engine_plan;
+        -- Rules on history ask who opened and clicked.
+        GRANT SELECT (send_key, kind, occurred_at) ON events TO engine_plan;
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'engine_ingest') THEN
         GRANT SELECT ON ledger_meta TO engine_ingest;
