@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,52 @@ def running() -> Iterator[Postgres]:
         if process is not None:
             _stop(process)
         shutil.rmtree(home, ignore_errors=True)
+
+
+class Killable:
+    """A server of one test alone, to be killed and started again on its data."""
+
+    def __init__(self, folder: Path) -> None:
+        found = binaries()
+        if found is None or os.environ.get("ENGINE_TEST_POSTGRES"):
+            raise NoPostgres("no server of our own to kill")
+        self.folder, self.port = folder, _free_port()
+        self.process = _start(found, folder, self.port)
+        self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+
+    def kill(self) -> None:
+        """SIGKILL for the postmaster; its backends end when they find it gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        user = _unprivileged()
+        options: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with (self.folder / "log").open("ab") as log:
+                self.process = subprocess.Popen(self.process.args, stdout=log, stderr=log, cwd=self.folder, env=environ, preexec_fn=_end_with_parent, **options)  # noqa: PLW1509
+            # The memory of the one before is in use until its last backend has ended; then a new one can begin.
+            while self.process.poll() is None and time.monotonic() < until:
+                with suppress(psycopg.OperationalError):
+                    psycopg.connect(self.url, connect_timeout=5).close()
+                    return
+                time.sleep(0.05)
+            time.sleep(0.1)
+        raise AssertionError("postgres does not start again")
+
+
+@contextmanager
+def killable() -> Iterator[Killable]:
+    """Such a server, for as long as the block lasts. NoPostgres where none can be made."""
+    with tempfile.TemporaryDirectory(prefix="engine-postgres-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        here = Killable(Path(name))
+        try:
+            yield here
+        finally:
+            _stop(here.process)
 
 
 def _start(folder: Path, home: Path, port: int) -> subprocess.Popen[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from shutil import copytree
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -58,35 +58,42 @@ class OnPostgres:
 
     def __init__(self, home: PostgresHome) -> None:
         home.wipe()
-        self._schema = home.schema
-        self._connection = psycopg.connect(home.url, autocommit=True, application_name="judge")
-        self._connection.execute(f'SET search_path = "{home.schema}"'.encode())
+        self._home = home
+        self._asking: psycopg.Connection[tuple[Any, ...]] | None = None
         self.words = f"{home.url}{_APART}{home.schema}"
 
     def bury(self, owner: str = "") -> None:
         until = time.monotonic() + 60
         # Its backend notices a moment later that nobody is there; what it had not committed is gone then.
-        while not owner and self._count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'engine' AND datname = current_database()"):
+        while not owner and self.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'engine' AND datname = current_database()"):
             assert time.monotonic() < until, "a backend of a dead process is still there"
             time.sleep(0.005)
-        self._connection.execute(
+        self._ask(
             "UPDATE sends SET lease_until = lease_until - interval '1 hour' WHERE lease_until IS NOT NULL AND (%(owner)s = '' OR owner LIKE %(owner)s || ' %%')",
             {"owner": owner},
         )
         if not owner:
-            self._connection.execute("UPDATE plan_lock SET lease_until = lease_until - interval '1 hour'")
-
-    def _count(self, query: str) -> int:
-        row = self._connection.execute(query.encode()).fetchone()
-        return int(row[0]) if row else 0
+            self._ask("UPDATE plan_lock SET lease_until = lease_until - interval '1 hour'")
 
     def rows(self) -> Mapping[str, tuple[str, str]]:
-        assert self._count("SELECT count(*) - max(serial) FROM transactions") == 0, "a link of the chain is missing"
-        found = self._connection.execute("SELECT send_key::text, state, coalesce(reason, '') FROM sends").fetchall()
+        assert self.count("SELECT count(*) - max(serial) FROM transactions") == 0, "a link of the chain is missing"
+        found = self._ask("SELECT send_key::text, state, coalesce(reason, '') FROM sends").fetchall()
         return {key: (state, reason) for key, state, reason in found}
 
+    def count(self, query: str) -> int:
+        row = self._ask(query).fetchone()
+        return int(row[0]) if row else 0
+
     def close(self) -> None:
-        self._connection.close()
+        if self._asking is not None:
+            self._asking.close()
+            self._asking = None
+
+    def _ask(self, query: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
+        if self._asking is None:
+            self._asking = psycopg.connect(self._home.url, autocommit=True, application_name="judge")
+            self._asking.execute(f'SET search_path = "{self._home.schema}"'.encode())
+        return self._asking.execute(query.encode(), values)
 
 
 def open_home(words: str, now: datetime, *, lock: bool = True) -> Ledger:

@@ -54,10 +54,10 @@ class Life:
             time.sleep(0.001)
         return self.said.partition("\n")[0]
 
-    def end(self) -> int:
-        """Wait until it is over; its exit code, negative for a signal."""
+    def end(self, seconds: float = LONGEST_LIFE) -> int:
+        """Wait until it is over; its exit code, negative for a signal. One that takes longer than these seconds is killed."""
         if self._ended is None:
-            self._process.join(LONGEST_LIFE)
+            self._process.join(seconds)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()

@@ -1,7 +1,6 @@
 """One life of an apply, to be killed; its words are one Work as JSON.
 
-It opens the ledger, takes in what a dead process left, commits the same plan again, delivers, and ends. Each life begins
-a minute later than the one before. It says `ready` before it touches the ledger, and its counts as JSON at the end.
+It opens the ledger, takes in what a dead process left, commits the same plan again, delivers, and ends. It says `ready` before it touches the ledger, and its counts as JSON at the end.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ class Work:
 
     ledger: str
     life: int
+    minute: int
     count: int
     kind: Kind
     where: str
@@ -51,6 +51,10 @@ class Work:
     @property
     def worker(self) -> str:
         return f"life-{self.life}"
+
+    @property
+    def now(self) -> datetime:
+        return NOW + timedelta(minutes=self.minute)
 
 
 class SkippingClock(RunningClock):
@@ -72,7 +76,7 @@ def main(words: Sequence[str]) -> None:
     work = Work(**json.loads(words[0]))
     transport = transport_of(work)
     print("ready", flush=True)
-    now = NOW + timedelta(minutes=work.life) if work.plans else NOW
+    now = work.now
     with open_home(work.ledger, now, lock=work.plans) as ledger:
         ledger.recover(now)
         if work.plans:

@@ -28,12 +28,18 @@ class World:
     log: Path
     in_flight: int = Work.in_flight
     lives: int = 0
+    # Moved on by each life that plans: what it plans is judged then, and holds for half an hour.
+    minute: int = 0
 
     def live(self, failpoint: str = "", *, plans: bool = True, stays: float = 0.0) -> Life:
         """Begin one life of an apply, or of a worker that only delivers."""
         self.lives += 1
-        work = Work(self.home.words, self.lives, self.count, self.kind, self.where, self.in_flight, plans, stays)
-        return Life(self.folder / "lives", self.lives, worker.main, work.words(), failpoint=failpoint)
+        self.minute += plans
+        return Life(self.folder / "lives", self.lives, worker.main, self.work(plans=plans, stays=stays).words(), failpoint=failpoint)
+
+    def work(self, *, plans: bool, stays: float = 0.0) -> Work:
+        """What the latest life does."""
+        return Work(self.home.words, self.lives, self.minute, self.count, self.kind, self.where, self.in_flight, plans, stays)
 
     def live_on(self) -> None:
         """A life that nobody kills; it ends well."""

@@ -7,23 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from engine.failpoints import FAILPOINTS
-from tests import postgres_server
 from tests.ledger.crashing import DUE, IN_FLIGHT, delivered, send_planned
 from tests.ledger.postgres_crashing import apply
 from tests.ledger.postgres_homes import PostgresHome
 from tests.ledger.stories import MONDAY, changes, key, run, send
+from tests.postgres_server import NoPostgres, killable
 
 ROOT = Path(__file__).parents[2]
 # Killed here, the first group is dispatching and nobody can tell what left. Everywhere else nothing is in doubt.
@@ -71,55 +67,15 @@ def test_a_kill_at_each_failpoint(home_on_postgres: PostgresHome, tmp_path: Path
     assert {row.send_key for row in rows if row.state == "sent"} == {row.send_key for row in rows} - unknown <= set(took)
 
 
-class Server:
-    """A server of this test alone, to be killed and started again on its data."""
-
-    def __init__(self, folder: Path) -> None:
-        binaries = postgres_server.binaries()
-        if binaries is None or os.environ.get("ENGINE_TEST_POSTGRES"):
-            pytest.skip("no server of our own to kill")
-        self.folder, self.port = folder, postgres_server._free_port()
-        self.process = postgres_server._start(binaries, folder, self.port)
-        self.url = f"postgresql://{postgres_server.USER}:{postgres_server.PASSWORD}@127.0.0.1:{self.port}/postgres"
-
-    def kill(self) -> None:
-        """SIGKILL for the postmaster; its backends end when they find it gone."""
-        self.process.kill()
-        self.process.wait()
-
-    def start(self) -> None:
-        user = postgres_server._unprivileged()
-        options: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            with (self.folder / "log").open("ab") as log:
-                self.process = subprocess.Popen(self.process.args, stdout=log, stderr=log, cwd=self.folder, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}, **options)
-            # The memory of the one before is in use until its last backend has ended; then a new one can begin.
-            while self.process.poll() is None and time.monotonic() < until:
-                with suppress(psycopg.OperationalError):
-                    psycopg.connect(self.url, connect_timeout=5).close()
-                    return
-                time.sleep(0.05)
-            time.sleep(0.1)
-        raise AssertionError("postgres does not start again")
-
-
-@contextmanager
-def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="engine-postgres-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        here = Server(Path(name))
-        try:
-            yield here
-        finally:
-            postgres_server._stop(here.process)
-
-
 @pytest.mark.parametrize("ttl", [0, 86400], ids=["no key", "key"])
 def test_3_7_the_server_is_killed_under_load(tmp_path: Path, ttl: int) -> None:
     """What it acknowledged it still knows: nothing leaves twice, nothing is recorded as sent that did not leave, and nothing is stuck."""
     count = 150 + 150 * SERVER_KILLS
-    with server() as postgres, ExitStack() as workers:
+    with ExitStack() as workers:
+        try:
+            postgres = workers.enter_context(killable())
+        except NoPostgres as missing:
+            pytest.skip(str(missing))
         home = PostgresHome(postgres.url)
         with home.open() as ledger:
             ledger.commit(run(), changes(sends=[send(str(place)) for place in range(count)]))

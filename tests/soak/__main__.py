@@ -19,11 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.reporting import ROOT, commit, evidence, machine
-from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run
+from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run, server, storm, workers
 
 RECORD = ROOT / "state" / "soak.json"
 # Shares of the time that each part has for itself before what is left over is given to whoever is not done.
-SHARES = (("laws", 0.25), ("kills", 0.4), ("oracle", 0.35))
+SHARES = (("storm", 0.25), ("server", 0.05), ("workers", 0.1), ("laws", 0.15), ("kills", 0.2), ("oracle", 0.25))
+# What each of these parts is, in the report.
+STORMS = {
+    "storm": "kill -9 of senders at random moments, judged by the receiving server's record",
+    "server": "kill -9 of Postgres while three workers send",
+    "workers": "eight workers on one ledger, two of them killed",
+}
 # A slice that has begun may end a little behind the deadline.
 GRACE = 60.0
 
@@ -55,7 +61,7 @@ class Record:
 
     def note(self, one: Slice, found: Found) -> None:
         if found.finished:
-            self.finished[one.name] = {"part": one.part, "cases": one.cases, **asdict(found)}
+            self.finished[one.name] = {"part": one.part, "name": one.name, "cases": one.cases, **asdict(found)}
 
 
 def soak(parts: dict[str, list[Slice]], record: Record, minutes: float, workers: int) -> None:
@@ -110,9 +116,10 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
         "| part | asked | done | found |",
         "| --- | --- | --- | --- |",
         f"| engine against oracle, random worlds (seeds from 0 up) | {ORACLE_CASES:,} worlds | {worlds:,} | {faults['oracle']} |",
-        f"| kill -9 at failpoints and at random moments | {KILLS} random kills a test, all failpoints | {of('kills')} | {faults['kills']} |",
+        f"| `engine apply` killed at random moments, and kills at all failpoints | {KILLS} random kills, all failpoints | {of('kills')} | {faults['kills']} |",
         f"| laws over random values, and all that is left to `make soak` | {EXAMPLES:,} cases each, where a test has no number of its own | {of('laws')} | {faults['laws']} |",
         "",
+        *_storms(parts, done),
     ]
     for part, slices in parts.items():
         left = sorted({one.name.partition("[")[0].rpartition("::")[2] for one in slices if one.name not in finished})
@@ -128,17 +135,47 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
     return lines
 
 
+def _storms(parts: dict[str, list[Slice]], done: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What the kills left: twice, lost and stuck are faults, and each is told below."""
+    lines = [
+        "| kills | messages | killed | in doubt (of these had arrived) | twice, lost or stuck | slices done |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for part, words in STORMS.items():
+        kinds = dict.fromkeys(tuple(one.name.split(", ")[1:-1]) if part == "storm" else (one.name,) for one in parts[part])
+        for kind in kinds:
+            names = {one.name for one in parts[part] if set(kind) <= set(one.name.split(", ")) or one.name == kind[0]}
+            rows = [row for row in done[part] if row["name"] in names]
+            if rows:
+                sums = {count: sum(row["counts"].get(count, 0) for row in rows) for count in ("kills", "messages", "doubts", "arrived")}
+                found = sum(len(row["faults"]) for row in rows)
+                lines.append(
+                    f"| {words}: {', '.join(kind)} | {sums['messages']:,} | {sums['kills']:,} | {sums['doubts']:,} ({sums['arrived']:,}) | {found} | {len(rows)} of {len(names)} |"
+                )
+    return [*lines, "", "`keyed` is a provider that knows a repeated key. Files of the storm lie in memory: what is killed are processes, never the machine.", ""] if len(lines) > 2 else []
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--minutes", type=float, default=60, help="how long (60)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes at once (the number of cores)")
-    parser.add_argument("--parts", default="laws,kills,oracle", help="which of laws, kills and oracle (all); the report tells all that was finished on this commit")
+    parser.add_argument("--parts", default=",".join(part for part, _ in SHARES), help="which of these (all); the report tells all that was finished on this commit")
+    parser.add_argument("--share", type=float, default=1.0, help="of storm, server and workers this share, to try them")
     parser.add_argument("--fresh", action="store_true", help="begin anew, also on the same commit")
     options = parser.parse_args()
     record = Record.read(RECORD, options.fresh)
-    makers: dict[str, Callable[[], list[Slice]]] = {"oracle": oracle, "kills": kills, "laws": lambda: laws(record.seed)}
+    makers: dict[str, Callable[[], list[Slice]]] = {
+        "oracle": oracle,
+        "kills": kills,
+        "laws": lambda: laws(record.seed),
+        "storm": lambda: storm(options.share),
+        "server": lambda: server(options.share),
+        "workers": lambda: workers(options.share),
+    }
     parts = {name: make() for name, make in makers.items()}
     chosen = options.parts.split(",")
+    if unknown := set(chosen) - set(parts):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     soak({name: slices if name in chosen else [] for name, slices in parts.items()}, record, options.minutes, options.workers)
     record.write(RECORD)
     print(f"written to {evidence('soak', 'The full counts', report(parts, record))}")

@@ -14,6 +14,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
 SLICE = 50
+# Random kills for each ledger, with and without a key that the provider knows; the server's; and messages for eight workers (reliability.md §5 A, D).
+STORM_KILLS, STORM_SLICE, SERVER_KILLS, WORKERS_SEND = 2000, 250, 20, 100_000
+_STORM = (sys.executable, "-c", "import sys; from tests.soak import storm; storm.main(sys.argv[1:])")
 # What the other parts run.
 ELSEWHERE = ("tests/crash/", "tests/oracle/test_engine_agrees.py")
 # A slice's own words about what it counted, of the tests that print them.
@@ -40,6 +43,7 @@ class Found:
     faults: dict[str, str]
     told: tuple[str, ...] = ()
     skipped: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def oracle() -> list[Slice]:
@@ -50,11 +54,37 @@ def oracle() -> list[Slice]:
 
 
 def kills() -> list[Slice]:
-    """Every test of tests/crash, those of `make soak` too, with 200 random kills where it says how many."""
+    """Every test of tests/crash, those of `make soak` too, with 200 random kills of `apply`; those of the delivery alone are the storm's."""
     environ = {"SOAK": str(KILLS)}
-    nodes = _collected(["tests/crash"], environ)
-    # The random moments first: the failpoints are in `make test` too.
-    return [_test("kills", node, environ) for node in sorted(nodes, key=lambda node: "random" not in node)]
+    nodes = [node for node in _collected(["tests/crash"], environ) if not node.startswith("tests/crash/test_kills.py::test_3_7_random")]
+    random = [node for node in nodes if "random" in node]
+    # The random moments first: the failpoints are in `make test` too, and go together.
+    names = dict.fromkeys(node.partition("[")[0] for node in nodes if node not in random)
+    return [_test("kills", node, environ) for node in [*random, *names]]
+
+
+def storm(share: float) -> list[Slice]:
+    """2,000 kills over 25,000 messages on each ledger, with and without a key, in slices of 250; a share of them to try it."""
+    wanted = max(1, round(STORM_KILLS * share))
+    sizes = [min(STORM_SLICE, wanted - done) for done in range(0, wanted, STORM_SLICE)]
+    return [
+        Slice("storm", f"{size} kills, {home}, {kind}, seed {seed}", (*_STORM, "kills", home, kind, str(seed), str(size)), size)
+        for seed, size in enumerate(sizes, 1)
+        for home in ("duckdb", "postgres")
+        for kind in ("smtp", "keyed")
+    ]
+
+
+def server(share: float) -> list[Slice]:
+    """Postgres itself killed 20 times under load, with and without a key."""
+    wanted = max(1, round(SERVER_KILLS * share))
+    return [Slice("server", f"{wanted} kills of Postgres, {kind}", (*_STORM, "server", kind, "1", str(wanted)), wanted) for kind in ("smtp", "keyed")]
+
+
+def workers(share: float) -> list[Slice]:
+    """Eight workers, 100,000 mails, two workers killed."""
+    wanted = max(1000, round(WORKERS_SEND * share))
+    return [Slice("workers", f"{wanted} mails, 8 workers, 2 killed", (*_STORM, "workers", "smtp", "1", str(wanted)), wanted)]
 
 
 def laws(seed: int) -> list[Slice]:
@@ -93,7 +123,16 @@ def run(one: Slice, seconds: float) -> Found:
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
         return Found(False, {})
+    if one.part in ("storm", "server", "workers"):
+        return _storm(one, said, process.returncode)
     return _worlds(said, process.returncode) if one.part == "oracle" else _tests(one, said, process.returncode)
+
+
+def _storm(one: Slice, said: str, code: int) -> Found:
+    if code:
+        return Found(True, {one.name: said[-3000:]})
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return Found(True, found["faults"], counts=found["counts"])
 
 
 def _worlds(said: str, code: int) -> Found:
