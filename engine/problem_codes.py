@@ -121,6 +121,7 @@ _RULES = {
     "E340": ("history of what is no contact", "`received`, `opened`, `clicked` and `enrolled` ask the ledger about a contact. In a segment of companies, or in the `where` of a trigger about contracts, there is none at hand."),
     "E341": ("a step that the sequence does not have", "A rule on history may name one step of a sequence, by its `id`."),
     "E333": ("who may enter again", "An event may come several times for one contact. `reenter: every_occurrence` starts the sequence each time, `never` only once for each contact, `{after: 90d}` again when the last one ended that long ago. Nothing is guessed here."),
+    "E335": ("a schedule that comes once a year", "`schedule: \"0 9 20 12 *\"` comes on 20 December of every year. An announcement is meant once: `once: \"2026-12-20T09:00\"`. What is meant for every year says `yearly: true`."),
     "E334": ("an event without a moment", "`at:` names the date or timestamp of the record at which the event happened. Without `at` the event comes from `engine event`, which says when."),
     "E325": ("a window that is never closed, or never open", "A send window says on which days of the week and between which times of day mail may leave: `from` is earlier than `to`, and one day at least is in it."),
     "E326": ("the zone of contacts is not in the map", "`timezone: recipient` reads the zone of each contact from the CRM: `contact: {timezone: FIELD}` in definitions/crm.yaml names a text field with IANA names. "

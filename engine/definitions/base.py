@@ -13,6 +13,7 @@ from pydantic.functional_validators import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from engine.clock import Duration, is_zone, parse_time_of_day
+from engine.definitions.cron import Cron
 
 # In place of a zone: the contact's own (semantics 5.3).
 RECIPIENT = "recipient"
@@ -98,6 +99,35 @@ def _day_or_moment(value: Any) -> date | datetime:
     raise PydanticCustomError("day", "`{value}` is not a date; write year, month and day, such as 2026-01-31", {"value": str(value)})
 
 
+def _cron(value: Any) -> Any:
+    try:
+        Cron.parse(value)
+    except ValueError as error:
+        raise PydanticCustomError("cron", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+def _wall_time(value: Any) -> datetime:
+    """`2026-12-20T09:00`: a day and a time of day, in the project's timezone."""
+    if isinstance(value, datetime):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        raise PydanticCustomError("day", '`{value}` has no time of day; write it too, such as "{value}T09:00"', {"value": text})
+    if re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", text):
+        raise PydanticCustomError(
+            "day",
+            '`{value}` is more than a local time; write day, hour and minute in the project\'s timezone, such as "{short}"',
+            {"value": text, "short": text[:16]},
+        )
+    raise PydanticCustomError("day", '`{value}` is not a moment; write day and time, such as "2026-12-20T09:00"', {"value": text})
+
+
 def shape(value: Any) -> str:
     """The tag of a union whose members differ by shape. Tags stand in angle brackets: no YAML key looks like that."""
     if isinstance(value, dict | BaseModel):
@@ -138,6 +168,8 @@ FileId = Annotated[str, BeforeValidator(_file_id, json_schema_input_type=written
 FieldName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "end_date"))]
 EntityName = Annotated[str, BeforeValidator(_name, json_schema_input_type=written(r"^[a-z][a-z0-9_]*$", "contract"))]
 DayOrMoment = Annotated[date | datetime, PlainValidator(_day_or_moment, json_schema_input_type=written(r"^\d{4}-\d\d-\d\d", "2026-01-31"))]
+CronText = Annotated[str, BeforeValidator(_cron, json_schema_input_type=written(r"^\s*\S+(\s+\S+){4}\s*$", "0 9 * * *"))]
+WallTime = Annotated[datetime, PlainValidator(_wall_time, json_schema_input_type=written(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d$", "2026-12-20T09:00"))]
 Text = Annotated[str, StringConstraints(min_length=1)]
 # Strict: `yes` and 1 are no booleans, true and "5" are no numbers.
 Flag = StrictBool

@@ -12,7 +12,7 @@ from engine.definitions.draft import Draft
 from engine.definitions.paths import Scope
 from engine.definitions.sequences import Sequence
 from engine.definitions.translating import did_you_mean
-from engine.definitions.triggers import DateTrigger, EventTrigger
+from engine.definitions.triggers import DateTrigger, EntersTrigger, EventTrigger, OfSegment, OnceTrigger, ScheduleTrigger
 from engine.problems import Problem
 
 _MOMENTS: tuple[FieldType, ...] = ("date", "timestamp")
@@ -28,6 +28,9 @@ def triggers(draft: Draft) -> Iterator[Problem]:
                 yield from _date(draft, sequence, sequence.trigger)
             case EventTrigger():
                 yield from _event(draft, sequence, sequence.trigger)
+            case EntersTrigger() | ScheduleTrigger() | OnceTrigger():
+                yield from _segment(draft, sequence, sequence.trigger)
+                continue
             case _:
                 continue
         yield from check_rule(sequence.trigger.where, Context(draft, draft.where("sequence", id), ("trigger", "where"), Scope(sequence.about), sequence.owner))
@@ -97,6 +100,31 @@ def _event(draft: Draft, sequence: Sequence, trigger: EventTrigger) -> Iterator[
             "E333", "an event may come again, and the sequence does not say who may enter again", places.key("trigger", "event"),
             "add `reenter: every_occurrence` (each event), `reenter: never` (once for each contact), or `reenter: {after: 90d}`",
         )  # fmt: skip
+
+
+def _segment(draft: Draft, sequence: Sequence, trigger: OfSegment) -> Iterator[Problem]:
+    """The segment may be used here, and is of what the sequence is about; a schedule comes more than once (3.3, 3.4)."""
+    places = draft.where("sequence", sequence.id)
+    place = places.value("trigger", "enters" if isinstance(trigger, EntersTrigger) else "for")
+    yield from references.use_segment(draft, trigger.segment, place, sequence.owner)
+    segment = draft.segments.get(trigger.segment)
+    if segment is not None and segment.entity != sequence.about:
+        yield Problem(
+            "E246", f"the segment `{trigger.segment}` is of `{segment.entity}`, and `{sequence.id}` is about `{sequence.about}`", place,
+            f"write `about: {segment.entity}`, or name a segment of `{sequence.about}`",
+            ((draft.where("segment", trigger.segment).value("entity"), "its entity"), (places.value("about"), "what the sequence is about")),
+        )  # fmt: skip
+    if isinstance(trigger, ScheduleTrigger) and not trigger.yearly and _comes_once_a_year(trigger):
+        yield Problem(
+            "E335", f"`{trigger.schedule}` comes once a year, on a fixed day and month", places.value("trigger", "schedule"),
+            'for one time write `once: "YEAR-MONTH-DAYThh:mm"`; if it is meant for every year, add `yearly: true`',
+        )  # fmt: skip
+
+
+def _comes_once_a_year(trigger: ScheduleTrigger) -> bool:
+    """Whether one day of one month is named, and no day of the week beside it (either would match)."""
+    _, _, day, month, weekday = trigger.times.fields
+    return day is not None and month is not None and len(day) == 1 and len(month) == 1 and weekday is None
 
 
 def events(draft: Draft) -> Iterator[Problem]:

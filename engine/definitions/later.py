@@ -12,12 +12,7 @@ from engine.problems import Problem
 
 # By kind: where the key stands (`*` is any key), and what it is called. A key whose mapping has nothing else is refused with its value.
 _LATER: dict[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
-    "sequence": (
-        (("combine",), "several records in one mail (`combine:`) is"),
-        (("trigger", "enters"), "the trigger `enters` is"),
-        (("trigger", "schedule"), "the trigger `schedule` is"),
-        (("trigger", "once"), "the trigger `once` is"),
-    ),
+    "sequence": ((("combine",), "several records in one mail (`combine:`) is"),),
 }
 
 
@@ -27,8 +22,7 @@ def refuse_later(kind: Kind, data: Any, places: Places) -> tuple[list[Problem], 
     for pattern, what in _LATER.get(kind, ()):
         for loc in _matches(data, pattern):
             problems.append(Problem("E109", f"{what} not in this version yet", places.key(*loc), LATER_HELP))
-            # A trigger of a later version has no form that this one could judge.
-            locs.append(loc[:-1] if pattern[-2:-1] == ("trigger",) else loc)
+            locs.append(loc)
     return problems, locs
 
 

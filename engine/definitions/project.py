@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, StrictInt, Tag, model_validator
-from pydantic.functional_validators import BeforeValidator
-from pydantic_core import PydanticCustomError
 
-from engine.definitions.base import FieldName, FileId, Model, Text, ZoneName, keyed, shape
+from engine.definitions.base import CronText, FieldName, FileId, Model, Text, ZoneName, keyed, shape
 from engine.definitions.caps import Cap
 from engine.definitions.cron import Cron
 from engine.definitions.idempotency import Idempotency
@@ -105,17 +103,6 @@ class Environment(Model):
 class Topic(Model):
     name: dict[str, str] = {}
     consent: Literal["opt_in", "opt_out"] = "opt_out"
-
-
-def _cron(value: Any) -> Any:
-    try:
-        Cron.parse(value)
-    except ValueError as error:
-        raise PydanticCustomError("cron", "{reason}", {"reason": str(error)}) from None
-    return value
-
-
-CronText = Annotated[str, BeforeValidator(_cron, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$", examples=["0 9 * * *"])])]
 
 
 class Job(Model):

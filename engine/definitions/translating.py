@@ -21,7 +21,7 @@ EXAMPLES = {
     "about": "about: contract", "address": "address: email", "after": "after: 90d", "body": "body: {en: {file: NAME.en.md}}", "contact": "contact: {entity: contact, address: email}",
     "duckdb": "duckdb: state/crm.duckdb", "smtp": "smtp: {host: smtp.example.com}", "env": "{env: SMTP_PASSWORD}", "date": "trigger: {date: contract.end_date}", "description": "description: Last day of the contract", "entities": "entities: {contact: {table: contacts, key: id, fields: {email: text}}}",
     "entity": "entity: contact", "environments": "environments: {dev: {facts: {duckdb: state/crm.duckdb}, ledger: {duckdb: state/ledger.duckdb}, transport: outbox}}",
-    "facts": "facts: {duckdb: state/crm.duckdb}", "fields": "fields: {name: text, email: text}", "file": "{file: NAME.en.md}", "format": "format: 1", "host": "host: smtp.example.com",
+    "facts": "facts: {duckdb: state/crm.duckdb}", "fields": "fields: {name: text, email: text}", "file": "{file: NAME.en.md}", "for": "for: SEGMENT", "format": "format: 1", "host": "host: smtp.example.com",
     "key": "key: id", "ledger": "ledger: {duckdb: state/ledger.duckdb}", "locales": "locales: [en]", "max": "max: 3", "name": "name: harmony", "per": "per: 24h",
     "sample": "sample: C-2026-0042", "sender": "sender: {name: Harmony Music, address: hello@example.com}", "sequence": "sequence: onboarding",
     "steps": "steps: [{id: notice-30, before: 30d, template: renewal-30-days}]", "subject": 'subject: {en: "Welcome, {{ contact_name }}"}', "template": "template: renewal-30-days",

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag, WithJsonSchema, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from engine.definitions.base import DurationField, FieldName, Model, Text, keyed
+from engine.definitions.base import CronText, DurationField, FieldName, FileId, Flag, Model, Text, WallTime, keyed
+from engine.definitions.cron import Cron
 from engine.definitions.rules import RuleField
 
+KINDS = ("date", "event", "enters", "schedule", "once")
 
-class DateTrigger(Model):
+
+class _OfOneKind(Model):
+    """What starts a sequence is one thing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        named = [key for key in value if key in KINDS] if isinstance(value, dict) else []
+        if len(named) > 1:
+            raise ValueError("a trigger is of one kind, and this one has " + " and ".join(f"`{key}`" for key in named))
+        return value
+
+
+class DateTrigger(_OfOneKind):
     """`{date: contract.end_date, where: …}`: one occurrence per value of a date or timestamp field; with `every: 3mo` one each time that the value comes round (3.1)."""
 
     date: Text
@@ -23,7 +38,7 @@ class DateTrigger(Model):
         return "date"
 
 
-class EventTrigger(Model):
+class EventTrigger(_OfOneKind):
     """`{event: contract_signed, where: …}`: one occurrence per event; the map says what the event is about, and where it comes from (3.2)."""
 
     event: FieldName
@@ -32,6 +47,59 @@ class EventTrigger(Model):
     @property
     def kind(self) -> Literal["event"]:
         return "event"
+
+
+class EntersTrigger(_OfOneKind):
+    """`{enters: new-hotels}`: one occurrence each time that a record becomes a member of the segment (3.3)."""
+
+    enters: FileId
+
+    @property
+    def kind(self) -> Literal["enters"]:
+        return "enters"
+
+    @property
+    def segment(self) -> str:
+        return self.enters
+
+
+class ScheduleTrigger(_OfOneKind):
+    """`{schedule: "0 9 1 */3 *", for: all-customers}`: the members of a segment, at each time of a cron in the project's timezone (3.4)."""
+
+    schedule: CronText
+    for_: FileId = Field(alias="for")
+    yearly: Flag = False
+
+    @property
+    def kind(self) -> Literal["schedule"]:
+        return "schedule"
+
+    @property
+    def segment(self) -> str:
+        return self.for_
+
+    @property
+    def times(self) -> Cron:
+        return Cron.parse(self.schedule)
+
+
+class OnceTrigger(_OfOneKind):
+    """`{once: "2026-12-20T09:00", for: all-customers}`: the members of a segment, at one moment in the project's timezone (3.4)."""
+
+    once: WallTime
+    for_: FileId = Field(alias="for")
+
+    @property
+    def kind(self) -> Literal["once"]:
+        return "once"
+
+    @property
+    def segment(self) -> str:
+        return self.for_
+
+
+# Whose records come from a segment.
+OfSegment = EntersTrigger | ScheduleTrigger | OnceTrigger
 
 
 class ManualTrigger(Model):
@@ -49,7 +117,7 @@ class ManualTrigger(Model):
         return "manual"
 
 
-_named = keyed("date", "event")
+_named = keyed(*KINDS)
 
 
 def _trigger(value: Any) -> str:
@@ -62,6 +130,9 @@ def _trigger(value: Any) -> str:
 Trigger = Annotated[
     Annotated[DateTrigger, Tag("<date>")]
     | Annotated[EventTrigger, Tag("<event>")]
+    | Annotated[EntersTrigger, Tag("<enters>")]
+    | Annotated[ScheduleTrigger, Tag("<schedule>")]
+    | Annotated[OnceTrigger, Tag("<once>")]
     | Annotated[ManualTrigger, Tag("<manual>"), WithJsonSchema({"const": "manual"})],
     Discriminator(_trigger),
 ]

@@ -41,6 +41,11 @@ RECENT_SENDS = pa.schema([
 OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("override", pa.bool_())])
 # What `engine event` and the web service told (3.2): an event is one for its name and id, however often it came.
 EVENTS = pa.schema([("event", pa.string()), ("id", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("happened_at", INSTANT)])
+# The times of a schedule, or of `once`, that were taken (3.4), by their local wall time; `base_at` is the instant. At least the last of each sequence.
+TICKS = pa.schema([("sequence", pa.string()), ("tick", pa.string()), ("base_at", INSTANT)])
+# Who was in the segment that a sequence waits on at its last apply (3.3), and under which rules that was recorded ('': not kept any more).
+MEMBERSHIPS = pa.schema([("sequence", pa.string()), ("record", pa.string()), ("member", pa.bool_())])
+ROSTERS = pa.schema([("sequence", pa.string()), ("digest", pa.string())])
 # scope is project, sequence or enrollment; action is stopped, paused or cancelled. NULL keys of an enrollment mean any.
 CONTROLS = pa.schema([("scope", pa.string()), ("action", pa.string()), *_ENROLLMENT, ("until", INSTANT)])
 # reason is bounce, complaint, unsubscribed or manual; topic NULL means every mail of that reason's reach.
@@ -71,6 +76,9 @@ VIEW: Mapping[str, pa.Schema] = {
     "recent_sends": RECENT_SENDS,
     "occurrences": OCCURRENCES,
     "events": EVENTS,
+    "ticks": TICKS,
+    "memberships": MEMBERSHIPS,
+    "rosters": ROSTERS,
     "controls": CONTROLS,
     "suppressions": SUPPRESSIONS,
     "names": NAMES,
@@ -101,7 +109,7 @@ class Candidates:
     and `former` is what the files say they were called before (`renamed_from`).
     history: what was asked in `history`;
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
-    events: those of the names in `events`.
+    events: those of the names in `events`; ticks and memberships: whole where they are asked for; rosters: the last of each sequence.
     """
 
     occurrences: pa.Table
@@ -111,6 +119,8 @@ class Candidates:
     events: tuple[str, ...] = ()
     exits_since: datetime | None = None
     history: tuple[PastAsked, ...] = ()
+    ticks: bool = False
+    memberships: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,9 @@ CHANGES: Mapping[str, pa.Schema] = {
     "names": NAMES,
     "followed": FOLLOWED,
     "occurrences": NEW_OCCURRENCES,
+    "ticks": TICKS,
+    "memberships": MEMBERSHIPS,
+    "rosters": ROSTERS,
     "enrollments": NEW_ENROLLMENTS,
     "returns": RETURNS,
     "exits": EXITS,
@@ -158,6 +171,10 @@ CHANGES: Mapping[str, pa.Schema] = {
     "segment_counts": SEGMENT_COUNTS,
     "segment_uses": SEGMENT_USES,
 }
+
+
+# Most plans write nothing of these.
+OF_TRIGGERS = ("ticks", "memberships", "rosters")
 
 
 @dataclass(frozen=True)

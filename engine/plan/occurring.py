@@ -8,15 +8,18 @@ from __future__ import annotations
 from datetime import datetime
 
 import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.triggers import DateTrigger
-from engine.ledger.records import LedgerView
+from engine.ledger.records import CHANGES, OF_TRIGGERS, LedgerView
 from engine.plan.statements import run
 from engine.plan.timing import chain_of_waits, lives
+from engine.plan.triggers.enters import entered, enters, kept
 from engine.plan.triggers.event import events, leave_out_ahead
 from engine.plan.triggers.manual import hand_made
+from engine.plan.triggers.ticks import ticking, ticks
 from engine.relations.binding import sql
 from engine.relations.joins import facts, key
 
@@ -25,6 +28,21 @@ def take(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: Ledg
     """Fill taken: the occurrences that have begun and are no date's, of every kind of trigger."""
     hand_made(cursor, definitions, view, now)
     events(cursor, definitions, view, now)
+    ticks(cursor, definitions, view, now)
+    enters(cursor, definitions, view, now)
+
+
+def taken_changes(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView) -> dict[str, pa.Table]:
+    """What an apply writes of ticks and memberships (9.1)."""
+    found = {name: CHANGES[name].empty_table() for name in OF_TRIGGERS}
+    if ticking(definitions):
+        found["ticks"] = cursor.sql(
+            "SELECT sequence, occurrence AS tick, base_at FROM taken WHERE fresh AND record = '' AND source IN ('schedule', 'once') ORDER BY ALL"
+        ).to_arrow_table()
+    if entered(definitions) or kept(view):
+        for name in ("memberships", "rosters"):
+            found[name] = cursor.sql(f"FROM new_{name} ORDER BY ALL").to_arrow_table()
+    return {name: table.cast(CHANGES[name]) for name, table in found.items()}
 
 
 def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -60,4 +78,6 @@ def open_taken(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> N
         "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, zone, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind <> 'date'"
     )
     chain_of_waits(cursor, definitions, max((len(s.steps) for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger)), default=0))
+    if ticking(definitions):
+        run(cursor, "ticks_passed")
     run(cursor, "taken_occurrences")

@@ -14,7 +14,7 @@ from engine.clock import Duration, offsets, walls
 from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import ReenterAfter, Sequence, Step
-from engine.definitions.triggers import DateTrigger
+from engine.definitions.triggers import DateTrigger, OnceTrigger, ScheduleTrigger
 from engine.definitions.variables import category_of, topic_of
 from engine.plan.introducing import Introduction, zone_of
 from engine.plan.statements import append, put
@@ -115,7 +115,7 @@ def reenter_of(sequence: Sequence) -> str:
     """every_occurrence, never or after; the defaults of 3.9."""
     if isinstance(sequence.reenter, ReenterAfter):
         return "after"
-    return sequence.reenter or ("every_occurrence" if isinstance(sequence.trigger, DateTrigger) else "never")
+    return sequence.reenter or ("every_occurrence" if isinstance(sequence.trigger, DateTrigger | ScheduleTrigger | OnceTrigger) else "never")
 
 
 def active_step(definitions: Definitions, step: Step) -> bool:

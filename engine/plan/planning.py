@@ -18,7 +18,7 @@ from engine.plan.followed import Followed, fill_eras, followed, has_eras, new_ro
 from engine.plan.guards import project_guards
 from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
-from engine.plan.occurring import known_bases, open_taken, standings, take
+from engine.plan.occurring import known_bases, open_taken, standings, take, taken_changes
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
@@ -27,7 +27,9 @@ from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
 from engine.plan.triggers.date import date_occurrences
+from engine.plan.triggers.enters import entered
 from engine.plan.triggers.event import names_of_events
+from engine.plan.triggers.ticks import ticking
 from engine.plan.walking import forget_walk, walk
 
 ViewOf = Callable[[Candidates], LedgerView]
@@ -75,7 +77,13 @@ def make_plan(
             decisions=decisions(cursor),
             sequences=summaries(cursor, definitions, introductions),
             guards=guards,
-            changes=called.kept_changes({**changes(cursor, introductions, snapshot.counts, called), "followed": new_rows(known, introductions)}),
+            changes=called.kept_changes(
+                {
+                    **changes(cursor, introductions, snapshot.counts, called),
+                    "followed": new_rows(known, introductions),
+                    **taken_changes(cursor, definitions, view),
+                }
+            ),
             diagnostics=_diagnostics(snapshot),
         )
     finally:
@@ -105,7 +113,16 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
     since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
     exits_since = now - DAY if definitions.project.guards.max_exits is not None else None
-    return Candidates(occurrences, whole, since, former_names(definitions), names_of_events(definitions), exits_since)
+    return Candidates(
+        occurrences,
+        whole,
+        since,
+        former_names(definitions),
+        names_of_events(definitions),
+        exits_since,
+        ticks=bool(ticking(definitions)),
+        memberships=bool(entered(definitions)),
+    )
 
 
 def _take_in(

@@ -156,7 +156,7 @@ def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Intro
     keys = "sequence, entity, record, occurrence, contact"
     new = sorted(introductions.items())
     queries = {
-        "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, note FROM taken WHERE fresh AND (record = '' OR EXISTS "
+        "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, note FROM taken WHERE fresh AND (record = '' AND source = 'file' OR EXISTS "
         "(FROM standing st WHERE st.sequence = taken.sequence AND st.record = taken.record)) ORDER BY ALL",
         "enrollments": f"SELECT {keys}, base_date, base_at FROM enrollments WHERE origin = 'new' ORDER BY ALL",
         "returns": f"SELECT {keys} FROM enrollments WHERE origin = 'returned' ORDER BY ALL",

@@ -78,6 +78,10 @@ _VIEW = {
 }
 
 
+# Tables in which a later row takes the place of an earlier one.
+_LAST_OF: Mapping[str, tuple[str, ...]] = {"memberships": ("sequence", "record"), "rosters": ("sequence",)}
+
+
 class Folded:
     """A view that grows. `below` is a real ledger's, or None for one with nothing in it; `before` leaves out what it decided later."""
 
@@ -152,7 +156,14 @@ class Folded:
     def _grown(self, name: str, below: pa.Table) -> pa.Table:
         """A table that has no rule of its own here: the ledger's, and what plans wrote under the same name."""
         beside = self._beside.get(name)
-        return below if beside is None else pa.concat_tables([below, beside])
+        if beside is None:
+            return below
+        grown = pa.concat_tables([below, beside])
+        if keys := _LAST_OF.get(name):
+            # What was written last holds.
+            last = grown.group_by(list(keys), use_threads=False).aggregate([(column, "last") for column in grown.schema.names if column not in keys])
+            return last.rename_columns([column.removesuffix("_last") for column in last.column_names]).select(grown.schema.names)
+        return grown
 
     # --- growing --------------------------------------------------------------------------------------------
 

@@ -87,6 +87,33 @@ class LedgerConformance:
         assert ledger.view(candidates()).tables["events"].num_rows == 0
         ledger.close()
 
+    def test_3_3_3_4_ticks_and_members_are_what_the_last_apply_saw(self, home: Home) -> None:
+        """3.3, 3.4: the last tick of a sequence, the members that are left, and the last rules by which they were; also after a restart."""
+        ledger = home.open()
+        ledger.commit(
+            run(MONDAY),
+            changes(
+                ticks=[{"sequence": "monthly", "tick": "2026-01-01T09:00", "base_at": MONDAY - timedelta(days=4)}],
+                memberships=[{"sequence": "guests", "record": record, "member": True} for record in ("1", "2")],
+                rosters=[{"sequence": "guests", "digest": "sha256:1"}],
+            ),
+        )
+        tick = {"sequence": "monthly", "tick": "2026-01-05T09:00", "base_at": MONDAY}
+        ledger.commit(
+            run(LATER),
+            changes(
+                ticks=[tick],
+                memberships=[{"sequence": "guests", "record": "1", "member": False}, {"sequence": "guests", "record": "3", "member": True}],
+                rosters=[{"sequence": "guests", "digest": ""}],
+            ),
+        )
+        ledger = home.reopen(ledger)
+        tables = ledger.view(candidates()).tables
+        assert tables["ticks"].to_pylist() == [tick]
+        assert sorted(row["record"] for row in tables["memberships"].to_pylist()) == ["2", "3"]
+        assert tables["rosters"].to_pylist() == [{"sequence": "guests", "digest": ""}]
+        ledger.close()
+
     # --- the road ---------------------------------------------------------------------------------------------
 
     def test_9_1_planned_claimed_dispatched_sent(self, ledger: Ledger) -> None:

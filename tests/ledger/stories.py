@@ -88,4 +88,4 @@ def candidates(
     """What a plan asks about."""
     names = ("sequence", "entity", "record", "occurrence")
     table = pa.table({name: pa.array([row[place] for row in occurrences], pa.string()) for place, name in enumerate(names)})
-    return Candidates(table, whole, since, events=events)
+    return Candidates(table, whole, since, events=events, ticks=True, memberships=True)

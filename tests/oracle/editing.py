@@ -250,6 +250,7 @@ class Editor:
             self.change_status,
             self.change_file,
             self.change_backfill,
+            self.change_segment,
         ]
         note = self.b.pick(edits)(project, name)
         if note is None:
@@ -339,6 +340,27 @@ class Editor:
         elif len(file["contacts"]) > 1:
             file["contacts"].pop(0)
         return f"{file['id']} names {file['contacts']}"
+
+    def change_segment(self, project: Raw, name: str) -> str | None:
+        """3.3 Who is put on a list enters; another rule records the members anew; a paused segment is frozen."""
+        trigger = project["sequences"][name]["trigger"]
+        if not isinstance(trigger, dict) or not ("enters" in trigger or "for" in trigger):
+            return None
+        static = project["segments"]["static"]
+        kind = self.b.pick(["list", "list", "list", "rules", "status"])
+        if kind == "list":
+            other = self.b.number(1, 6)
+            kept = [key for key in static["members"] if key != other]
+            same = len(kept) == len(static["members"])
+            static["members"] = [*kept, other] if same else kept or [7]
+            return f"static names {static['members']}"
+        if kind == "rules":
+            rules = self.b.ruling.rule(["contact"], 1, ["static"])
+            project["segments"]["outer"]["rules"] = rules
+            return f"outer is {rules}"
+        segment = project["segments"][self.b.pick(["static", "outer"])]
+        segment["status"] = "active" if segment["status"] == "paused" else "paused"
+        return f"{segment['id']} {segment['status']}"
 
     def change_backfill(self, project: Raw, name: str) -> str:
         raw = project["sequences"][name]

@@ -11,10 +11,17 @@ from .enrolling import Considered, Enrolling
 from .facts import Facts, Rows, World, key_order
 from .gates import Case, Decision, walk
 from .guards import GuardResult, first_run_max, project_guards
-from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, SendKey, Taken
+from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, Roster, SendKey, Taken
 from .model import Project, Sequence, sequence_of
 from .moments import Base, start_of_local_day
-from .occurrences import brought_at, newly_taken, recorded_start
+from .occurrences import (
+    brought_at,
+    has_started,
+    newly_taken,
+    recorded_start,
+    roster,
+    tick_to_take,
+)
 from .people import address_of
 
 COUNTERS = (
@@ -41,6 +48,8 @@ class Effects:
     returned: list[EnrollmentKey] = field(default_factory=list)
     taken: dict[OccurrenceKey, Taken] = field(default_factory=dict)
     files_taken: set[str] = field(default_factory=set)
+    ticks: dict[str, datetime] = field(default_factory=dict)
+    rosters: dict[str, Roster] = field(default_factory=dict)
     starts: dict[str, datetime] = field(default_factory=dict)
     step_starts: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     known_steps: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -268,6 +277,11 @@ def _record(
     effects.enrolled += [(case.key, case.base) for case in found.enrolled]
     effects.returned += found.returned
     taken, files = newly_taken(world, ledger, sequence)
+    tick = tick_to_take(world, ledger, sequence)
+    if tick is not None:
+        effects.ticks[sequence.id] = tick.at
+    if sequence.trigger == "enters" and has_started(world, ledger, sequence):
+        effects.rosters[sequence.id] = roster(world, sequence)
     effects.taken.update(taken)
     effects.files_taken |= files
     start = recorded_start(world, ledger, sequence)

@@ -107,6 +107,14 @@ class Told:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Roster:
+    """3.3 Who was a member at the sequence's previous apply, and by which rules."""
+
+    rules: str
+    members: frozenset[str]
+
+
 @dataclass
 class OracleLedger:
     enrollments: dict[EnrollmentKey, Enrollment] = field(default_factory=dict)
@@ -127,6 +135,8 @@ class OracleLedger:
     suppressions: dict[str, set[str]] = field(default_factory=dict)
     feedback: list[Past] = field(default_factory=list)
     events: dict[tuple[str, str], Told] = field(default_factory=dict)
+    ticks: dict[str, datetime] = field(default_factory=dict)  # the last one taken
+    rosters: dict[str, Roster] = field(default_factory=dict)
 
     # What the rules ask.
 
@@ -307,6 +317,8 @@ class OracleLedger:
             self.enrollments[key].ended_at = None
         self.taken.update(effects.taken)
         self.files_taken |= effects.files_taken
+        self.ticks.update(effects.ticks)
+        self.rosters = dict(effects.rosters)
         self.starts.update(effects.starts)
         self.step_starts.update(effects.step_starts)
         self.known_steps.update(effects.known_steps)

@@ -32,10 +32,13 @@ class Sequence:
     id: str
     about: str
     status: str
-    trigger: str  # date, event, manual; enters, schedule, once come later
+    trigger: str  # date, event, enters, schedule, once, manual
     date_path: str | None
     every: Duration | None
     event: str | None
+    segment: str | None  # of enters, schedule, once
+    schedule: str | None
+    once: datetime | None  # a local wall time of the project
     where: Rule | None
     zone: ZoneInfo
     steps: tuple[Step, ...]
@@ -73,7 +76,7 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
     kind = (
         trigger
         if isinstance(trigger, str)
-        else next(k for k in ("date", "event") if k in trigger)
+        else next(k for k in ("date", "event", "enters", "schedule", "once") if k in trigger)
     )
     details: Mapping[str, Any] = {} if isinstance(trigger, str) else trigger
     # 5.3 The timezone: the sequence's, else the project's.
@@ -86,6 +89,9 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
         date_path=details.get("date"),
         every=duration(details["every"]) if "every" in details else None,
         event=details.get("event"),
+        segment=details.get("enters") or details.get("for"),
+        schedule=details.get("schedule"),
+        once=datetime.fromisoformat(details["once"]) if "once" in details else None,
         where=details.get("where"),
         zone=zone,
         steps=tuple(_step(raw, step) for step in raw["steps"]),
@@ -129,7 +135,8 @@ def _step(sequence: Mapping[str, Any], raw: Mapping[str, Any]) -> Step:
 def _reenter(raw: Any, trigger: str) -> str | Duration:
     """3.9 every_occurrence is the default for date, schedule, once; never for enters and manual."""
     if raw is None:
-        return "every_occurrence" if trigger == "date" else "never"
+        dated = trigger in ("date", "schedule", "once")
+        return "every_occurrence" if dated else "never"
     return raw if isinstance(raw, str) else duration(raw["after"])
 
 

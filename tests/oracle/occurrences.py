@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from .cron import comes_at
 from .facts import Record, Scope, World, key_order
-from .ledger import Decided, OccurrenceKey, OracleLedger, Taken
+from .ledger import Decided, OccurrenceKey, OracleLedger, Roster, Taken
 from .model import Sequence, Step, project_zone
 from .moments import (
     Base,
@@ -16,6 +17,8 @@ from .moments import (
     base_instant,
     due_after,
     due_from_base,
+    instant_of,
+    local,
     moved,
     moved_day,
     start_of_day,
@@ -23,6 +26,7 @@ from .moments import (
 )
 from .rules import holds, members
 
+TRIGGERS = ("enters", "schedule", "once")
 FIRST_DAY = date(1970, 1, 2)
 LAST_DAY = date(2100, 12, 31)
 LONG_AGO = datetime(1, 1, 3, tzinfo=UTC)
@@ -51,7 +55,7 @@ def occurrences(
     elif sequence.trigger == "event":
         found = _events(world, ledger, sequence)
     else:
-        found = _manual_occurrences(world, ledger, sequence)
+        found = _taken_occurrences(world, ledger, sequence)
     found.sort(key=lambda o: (key_order(o.key.record), o.key.occurrence))
     return {occurrence.key: occurrence for occurrence in found}
 
@@ -162,7 +166,7 @@ def record_scope(world: World, record: Record) -> Scope:
     )
 
 
-def _manual_occurrences(
+def _taken_occurrences(
     world: World, ledger: OracleLedger, sequence: Sequence
 ) -> list[Occurrence]:
     """3.5 Those that were taken, and those that this plan takes; a file must still name the record."""
@@ -171,6 +175,11 @@ def _manual_occurrences(
     for key, taken in known.items():
         record = world.facts.get(key.entity, key.record)
         if key.sequence != sequence.id or record is None:
+            continue
+        # A tick's and an entry's occurrence stands while the trigger is of its kind: leaving the segment ends nothing.
+        if taken.by in TRIGGERS and taken.by != sequence.trigger:
+            continue
+        if taken.by not in TRIGGERS and sequence.trigger != "manual":
             continue
         if taken.by == "file" and not _still_in_file(world, sequence, key):
             continue
@@ -199,6 +208,27 @@ def newly_taken(
     """3.5 Base: the first apply that sees it. Key: the file's id."""
     taken: dict[OccurrenceKey, Taken] = {}
     files: set[str] = set()
+    if sequence.trigger in ("schedule", "once"):
+        tick = tick_to_take(world, ledger, sequence)
+        if tick is not None and not _paused(world, sequence):
+            for record in members(world, str(sequence.segment)):
+                key = OccurrenceKey(
+                    sequence.id, sequence.about, record.key, tick.key
+                )
+                if key not in ledger.taken:
+                    taken[key] = Taken(tick.at, sequence.trigger)
+        return taken, files
+    if sequence.trigger == "enters":
+        for record in entering(world, ledger, sequence):
+            # 3.3 The count of entries, from 1.
+            number = 1 + sum(
+                known[:3] == (sequence.id, sequence.about, record)
+                and row.by == "enters"
+                for known, row in ledger.taken.items()
+            )
+            key = OccurrenceKey(sequence.id, sequence.about, record, str(number))
+            taken[key] = Taken(world.now, "enters")
+        return taken, files
     if sequence.trigger != "manual":
         return taken, files
     for file in _files(world, sequence):
@@ -217,6 +247,103 @@ def newly_taken(
             ):
                 taken[key] = Taken(world.now, "file")
     return taken, files
+
+
+# 3.4 Ticks.
+
+
+@dataclass(frozen=True)
+class Tick:
+    key: str
+    at: datetime
+
+
+def latest_tick(world: World, sequence: Sequence) -> Tick | None:
+    """3.4 Of several missed ticks only the latest. The key is the local wall time of the project."""
+    zone = project_zone(world.project)
+    if sequence.once is not None:
+        at = instant_of(sequence.once, zone)
+        return _tick(sequence.once, at) if at <= world.now else None
+    wall = local(world.now, zone).replace(second=0, microsecond=0) + timedelta(hours=2)
+    for _ in range(60 * 24 * 60):
+        if comes_at(str(sequence.schedule), wall):
+            at = instant_of(wall, zone)
+            if at <= world.now:
+                return _tick(wall, at)
+        wall -= timedelta(minutes=1)
+    return None
+
+
+def _tick(wall: datetime, at: datetime) -> Tick:
+    return Tick(wall.strftime("%Y-%m-%dT%H:%M"), at)
+
+
+def tick_to_take(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> Tick | None:
+    """3.4 Taken by the first apply at or after it; none before the sequence's start, none whose first step has expired."""
+    if sequence.trigger not in ("schedule", "once"):
+        return None
+    if not has_started(world, ledger, sequence):
+        return None
+    tick = latest_tick(world, sequence)
+    start = sequence_start(world, ledger, sequence)
+    if tick is None or start is None or tick.at < start:
+        return None
+    if sequence.id in ledger.ticks and tick.at <= ledger.ticks[sequence.id]:
+        return None
+    first = sequence.steps[0]
+    due = due_after(tick.at, first.offset, first.at, sequence.zone)
+    return tick if world.now < expiry(sequence, first, due) else None
+
+
+def _paused(world: World, sequence: Sequence) -> bool:
+    """A paused segment: nobody enters, schedules skip it."""
+    segment = world.project["segments"][str(sequence.segment)]
+    return bool(segment.get("status") == "paused")
+
+
+# 3.3 Entries.
+
+
+def roster(world: World, sequence: Sequence) -> Roster:
+    """3.3 The members now, and the rules (with those of segments that are named) and the map by which they are."""
+    name = str(sequence.segment)
+    keys = frozenset(record.key for record in members(world, name))
+    return Roster(repr((name, _said(world, name), world.project["crm"])), keys)
+
+
+def _said(world: World, name: str) -> Any:
+    """A change of a static segment's `members` is no change of rules."""
+    rules = world.project["segments"][name].get("rules")
+    return "members" if rules is None else (rules, [_said(world, other) for other in _named(rules)])
+
+
+def _named(rules: Any) -> list[str]:
+    if isinstance(rules, dict):
+        own = [rules["segment"]] if "segment" in rules else []
+        return own + [name for part in rules.values() for name in _named(part)]
+    if isinstance(rules, list):
+        return [name for part in rules for name in _named(part)]
+    return []
+
+
+def entering(
+    world: World, ledger: OracleLedger, sequence: Sequence
+) -> list[str]:
+    """3.3 A member now, not a member at the previous apply; nobody at the first one, or after the rules or the map changed."""
+    if not has_started(world, ledger, sequence) or _paused(world, sequence):
+        return []
+    now, before = roster(world, sequence), ledger.rosters.get(sequence.id)
+    if before is None or before.rules != now.rules:
+        return []
+    return sorted(now.members - before.members, key=key_order)
+
+
+def has_started(world: World, ledger: OracleLedger, sequence: Sequence) -> bool:
+    """3.7 Before it starts nobody enters."""
+    start = sequence_start(world, ledger, sequence)
+    return start is not None and start <= world.now
 
 
 # 3.7 When a sequence and its steps start.

@@ -33,6 +33,8 @@ PLACES: list[tuple[str, date]] = [
     ("Australia/Lord_Howe", date(2026, 10, 4)),
 ]
 TIMES = [time(0, 10), time(6, 0), time(9, 0), time(9, 0), time(12, 30), time(23, 50)]
+# Never a fixed day and month.
+CRONS = ["30 2 * * *", "0 9 * * *", "*/30 1-3 * * *", "15 6 * * 1,3", "0 9 1,15 * 0", "0 0 */2 * *"]
 ATS = ["00:30", "02:15", "02:30", "09:00", "09:00", "18:00"]
 SHARED = ["shared@example.com", " Shared@Example.com ", "SHARED@example.com"]
 EMAILS = [*SHARED, None, "", "  ", "not an address", "x@"]
@@ -186,6 +188,13 @@ class Builder:
         rules = self.ruling.rule(["contact", "company"], depth=2, segments=[])
         return {
             "dynamic": {"id": "dynamic", **common, "entity": "contact", "rules": rules},
+            "outer": {
+                "id": "outer",
+                **common,
+                "status": "paused" if self.chance(8) else "active",
+                "entity": "contact",
+                "rules": {"any": [{"segment": "static"}, {"not": {"contact.contact_type": "billing"}}]},
+            },
             "static": {
                 "id": "static",
                 **common,
@@ -211,6 +220,10 @@ class Builder:
                 ("invoice", "fell_due"),
                 ("contact", "visited"),
                 ("contract", "called"),
+                ("contact", "enters"),
+                ("contact", "enters"),
+                ("contact", "schedule"),
+                ("contact", "once"),
             ]
         )
         event = trigger if trigger in samples.crm_yaml()["events"] else None
@@ -222,6 +235,8 @@ class Builder:
             "about": about,
             "trigger": self.event_trigger(about, event)
             if event
+            else self.segment_trigger(trigger)
+            if trigger in ("enters", "schedule", "once")
             else "manual"
             if trigger == "manual"
             else self.date_trigger(about, trigger),
@@ -248,6 +263,16 @@ class Builder:
         if self.chance(25) and not path.endswith("signed_at"):
             trigger["every"] = self.pick(sorted(PERIODS))
         return self.where(trigger, about)
+
+    def segment_trigger(self, kind: str) -> Raw:
+        """Around the change of the clocks, so that many a tick is skipped or comes twice."""
+        name = self.pick(["dynamic", "static", "outer"])
+        if kind == "enters":
+            return {"enters": name}
+        if kind == "schedule":
+            return {"schedule": self.pick(CRONS), "for": name}
+        day = self.anchor + timedelta(days=self.number(-3, 2))
+        return {"once": f"{day}T{self.pick(ATS)}", "for": name}
 
     def event_trigger(self, about: str, event: str) -> Raw:
         return self.where({"event": event}, about)
@@ -338,7 +363,7 @@ class Builder:
         return pool
 
     def offsets(self, raw: Raw, trigger: str) -> list[tuple[str, str]]:
-        if trigger == "manual" or "event" in raw["trigger"]:
+        if not isinstance(raw["trigger"], dict) or "date" not in raw["trigger"]:
             first = [("wait", "0d")] if self.chance(70) else []
             waits = [
                 self.pick(["1d", "2d", "3d", "1w", "6h", "30min"]) for _ in range(3)

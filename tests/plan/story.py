@@ -233,7 +233,7 @@ class Teller:
         self.folder = folder
         self.stories: list[Story] = []
 
-    def __call__(self, *said: str | Row, zone: str = "Asia/Bangkok", more: str = "", nobody: bool = False) -> Story:
+    def __call__(self, *said: str | Row, zone: str = "Asia/Bangkok", more: str = "", nobody: bool = False, segments: tuple[str, ...] = ()) -> Story:
         """Texts are sequences, mappings are records. Company 1 and contact 1 are there unless others are said."""
         rows: dict[str, list[Row]] = {}
         for row in said:
@@ -242,6 +242,7 @@ class Teller:
         rows.setdefault("company", [company(1)])
         rows.setdefault("contact", [] if nobody else [contact(1)])
         files = base_files(zone, more) | sequences(*(text for text in said if isinstance(text, str)))
+        files |= {f"definitions/segments/{yaml.safe_load(text)['id']}.yaml": text for text in segments}
         folder = self.folder / str(len(self.stories))
         folder.mkdir()
         story = Story(folder, files, rows, zone)

@@ -23,11 +23,17 @@ _WHOLE = {
     "names": "SELECT sequence, step, name, since FROM names ORDER BY since, serial, sequence, step",
     "followed": "SELECT sequence, said, since, day FROM followed ORDER BY since, serial, sequence",
     "occurrences": "SELECT sequence, entity, record, occurrence, base_at, source, override FROM occurrences",
+    "rosters": "SELECT sequence, arg_max(digest, serial) AS digest FROM rosters GROUP BY sequence",
     "controls": "SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": "SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": "SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
     # Handed over, or perhaps handed over: a first run that was stopped before its first mail is still the first run.
     "sequences_sent": "SELECT DISTINCT sequence FROM sends WHERE state IN ('dispatching', 'sent', 'unknown', 'failed')",
+}
+# Asked only where a sequence has such a trigger.
+_OF_TRIGGERS = {
+    "ticks": "SELECT sequence, arg_max(tick, base_at) AS tick, max(base_at) AS base_at FROM ticks GROUP BY sequence",
+    "memberships": "SELECT sequence, record, member FROM memberships WHERE member",
 }
 _SEND = """
 SELECT s.send_key::VARCHAR, s.state, s.reason, s.sequence, s.step, s.entity, s.record, s.occurrence, s.contact, s.due_at, s.decided_at, s.sent_at,
@@ -53,6 +59,8 @@ class Reading(Home):
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
         tables["events"] = self._events(candidates.events)
+        for name, wanted in (("ticks", candidates.ticks), ("memberships", candidates.memberships)):
+            tables[name] = self._arrow(_OF_TRIGGERS[name], VIEW[name]) if wanted else VIEW[name].empty_table()
         tables["enrollments"] = self._arrow(
             statement("view_enrollments"),
             VIEW["enrollments"],

@@ -51,7 +51,7 @@ class TakingOver(Home):
                 WHERE NOT EXISTS (FROM enrollments e WHERE ({_of("e")}) = ({_of("h")}))""",
             serial,
         )
-        for table in ("definitions_applied", "occurrences", "enrollments", "orders", "events", "inbox_events"):
+        for table in ("definitions_applied", "occurrences", "enrollments", "orders", "events", "inbox_events", "ticks"):
             self._rows(f"INSERT INTO {table} SELECT * FROM newer.{table} ON CONFLICT DO NOTHING")
         self._rows("INSERT INTO runs SELECT * REPLACE ($serial AS serial) FROM newer.runs ON CONFLICT DO NOTHING", serial)
         for table, keys in (("starts", "sequence"), ("step_starts", "sequence, step")):
@@ -61,6 +61,15 @@ class TakingOver(Home):
                     SELECT {keys}, $serial AS serial, arg_max(started, n.serial) AS started FROM newer.{table} n ANTI JOIN {table} USING ({keys}) GROUP BY {keys}""",
                 serial,
             )
+        # Who was a member is as the newer ledger saw it last, whatever it was then.
+        self._rows(
+            """INSERT INTO memberships SELECT * FROM newer.memberships
+               ON CONFLICT DO UPDATE SET member = excluded.member, changed_at = excluded.changed_at"""
+        )
+        self._rows(
+            """INSERT INTO rosters SELECT sequence, $serial, arg_max(digest, serial), max(kept_at) FROM newer.rosters GROUP BY sequence""",
+            serial,
+        )
         for table, keys, rest in (("names", "sequence, step", "name, since"), ("followed", "sequence", "said, since, day")):
             # What the ledger that is replaced saw later; they stand in the order of `since`.
             self._rows(

@@ -11,7 +11,7 @@ from engine.ledger.chain import Transaction, digest_of
 from engine.ledger.committing import committed, refuse_earlier, refuse_unknown, run_values
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
-from engine.ledger.records import CHANGES, Changes, Committed, Run
+from engine.ledger.records import CHANGES, OF_TRIGGERS, Changes, Committed, Run
 
 _KEYED = "* REPLACE (send_key::UUID AS send_key)"
 
@@ -29,6 +29,7 @@ class Writing(Home):
             self._write_run(transaction, run)
             self._write_introductions(transaction, run.now)
             self._write_segments(transaction, changes, run.now)
+            self._write_triggers(changes, run.now, transaction.serial)
             self._write_enrollments(transaction, run)
             return self._write_sends(run, transaction.serial)
 
@@ -46,7 +47,8 @@ class Writing(Home):
         for name, schema in CHANGES.items():
             table = changes.table(name).select(schema.names).cast(schema)
             transaction.cover(name, table.num_rows, digest_of(table))
-            self._stage(f"new_{name}", table, _KEYED if "send_key" in schema.names else "*")
+            if table.num_rows or name not in OF_TRIGGERS:
+                self._stage(f"new_{name}", table, _KEYED if "send_key" in schema.names else "*")
 
     def _write_run(self, transaction: Transaction, run: Run) -> None:
         transaction.cover(run.run_id, run.definitions_digest, run.facts_digest, run.plan_digest)
@@ -98,6 +100,19 @@ class Writing(Home):
             )
         if changes.table("segment_uses").num_rows:
             self._rows("INSERT INTO segment_uses SELECT segment, sequence, enrolled, $now FROM new_segment_uses", {"now": now})
+
+    def _write_triggers(self, changes: Changes, now: datetime, serial: int) -> None:
+        """Times that were taken, and who is in the segments that sequences wait on (3.3, 3.4)."""
+        if changes.table("ticks").num_rows:
+            self._rows("INSERT INTO ticks SELECT sequence, tick, base_at, $now FROM new_ticks ON CONFLICT DO NOTHING", {"now": now})
+        if changes.table("memberships").num_rows:
+            self._rows(
+                """INSERT INTO memberships SELECT sequence, record, member, $now FROM new_memberships
+                   ON CONFLICT DO UPDATE SET member = excluded.member, changed_at = excluded.changed_at""",
+                {"now": now},
+            )
+        if changes.table("rosters").num_rows:
+            self._rows("INSERT INTO rosters SELECT sequence, $serial, digest, $now FROM new_rosters", {"serial": serial, "now": now})
 
     def _write_enrollments(self, transaction: Transaction, run: Run) -> None:
         self._rows(

@@ -26,10 +26,16 @@ _WHOLE = {
     "names": b"SELECT sequence, step, name, since FROM names ORDER BY since, serial, sequence, step",
     "followed": b"SELECT sequence, said, since, day FROM followed ORDER BY since, serial, sequence",
     "occurrences": b"SELECT sequence, entity, record, occurrence, base_at, source, override FROM occurrences",
+    "rosters": b"SELECT DISTINCT ON (sequence) sequence, digest FROM rosters ORDER BY sequence, serial DESC",
     "controls": b"SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": b"SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": b"SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
     "sequences_sent": statement("view_sequences_sent"),
+}
+# Asked only where a sequence has such a trigger.
+_OF_TRIGGERS = {
+    "ticks": b"SELECT DISTINCT ON (sequence) sequence, tick, base_at FROM ticks ORDER BY sequence, base_at DESC, tick DESC",
+    "memberships": b"SELECT sequence, record, member FROM memberships WHERE member",
 }
 _SEND = """
 SELECT s.send_key::text, s.state, s.reason, s.sequence, s.step, s.entity, s.record, s.occurrence, s.contact, s.due_at, s.decided_at, s.sent_at,
@@ -68,6 +74,8 @@ class Reading(Home):
                 tables[name] = fetch(self.connection, statement(f"view_{name}"), VIEW[name])
             tables["events"] = self._events(candidates.events)
             tables["history"] = self._past(candidates.history)
+            for name, wanted in (("ticks", candidates.ticks), ("memberships", candidates.memberships)):
+                tables[name] = fetch(self.connection, _OF_TRIGGERS[name], VIEW[name]) if wanted else VIEW[name].empty_table()
             head = self._read_head()
         return LedgerView(tables, head.serial, head.last_now)
 

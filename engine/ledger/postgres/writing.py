@@ -16,7 +16,7 @@ from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import has_lock, read_holder
 from engine.ledger.postgres.statements import statement
 from engine.ledger.postgres.tables import stage
-from engine.ledger.records import CHANGES, Changes, Committed, Run
+from engine.ledger.records import CHANGES, OF_TRIGGERS, Changes, Committed, Run
 
 
 class Writing(Home):
@@ -47,6 +47,7 @@ class Writing(Home):
         self._write_run(moving, run)
         self._write_introductions(moving, run.now)
         self._write_segments(moving, changes, run.now)
+        self._write_triggers(changes, run.now, serial)
         self._write_history(moving, run)
         return replace(done, head=serial)
 
@@ -66,7 +67,8 @@ class Writing(Home):
         for name, schema in CHANGES.items():
             table = changes.table(name).select(schema.names).cast(schema)
             moving.cover(name, table.num_rows, digest_of(table))
-            stage(self.connection, f"new_{name}", table)
+            if table.num_rows or name not in OF_TRIGGERS:
+                stage(self.connection, f"new_{name}", table)
 
     def _write_run(self, moving: Transaction, run: Run) -> None:
         moving.cover(run.run_id, run.definitions_digest, run.facts_digest, run.plan_digest)
@@ -122,6 +124,22 @@ class Writing(Home):
                 b"INSERT INTO segment_uses (segment, sequence, enrolled, used_at) SELECT segment, sequence, enrolled, %(now)s FROM new_segment_uses",
                 {"now": now},
             )
+
+    def _write_triggers(self, changes: Changes, now: datetime, serial: int) -> None:
+        """Times that were taken, and who is in the segments that sequences wait on (3.3, 3.4)."""
+        at = {"now": now}
+        if changes.table("ticks").num_rows:
+            ticks = b"INSERT INTO ticks (sequence, tick, base_at, closed_at) SELECT sequence, tick, base_at, %(now)s FROM new_ticks ON CONFLICT DO NOTHING"
+            self._run(ticks, at)
+        if changes.table("memberships").num_rows:
+            self._run(
+                b"""INSERT INTO memberships (sequence, record, member, changed_at) SELECT sequence, record, member, %(now)s FROM new_memberships
+                    ON CONFLICT (sequence, record) DO UPDATE SET member = excluded.member, changed_at = excluded.changed_at""",
+                at,
+            )
+        if changes.table("rosters").num_rows:
+            rosters = b"INSERT INTO rosters (sequence, serial, digest, kept_at) SELECT sequence, %(serial)s, digest, %(now)s FROM new_rosters"
+            self._run(rosters, {**at, "serial": serial})
 
     def _write_enrollments(self, run: Run) -> None:
         self._run(

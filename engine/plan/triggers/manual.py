@@ -18,11 +18,12 @@ from engine.relations.segments import members
 
 
 def hand_made(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> None:
-    """Fill taken: occurrences made by hand (3.5), from the ledger and, fresh, from the enrollment files."""
+    """Fill taken: what the ledger has of occurrences that are recorded when they are taken, and, fresh, those of the enrollment files (3.5)."""
     manual = {s.id: s for s in definitions.sequences.values() if isinstance(s.trigger, ManualTrigger)}
     cursor.execute(
         "INSERT INTO taken SELECT o.sequence, o.entity, o.record, o.occurrence, o.base_at, o.source, o.override, false, '' "
-        "FROM occurrences o JOIN seqs s USING (sequence) WHERE o.source <> 'file' AND s.kind = 'manual'"
+        "FROM occurrences o JOIN seqs s USING (sequence) "
+        "WHERE CASE WHEN s.kind = 'manual' THEN o.source NOT IN ('file', 'enters', 'schedule', 'once') ELSE o.source = s.kind END"
     )
     restored = restored_at(view)
     # The first plan after a restore cannot tell a new file from one whose people had their mails: it began before.

@@ -281,6 +281,14 @@ CREATE TRIGGER gate BEFORE INSERT ON suppressions FOR EACH STATEMENT EXECUTE FUN
 -- Orders taken in, each exactly once: the id is the inbox file's name.
 CREATE TABLE orders (order_id text PRIMARY KEY, taken_at timestamptz NOT NULL, written text NOT NULL);
 
+-- The times of a schedule, and of `once`, that were taken: nobody enters by one again (semantics 3.4).
+CREATE TABLE ticks (sequence text, tick text, base_at timestamptz NOT NULL, closed_at timestamptz NOT NULL, PRIMARY KEY (sequence, tick));
+
+-- Who is in the segment that a sequence with `enters` waits on, as its last apply saw it, and under which rules (semantics 3.3). A row is never
+-- deleted; of the rosters the one with the highest serial holds, and '' says that the members were not kept since.
+CREATE TABLE memberships (sequence text, record text, member boolean NOT NULL, changed_at timestamptz NOT NULL, PRIMARY KEY (sequence, record));
+CREATE TABLE rosters (sequence text, serial bigint, digest text NOT NULL, kept_at timestamptz NOT NULL, PRIMARY KEY (sequence, serial));
+
 -- What happened to records, as `engine event` and the web service told it: one row an event, however often it came (semantics 3.2).
 CREATE TABLE inbox_events (
     event text,
