@@ -1,6 +1,7 @@
 """An independent evaluator of semantics.md: naive, slow, written from the page and not from the code.
 
     moments.py      5     durations, wall times, clock changes
+    calendars.py    5.4   holidays, business days, send windows
     model.py        3, 5  the definitions as a few small values
     facts.py        7.5   records, relations, paths
     rules.py        7     operators, exists, none, count, segments
@@ -16,8 +17,7 @@
     timeline.py     the operations of a story, and the oracle's way through it
     writing.py      a world on disk, for the engine
 
-Where later rules go: event, enters, schedule, once and `every` beside `_date_occurrences`; `bd` and windows in
-`moments.py` and the gate `not_due`; `timezone: recipient` in `model.Sequence.zone` (then of the case); caps as a gate
+Where later rules go: event, enters, schedule, once and `every` beside `_date_occurrences`; caps as a gate
 behind `guard`; `combine` in `evaluate._walked`; history rules (7.6) beside `rules._related`; 8.6 and 8.12 in
 `occurrences.due_moment`; 8.7 in `ledger.history`; 8.8 in `occurrences.recorded_start` and the gate `trigger_gone`;
 8.9 in the gate `before_introduction`. AMBIGUITIES.md says where the page was read in one of two ways.

@@ -20,6 +20,9 @@ from .occurrences import (
     date_value,
     due_moment,
     expiry,
+    in_window,
+    in_zone_of,
+    raw_moment,
     record_scope,
     step_start,
 )
@@ -86,7 +89,17 @@ class Case:
 
     def due(self, step: Step) -> datetime:
         assert self.sequence is not None
-        return due_moment(self.sequence, step, self.base, self.history)
+        return due_moment(self.timed, step, self.base, self.history)
+
+    def raw(self, step: Step) -> datetime:
+        """5.4 The moment before the window moved it."""
+        return raw_moment(self.timed, step, self.base, self.history)
+
+    @property
+    def timed(self) -> Sequence:
+        """5.3 The sequence in the timezone that counts for this contact."""
+        assert self.sequence is not None
+        return in_zone_of(self.world, self.sequence, self.contact)
 
     def template(self, step: Step) -> str | None:
         return chosen_template(step, self.scope)
@@ -176,15 +189,20 @@ def before_introduction(case: Case, step: Step) -> Verdict | None:
 
 
 def not_due(case: Case, step: Step) -> Verdict | None:
-    """6.7 Due in the future: wait."""
-    return Verdict("wait", "not_due") if case.due(step) > case.world.now else None
+    """6.7 Due in the future: wait; 5.4 due, and only the window keeps it."""
+    now = case.world.now
+    if case.raw(step) > now:
+        return Verdict("wait", "not_due")
+    if in_window(case.timed, now) > now or case.due(step) > now:
+        return Verdict("wait", "send_window")
+    return None
 
 
 def too_late(case: Case, step: Step) -> Verdict | None:
     """6.8, 5.6 A step goes in [due, due + expires); before/after also only until a later active step is due."""
     assert case.sequence is not None
     now = case.world.now
-    if now >= expiry(case.sequence, step, case.due(step)):
+    if now >= expiry(case.timed, step, case.due(step)):
         return Verdict("skip", "expired")
     if step.kind == "wait":
         return None

@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .calendars import NO_DAYS, FreeDays, SendWindow, business_free_days, send_window
 from .moments import Duration, duration, start_of_day, time_of_day
 
 Project = Mapping[str, Any]
@@ -51,6 +52,10 @@ class Sequence:
     active_from: datetime | None
     first_run_max: int | None
     priority: str = "normal"
+    # 5.3 The contact's own zone counts, where it is known; `zone` is then the project's.
+    by_recipient: bool = False
+    window: SendWindow | None = None
+    free: FreeDays = NO_DAYS
 
     @property
     def waits(self) -> bool:
@@ -80,7 +85,9 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
     )
     details: Mapping[str, Any] = {} if isinstance(trigger, str) else trigger
     # 5.3 The timezone: the sequence's, else the project's.
-    zone = ZoneInfo(raw.get("timezone") or project["engine"]["timezone"])
+    said = raw.get("timezone")
+    by_recipient = said == "recipient"
+    zone = ZoneInfo(project["engine"]["timezone"] if by_recipient or not said else said)
     return Sequence(
         id=name,
         about=raw["about"],
@@ -104,6 +111,9 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
         active_from=_active_from(raw.get("active_from"), zone),
         first_run_max=_first_run_max(project, raw),
         priority=raw.get("priority", "normal"),
+        by_recipient=by_recipient,
+        window=send_window(project["engine"], raw.get("send_window")),
+        free=business_free_days(project["engine"], raw),
     )
 
 

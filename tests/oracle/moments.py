@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from .calendars import NO_DAYS, FreeDays, business_day
+
 NINE = time(9, 0)
 Base = date | datetime  # a local date, or an instant
 
@@ -34,8 +36,8 @@ class Duration:
 
 
 def duration(text: str) -> Duration:
-    """5.1 min, h, d, w, mo, y (bd comes later); a bare `m` is an error."""
-    match = re.fullmatch(r"(\d+)(min|h|d|w|mo|y)", text)
+    """5.1 min, h, d, w, mo, y, bd; a bare `m` is an error."""
+    match = re.fullmatch(r"(\d+)(min|h|d|w|mo|y|bd)", text)
     if match is None:
         raise ValueError(f"not a duration that the oracle knows: {text!r}")
     return Duration(int(match[1]), match[2])
@@ -77,8 +79,12 @@ def start_of_local_day(instant: datetime, zone: ZoneInfo) -> datetime:
     return start_of_day(local(instant, zone).date(), zone)
 
 
-def moved_day(day: date, by: Duration, sign: int) -> date:
-    """5.1 Calendar time; months clamp to the last day."""
+def moved_day(
+    day: date, by: Duration, sign: int, free: FreeDays = NO_DAYS
+) -> date:
+    """5.1 Calendar time; months clamp to the last day; bd go over business days."""
+    if by.unit == "bd":
+        return business_day(day, by.count, sign, free)
     if by.unit == "d":
         return day + timedelta(days=sign * by.count)
     if by.unit == "w":
@@ -89,7 +95,13 @@ def moved_day(day: date, by: Duration, sign: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def moved(instant: datetime, by: Duration, zone: ZoneInfo, sign: int = 1) -> datetime:
+def moved(
+    instant: datetime,
+    by: Duration,
+    zone: ZoneInfo,
+    sign: int = 1,
+    free: FreeDays = NO_DAYS,
+) -> datetime:
     """5.1, 5.2 h and min move the instant; d, w, mo, y move the local date and keep the time of day."""
     if by.exact:
         return instant + sign * by.delta
@@ -97,7 +109,7 @@ def moved(instant: datetime, by: Duration, zone: ZoneInfo, sign: int = 1) -> dat
         return instant  # nothing moves, also in an hour that the clocks give twice
     wall = local(instant, zone)
     return instant_of(
-        datetime.combine(moved_day(wall.date(), by, sign), wall.time()), zone
+        datetime.combine(moved_day(wall.date(), by, sign, free), wall.time()), zone
     )
 
 
@@ -109,27 +121,38 @@ def base_instant(base: Base, zone: ZoneInfo) -> datetime:
 
 
 def due_from_base(
-    base: Base, offset: Duration, sign: int, at: time | None, zone: ZoneInfo
+    base: Base,
+    offset: Duration,
+    sign: int,
+    at: time | None,
+    zone: ZoneInfo,
+    free: FreeDays = NO_DAYS,
 ) -> datetime:
     """5.1, 5.2 `before` and `after` count from the base; `at` sets the time of day."""
     if offset.exact:
         return base_instant(base, zone) + sign * offset.delta
     if isinstance(base, datetime):
         if at is None:
-            return moved(base, offset, zone, sign)
+            return moved(base, offset, zone, sign, free)
         day = local(base, zone).date()
     else:
         day = base
-    return instant_of(datetime.combine(moved_day(day, offset, sign), at or NINE), zone)
+    return instant_of(
+        datetime.combine(moved_day(day, offset, sign, free), at or NINE), zone
+    )
 
 
 def due_after(
-    reference: datetime, wait: Duration, at: time | None, zone: ZoneInfo
+    reference: datetime,
+    wait: Duration,
+    at: time | None,
+    zone: ZoneInfo,
+    free: FreeDays = NO_DAYS,
 ) -> datetime:
     """5.1, 5.2 `wait` counts from the reference; an `at` that would lie before it is the next day's."""
     if at is None or wait.exact:
-        return moved(reference, wait, zone)
-    day = moved_day(local(reference, zone).date(), wait, 1)
+        return moved(reference, wait, zone, 1, free)
+    day = moved_day(local(reference, zone).date(), wait, 1, free)
     due = instant_of(datetime.combine(day, at), zone)
     if due < reference:
         due = instant_of(datetime.combine(day + timedelta(days=1), at), zone)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from .cron import comes_at
 from .facts import Record, Scope, World, key_order
@@ -29,6 +30,7 @@ from .rules import holds, members
 TRIGGERS = ("enters", "schedule", "once")
 FIRST_DAY = date(1970, 1, 2)
 LAST_DAY = date(2100, 12, 31)
+ZONES = available_timezones()
 LONG_AGO = datetime(1, 1, 3, tzinfo=UTC)
 
 
@@ -409,16 +411,50 @@ def step_start(
 # 5 When a step is due, and until when.
 
 
+def in_zone_of(world: World, sequence: Sequence, contact: Record | None) -> Sequence:
+    """5.3 `timezone: recipient` uses the contact's, and the project's where it is missing or unknown."""
+    zone = zone_of(world, contact) if sequence.by_recipient and contact else None
+    return sequence if zone is None else replace(sequence, zone=zone)
+
+
+def zone_of(world: World, contact: Record) -> ZoneInfo | None:
+    field = world.project["crm"]["contact"].get("timezone")
+    value = None if field is None else contact.row.get(field)
+    return ZoneInfo(value) if value in ZONES else None
+
+
+def in_every_zone(world: World, sequence: Sequence) -> list[Sequence]:
+    """3.6 An occurrence is the record's: it is open as long as it is for any contact that the CRM knows (A90)."""
+    if not sequence.by_recipient:
+        return [sequence]
+    contacts = world.facts.all(world.facts.contact_entity)
+    zones = {zone_of(world, contact) for contact in contacts} - {None}
+    return [sequence, *(replace(sequence, zone=zone) for zone in zones if zone)]
+
+
+def in_window(sequence: Sequence, moment: datetime) -> datetime:
+    """5.4 To the next moment inside."""
+    window = sequence.window
+    return moment if window is None else window.next(moment, sequence.zone)
+
+
 def due_moment(
     sequence: Sequence, step: Step, base: Base, history: list[Decided]
 ) -> datetime:
+    """5.8 The moment after windows."""
+    return in_window(sequence, raw_moment(sequence, step, base, history))
+
+
+def raw_moment(
+    sequence: Sequence, step: Step, base: Base, history: list[Decided]
+) -> datetime:
     """5.1 before/after: from the base. wait: from the base, else from the step decided last."""
+    zone, free = sequence.zone, sequence.free
     if step.kind != "wait":
         sign = -1 if step.kind == "before" else 1
-        return due_from_base(base, step.offset, sign, step.at, sequence.zone)
-    return due_after(
-        wait_reference(sequence, base, history), step.offset, step.at, sequence.zone
-    )
+        return due_from_base(base, step.offset, sign, step.at, zone, free)
+    reference = wait_reference(sequence, base, history)
+    return due_after(reference, step.offset, step.at, zone, free)
 
 
 def wait_reference(sequence: Sequence, base: Base, history: list[Decided]) -> datetime:
@@ -433,7 +469,7 @@ def wait_reference(sequence: Sequence, base: Base, history: list[Decided]) -> da
 
 def expiry(sequence: Sequence, step: Step, due: datetime) -> datetime:
     """5.6 Counts from the due moment."""
-    return moved(due, step.expires, sequence.zone)
+    return moved(due, step.expires, sequence.zone, 1, sequence.free)
 
 
 # 3.6 A life.
@@ -456,19 +492,28 @@ def closes(
     reference = base_instant(occurrence.base, sequence.zone)
     steps = sequence.steps if enrolled_somebody else sequence.steps[:1]
     for step in steps:
-        reference = due_after(reference, step.offset, step.at, sequence.zone)
+        reference = in_window(
+            sequence,
+            due_after(reference, step.offset, step.at, sequence.zone, sequence.free),
+        )
     return expiry(sequence, steps[-1], reference)
 
 
 def has_opened(world: World, sequence: Sequence, occurrence: Occurrence) -> bool:
-    return world.now >= opens(sequence, occurrence)
+    return any(
+        world.now >= opens(timed, occurrence)
+        for timed in in_every_zone(world, sequence)
+    )
 
 
 def has_closed(
     world: World, ledger: OracleLedger, sequence: Sequence, occurrence: Occurrence
 ) -> bool:
     somebody = bool(ledger.of_occurrence(occurrence.key))
-    return world.now >= closes(sequence, occurrence, somebody)
+    return all(
+        world.now >= closes(timed, occurrence, somebody)
+        for timed in in_every_zone(world, sequence)
+    )
 
 
 def is_open(

@@ -87,6 +87,7 @@ def crm_yaml() -> Raw:
                     "is_active": "boolean",
                     "unsubscribed": "boolean",
                     "wants_offers": "boolean",
+                    "zone": "text",
                     "trial_end": "date",
                     "company_id": "integer",
                 },
@@ -130,6 +131,7 @@ def crm_yaml() -> Raw:
             "active": "is_active",
             "unsubscribed": "unsubscribed",
             "consent": {"partner-offers": "wants_offers"},
+            "timezone": "zone",
         },
         "events": {
             "signed": {"entity": "contract", "at": "signed_at"},
@@ -256,6 +258,7 @@ def contact(key: int, **values: Any) -> Raw:
         "is_active": True,
         "unsubscribed": False,
         "wants_offers": None,
+        "zone": None,
         "trial_end": None,
         "company_id": 1,
     } | values

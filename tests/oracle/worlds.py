@@ -58,6 +58,18 @@ DAYS = {
     "0d": 0,
 }
 PERIODS = {"1w": 7, "10d": 10, "1mo": 30, "3mo": 91, "1y": 365}
+# Business days, where all steps of a sequence count in them: so any choice is in order.
+BEFORE_BD = ["10bd", "5bd", "3bd", "2bd", "1bd"]
+AFTER_BD = ["0bd", "1bd", "3bd", "5bd"]
+DAYS |= {"10bd": 14, "5bd": 7, "3bd": 4, "2bd": 3, "1bd": 1, "0bd": 0}
+WINDOWS: list[dict[str, Any]] = [
+    {"days": ["mon-fri"], "from": "08:00", "to": "18:00"},
+    {"days": ["mon-fri"], "from": "09:30"},
+    {"days": ["fri-mon", "wed"], "to": "12:00"},
+    {"from": "01:30", "to": "02:45"},
+    {"days": ["tue", "thu", "sun"]},
+]
+CONTACT_ZONES = [None, "Asia/Bangkok", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Nowhere/Land", ""]
 DAYS |= {"30min": 0, "6h": 0, "48h": 2}
 
 
@@ -134,6 +146,8 @@ class Builder:
             "sequences": {},
             "enrollments": {},
         }
+        if self.chance(30):
+            project["engine"]["holidays"] = self.holidays()
         for number in range(self.number(2, 3) if self.chance(80) else 1):
             name = f"seq-{number + 1}"
             project["sequences"][name] = self.sequence(project, name, same_zone)
@@ -243,6 +257,9 @@ class Builder:
         }
         if not same_zone or self.chance(15):
             raw["timezone"] = self.zone
+        if self.chance(12):
+            raw["timezone"] = "recipient"
+        self.windows(project, raw)
         if about != "contact":
             self.audience(raw, about)
         self.settings(raw, about)
@@ -288,6 +305,23 @@ class Builder:
             )
         return trigger
 
+    def holidays(self) -> Raw:
+        """Calendars whose free days lie about the clock change."""
+        near = [self.anchor + timedelta(days=self.number(-9, 9)) for _ in range(4)]
+        own: Raw = {"also": sorted({day.isoformat() for day in near})}
+        if self.chance(25):
+            own |= {"country": "TH", "except": [self.anchor.isoformat()]}
+        return {"own": own, "other": {"also": [self.anchor.isoformat()]}}
+
+    def windows(self, project: Raw, raw: Raw) -> None:
+        known = sorted(project["engine"].get("holidays", {}))
+        if self.chance(20):
+            raw["send_window"] = dict(self.pick(WINDOWS))
+            if known and self.chance(50):
+                raw["send_window"]["holidays"] = self.pick(known)
+        if known and self.chance(20):
+            raw["holidays"] = self.pick(known)
+
     def audience(self, raw: Raw, about: str) -> None:
         """Two paths lead from an invoice to contacts, so that it must say which (4.1)."""
         audience: Raw = (
@@ -322,7 +356,7 @@ class Builder:
                 [about, "company", "contact"], 1, ["static"]
             )
         if self.chance(20):
-            raw["expires"] = self.pick(["12h", "1d", "2d", "2w"])
+            raw["expires"] = self.pick(["12h", "1d", "2d", "2w", "1bd", "3bd"])
         if self.chance(20):
             raw["min_gap"] = self.pick(["24h", "3d", "2d", "30d"])
         if self.chance(30):
@@ -350,7 +384,7 @@ class Builder:
             if not exact and self.chance(30):
                 step["at"] = self.pick(ATS)
             if self.chance(12):
-                step["expires"] = self.pick(["6h", "1d", "3d", "1mo"])
+                step["expires"] = self.pick(["6h", "1d", "3d", "1mo", "2bd"])
             if self.rarely(20):
                 step["if"] = self.ruling.rule(
                     [raw["about"], "company", "contact"], 2, ["dynamic", "static"]
@@ -366,25 +400,30 @@ class Builder:
         if not isinstance(raw["trigger"], dict) or "date" not in raw["trigger"]:
             first = [("wait", "0d")] if self.chance(70) else []
             waits = [
-                self.pick(["1d", "2d", "3d", "1w", "6h", "30min"]) for _ in range(3)
+                self.pick(["1d", "2d", "3d", "1w", "6h", "30min", "1bd", "2bd"])
+                for _ in range(3)
             ]
             return first + [("wait", length) for length in waits]
+        business = self.chance(20)
+        earlier = BEFORE_BD if business else BEFORE
         before = (
-            [("before", length) for length in self.some(BEFORE, 5)]
+            [("before", length) for length in self.some(earlier, 5)]
             if self.chance(80)
             else []
         )
         lengths = (
             EXACT_AFTER if trigger.endswith("signed_at") and self.chance(50) else AFTER
         )
+        if business:
+            lengths = AFTER_BD
         after = (
             [("after", length) for length in self.some(lengths, 3)]
             if self.chance(40)
             else []
         )
         if not before and not after:
-            before = [("before", "2d")]
-        if lengths is AFTER and self.chance(30):
+            before = [("before", "2bd" if business else "2d")]
+        if lengths is not EXACT_AFTER and self.chance(30):
             raw["at"] = self.pick(ATS)
         return before + after
 
@@ -465,6 +504,7 @@ class Builder:
             is_active=False if self.rarely(15) else self.pick([True, True, None]),
             unsubscribed=True if self.rarely(20) else self.pick([False, None]),
             wants_offers=self.pick([True, True, True, None, False]),
+            zone=self.pick(CONTACT_ZONES),
             trial_end=self.day("contact.trial_end"),
             company_id=self.company_key(companies),
         )
