@@ -1144,6 +1144,7 @@ def test_the_worlds_reach_every_reason_of_the_page() -> None:
         *(
             "before_introduction",
             "not_due",
+                "send_window",
             "expired",
             "step_inactive",
             "condition_false",
@@ -1156,7 +1157,8 @@ def test_the_worlds_reach_every_reason_of_the_page() -> None:
             "missing_variable",
             "guard",
             "due",
-            "no_recipient",
+            "frequency_cap",
+                "no_recipient",
         ),
     }
 
