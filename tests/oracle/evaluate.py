@@ -112,8 +112,8 @@ def _row(d: Decision) -> Row:
         d.step or "",
         d.decision,
         d.reason,
-        d.template or "",
-        d.locale or "",
+        (d.template or "") if d.decision == "send" else "",
+        (d.locale or "") if d.decision == "send" else "",
     )
 
 
