@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from engine.clock import start_of_day
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import Sequence
+from engine.definitions.sequences import Sequence as Path
 from engine.ledger.records import FOLLOWED, LedgerView
+from engine.plan.earlier import Earlier, Held
 from engine.plan.identity import Identity
 from engine.plan.introducing import Began, Introduction, zone_of
+from engine.plan.outline import time_of
 from engine.plan.statements import put
 
 _ERA_STARTS = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("until", pa.timestamp("us")), ("start", pa.timestamp("us"))])
@@ -27,10 +29,14 @@ _FLOORS = pa.schema([("sequence", pa.string()), ("since", pa.timestamp("us")), (
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """`restarts` and `newcomers` are the applies that brought another trigger and another audience; `row` is what this plan's brings."""
+    """`restarts` and `newcomers` are the applies that brought another trigger and another audience; `row` is what this plan's brings.
+
+    `times` are those of each step that had more than one, the first one first.
+    """
 
     restarts: tuple[Began, ...] = ()
     newcomers: tuple[Began, ...] = ()
+    times: Mapping[str, Sequence[Held]] = field(default_factory=dict)
     row: Mapping[str, object] | None = None
     now: datetime | None = None
 
@@ -48,24 +54,50 @@ def followed(definitions: Definitions, view: LedgerView, called: Identity, now: 
     found = {}
     for id, sequence in definitions.sequences.items():
         kept = called.sequences.get(id, id)
-        found[id] = _of(rows.get(kept, []), _said(definitions, sequence), kept, start_of_day(now, zone_of(definitions, sequence)), now)
+        said = _said(definitions, sequence, called)
+        found[id] = _of(
+            rows.get(kept, []),
+            said,
+            kept,
+            {called.kept(id, step.id)[1]: step.id for step in sequence.steps},
+            start_of_day(now, zone_of(definitions, sequence)),
+            now,
+        )
     return found
 
 
-def _of(rows: list[dict[str, Any]], said: str, kept: str, today: datetime, now: datetime) -> Followed:
+def _of(rows: list[dict[str, Any]], said: str, kept: str, steps: Mapping[str, str], today: datetime, now: datetime) -> Followed:
     row = None if rows and rows[-1]["said"] == said else {"sequence": kept, "said": said, "since": now, "day": today}
     if row is not None:
         rows = [*rows, row]
     # Nearly always there is one row, and nothing to compare.
     if len(rows) == 1:
-        return Followed((), (), row, now)
+        return Followed((), (), {}, row, now)
     read = [json.loads(one["said"]) for one in rows]
 
     def brought(part: str) -> tuple[Began, ...]:
         pairs = pairwise(zip(rows, read, strict=True))
         return tuple(Began(later["since"], later["day"]) for (_, before), (later, after) in pairs if before.get(part) != after.get(part))
 
-    return Followed(brought("trigger"), brought("audience"), row, now)
+    times = {name: _held(rows, read, step) for step, name in steps.items()}
+    return Followed(brought("trigger"), brought("audience"), {name: held for name, held in times.items() if len(held) > 1}, row, now)
+
+
+def _held(rows: list[dict[str, Any]], read: list[dict[str, Any]], step: str) -> list[Held]:
+    """The times of a step, from when it came last."""
+    found: list[Held] = []
+    for row, said in zip(rows, read, strict=True):
+        time = said.get("times", {}).get(step)
+        if time is None:
+            found = []
+        elif not found or found[-1].time != tuple(time):
+            found.append(Held((time[0], time[1], time[2], time[3]), row["since"]))
+    return found
+
+
+def earlier_times(known: Mapping[str, Followed]) -> Earlier:
+    """Every step whose time was changed, by sequence and step."""
+    return {(id, step): held for id, one in known.items() for step, held in one.times.items()}
 
 
 def new_rows(known: Mapping[str, Followed], introductions: Mapping[str, Introduction]) -> pa.Table:
@@ -94,10 +126,11 @@ def fill_eras(
     put(cursor, "floors", pa.Table.from_pylist(floors, _FLOORS))
 
 
-def _said(definitions: Definitions, sequence: Sequence) -> str:
+def _said(definitions: Definitions, sequence: Path, called: Identity) -> str:
     """The parts as text; equal texts are one meaning."""
     raw = _sequences(definitions.compiled).get(sequence.id, {})
-    said = {"trigger": raw.get("trigger"), "audience": raw.get("audience")}
+    times = {called.kept(sequence.id, step.id)[1]: time_of(sequence, step) for step in sequence.steps}
+    said = {"trigger": raw.get("trigger"), "audience": raw.get("audience"), "times": times}
     return json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 

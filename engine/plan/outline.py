@@ -16,6 +16,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import ReenterAfter, Sequence, Step
 from engine.definitions.triggers import DateTrigger, OnceTrigger, ScheduleTrigger
 from engine.definitions.variables import category_of, topic_of
+from engine.plan.earlier import Time
 from engine.plan.introducing import Introduction, zone_of
 from engine.plan.statements import append, put
 from engine.plan.timing import business_calendar, microseconds, prepare_calendars, recipient_zones, window_of_sequence
@@ -125,22 +126,28 @@ def active_step(definitions: Definitions, step: Step) -> bool:
 
 def _step_row(definitions: Definitions, sequence: Sequence, position: int, step: Step) -> dict[str, Any]:
     expires = step.expires or sequence.expires or WEEK
-    # min and h move the instant: the sequence's time of day then only sets the hour of a base that is a date.
-    at = None if step.duration.exact else (step.at or sequence.at)
+    sign, count, unit, at_us = time_of(sequence, step)
     return {
         "sequence": sequence.id,
         "pos": position,
         "step": step.id,
         "kind": step.kind,
-        "sign": -1 if step.kind == "before" else 1,
-        "count": step.duration.count,
-        "unit": step.duration.unit,
-        "at_us": microseconds(at),
+        "sign": sign,
+        "count": count,
+        "unit": unit,
+        "at_us": at_us,
         "exp_count": expires.count,
         "exp_unit": expires.unit,
         "active": active_step(definitions, step),
         "has_if": step.if_ is not None,
     }
+
+
+def time_of(sequence: Sequence, step: Step) -> Time:
+    """When a step is due, as SQL counts it."""
+    # min and h move the instant: the sequence's time of day then only sets the hour of a base that is a date.
+    at = None if step.duration.exact else (step.at or sequence.at)
+    return -1 if step.kind == "before" else 1, step.duration.count, step.duration.unit, microseconds(at)
 
 
 def _reach_rows(definitions: Definitions, sequence: Sequence) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
 from engine.plan.capping import keep_caps
-from engine.plan.followed import Followed, fill_eras, followed, has_eras, new_rows
+from engine.plan.earlier import Earlier, earlier_dues, fill_earlier
+from engine.plan.followed import Followed, earlier_times, fill_eras, followed, has_eras, new_rows
 from engine.plan.guards import project_guards
 from engine.plan.identity import Identity, former_names, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
@@ -61,9 +62,19 @@ def make_plan(
         called = identity(definitions, view, now)
         view = called.named_view(view)
         known = followed(definitions, view, called, now)
+        earlier = earlier_times(known)
+        if earlier:
+            # Another time opens and closes other occurrences: the ledger is asked about those.
+            fill_earlier(cursor, earlier)
+            earlier_dues(cursor, definitions, earlier)
+            cursor.execute("DELETE FROM occ")
+            run(cursor, "open_occurrences")
+            view = called.named_view(view_of(_candidates(cursor, definitions, now)))
         introductions = _take_in(cursor, definitions, view, known, now)
+        if earlier and view.tables["enrollments"].num_rows:
+            earlier_dues(cursor, definitions, earlier)
         consider(cursor, definitions, view, known, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, eras=has_eras(known), sheets=inspect is not None)
+        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, earlier, eras=has_eras(known), sheets=inspect is not None)
         close(cursor, called)
         if inspect is not None:
             inspect(cursor)
@@ -184,18 +195,19 @@ def _walk_guarded(
     now: datetime,
     allowed: Mapping[str, float],
     called: Identity,
+    earlier: Earlier,
     *,
     eras: bool,
     sheets: bool,
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
-    walk(cursor, definitions, now, eras=eras, sheets=sheets)
+    walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
     own = sequence_guards(cursor, definitions, view, now, allowed)
     over = sorted({guard.sequence for guard in own if guard.sequence is not None and not guard.passed})
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
-        walk(cursor, definitions, now, eras=eras, sheets=sheets)
+        walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
     keep_caps(cursor, definitions, now, called)
     return (*own, *project_guards(cursor, definitions, view, snapshot, now, allowed))
 

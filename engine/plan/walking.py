@@ -9,11 +9,14 @@ import duckdb
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
 from engine.plan import timing
+from engine.plan.earlier import Earlier, earlier_waits
 from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
 
 
-def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, *, eras: bool = False, sheets: bool = False) -> None:
+def walk(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, earlier: Earlier | None = None, *, eras: bool = False, sheets: bool = False
+) -> None:
     """Fill decisions for every considered enrollment, and unreached for records with nobody; `sheets` keeps what each gate saw.
 
     `eras`: a trigger or an audience was changed once, and who came before and after is told apart.
@@ -31,7 +34,7 @@ def walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datet
     position = _next_position(cursor, -1)
     while position is not None:
         cursor.execute("UPDATE clock SET pass = $1", [position])
-        _pass(cursor, definitions, position, now, eras)
+        _pass(cursor, definitions, position, now, earlier, eras)
         if sheets:
             run(cursor, "sheets")
         position = _next_position(cursor, position)
@@ -65,7 +68,7 @@ def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, p
         choose(cursor, definitions, sequence, step, "pairs", now)
 
 
-def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime, eras: bool) -> None:
+def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime, earlier: Earlier | None, eras: bool) -> None:
     _choose_first(cursor, definitions, position, now)
     run(cursor, "pass_here")
     if eras:
@@ -73,6 +76,8 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
     timing.zones_of_contacts(cursor, definitions)
     if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
         timing.waits(cursor, definitions)
+        if earlier and any(position < len(s.steps) and (s.id, s.steps[position].id) in earlier for s in definitions.sequences.values()):
+            earlier_waits(cursor, definitions, earlier)
     run(cursor, "pass_due")
     timing.keep_to_windows(cursor, definitions)
     reached = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}

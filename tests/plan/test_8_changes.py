@@ -83,6 +83,34 @@ def test_8_5_whoever_waited_for_a_removed_step_goes_on_to_the_next(tell: Teller)
     assert story.plan("2026-03-20 09:00") == ["7>1 notice-7: wait not_due, 2026-03-25 09:00"]
 
 
+def test_8_6_the_new_time_counts_from_the_same_base_and_nobody_is_left_out(tell: Teller) -> None:
+    """8.6: notices at 30 and 14 days become 40 and 10 on 20 March: who has not reached them gets the new time, unless that is past; then the old one."""
+    days = {7: "2026-04-01", 8: "2026-04-05", 9: "2026-04-24", 10: "2026-05-09"}
+    story = tell(RENEWAL.replace("active_from: 2026-01-01", "active_from: 2026-01-01\n    min_gap: 1h"), *(contract(n, end_date=day) for n, day in days.items()))
+    story.apply("2026-03-06 09:00")
+    story.change("before: 30d", "before: 40d")
+    story.change("before: 14d", "before: 10d")
+    # 7 and 8 are behind the first, and 10 days before is ahead. 9 ends in 36 days: 40 before are past, so the 30 of then hold. 10 is ahead of both.
+    assert story.apply("2026-03-19 09:00") == [
+        "7>1 notice-14: wait not_due, 2026-03-22 09:00",
+        "8>1 notice-14: wait not_due, 2026-03-26 09:00",
+    ]
+    assert story.sends("2026-03-25 09:00") == ["7>1 notice-7: send due, 2026-03-25 09:00", "9>1 notice-30: send due, 2026-03-25 09:00"]
+    assert "10>1 notice-30: send due, 2026-03-30 09:00" in story.sends("2026-03-30 09:00")
+
+
+def test_8_6_a_wait_made_shorter_is_never_past(tell: Teller) -> None:
+    """8.6: three days become one on the second day: the old time holds; who comes later waits one day. Longer again, the longest holds that is ahead."""
+    story = drip_begun(tell)
+    story.change("wait: 3d", "wait: 1d")
+    story.enroll("drip", 2, "2026-03-04 10:30")
+    story.now_has(contact(2))
+    assert story.apply("2026-03-04 10:30") == ["2 welcome: send due, 2026-03-04 10:30", "1 tips: wait not_due, 2026-03-05 10:00"]
+    assert story.plan("2026-03-05 11:00") == ["1 tips: send due, 2026-03-05 10:00", "2 tips: send due, 2026-03-05 10:30"]
+    story.change("wait: 1d", "wait: 2d")
+    assert story.plan("2026-03-05 09:00") == ["1 tips: wait not_due, 2026-03-05 10:00", "2 tips: wait not_due, 2026-03-06 10:30"]
+
+
 def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:
     """8.7: the 30-day notice gets another id with `renamed_from`: nobody gets it a second time, and the path goes on behind it."""
     story = on_the_way(tell)

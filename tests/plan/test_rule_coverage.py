@@ -15,7 +15,6 @@ COUNTS = {1: 3, 3: 10, 4: 8, 5: 8, 6: 21, 7: 6, 8: 15, 9: 8, 10: 4}
 LATER = {
     "4.8": "the language: `combine: contact`",
     "5.4": "the language: `send_window`, holidays and business days",
-    "8.6": "review: the old time holds where an edit would leave somebody out",
 }
 
 
