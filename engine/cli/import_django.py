@@ -9,7 +9,7 @@ from engine.cli.options import format_option, now_option, pass_door
 
 
 @click.command()
-@click.option("--url", required=True, metavar="URL", envvar="ENGINE_DJANGO_URL", help="The CRM's Postgres database; or ENGINE_DJANGO_URL.")
+@click.option("--url", required=True, metavar="URL", envvar="ENGINE_DJANGO_URL", help="The CRM's Postgres database, or sqlite:///FILE; or ENGINE_DJANGO_URL.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @format_option("text", "json")
 @now_option

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.cutover.django_sqlite import SCHEME, opened_sqlite
 from engine.definitions.crm import Entity
 from engine.errors import EngineError
 from engine.facts.names import quoted
@@ -70,36 +71,53 @@ class Tables:
         return self.rows.get(kind, ())
 
 
+Reading = Callable[[str], list[Found]]
+
+
 def read_tables(url: str) -> Tables:
-    """Everything in those tables of a Postgres database. Raises FactsUnreadable, and EngineError where they are not there."""
-    if not url.startswith(("postgres://", "postgresql://")):
-        raise EngineError("only a Postgres database can be read", help="--url postgresql://user@host/database")
-    from engine.facts.postgres import PostgresSource, opened_postgres
+    """Everything in those tables of a Postgres database, or of an SQLite file. Raises FactsUnreadable, and EngineError where they are not there."""
+    if url.startswith(SCHEME):
+        with opened_sqlite(url) as file:
+            return _read(lambda table: _found(*file.rows(table)))
+    if url.startswith(("postgres://", "postgresql://")):
+        return _of_postgres(url)
+    raise EngineError("only a Postgres database or an SQLite file can be read", help="--url postgresql://user@host/database, or --url sqlite:///db.sqlite3")
 
-    rows: dict[str, list[Found]] = {}
-    names: dict[str, str] = {}
+
+def _of_postgres(url: str) -> Tables:
+    from engine.facts.postgres import opened_postgres
+
     connection = open_sandbox()
-
-    def stage(source: PostgresSource, table: str) -> list[Found]:
-        entity = Entity(table=table, key="id", fields={})
-        columns = list(source.columns(table, entity))
-        relation = source.stage(table, entity, columns).relation
-        shown = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in columns)
-        several = connection.execute(f"SELECT {shown} FROM {relation}").fetchall()
-        return sorted((Found(dict(zip(columns, row, strict=True))) for row in several), key=lambda row: (len(row.id), row.id))
-
     try:
         seal(connection)
         with opened_postgres(connection, url, None) as source:
-            for kind, tables in TABLES.items():
-                for table in tables:
-                    try:
-                        rows[kind], names[kind] = stage(source, table), table
-                        break
-                    except NoTable:
-                        continue
+
+            def read(table: str) -> list[Found]:
+                entity = Entity(table=table, key="id", fields={})
+                columns = list(source.columns(table, entity))
+                relation = source.stage(table, entity, columns).relation
+                shown = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in columns)
+                return _found(columns, connection.execute(f"SELECT {shown} FROM {relation}").fetchall())
+
+            return _read(read)
     finally:
         connection.close()
+
+
+def _found(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> list[Found]:
+    return sorted((Found(dict(zip(columns, row, strict=True))) for row in rows), key=lambda row: (len(row.id), row.id))
+
+
+def _read(read: Reading) -> Tables:
+    rows: dict[str, list[Found]] = {}
+    names: dict[str, str] = {}
+    for kind, tables in TABLES.items():
+        for table in tables:
+            try:
+                rows[kind], names[kind] = read(table), table
+                break
+            except NoTable:
+                continue
     missing = tuple(TABLES[kind][0] for kind in TABLES if kind not in rows and not kind.startswith("segment_"))
     if any(kind not in rows for kind in _NEEDED):
         raise EngineError(

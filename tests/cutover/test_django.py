@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -13,6 +15,8 @@ import pytest
 import yaml
 
 import engine.library
+from engine.cutover.django import carry
+from engine.cutover.django_tables import read_tables
 from engine.ledger.pseudonyms import make_pseudonym_key
 from tests.cutover.world import Shop, rows
 from tests.postgres_server import Postgres, postgres
@@ -206,4 +210,39 @@ def test_a_database_that_is_none_is_told_calmly(shop: Shop, postgres: Postgres) 
         assert said.code == 1 and "has no `crm_app_emailtemplate`" in said.err
     said = shop.run("import", "django", "--url", "postgresql://u:geheim@127.0.0.1:1/x")
     assert said.code == 1 and "geheim" not in said.err and "Traceback" not in said.err
-    assert "only a Postgres database" in shop.run("import", "django", "--url", "sqlite:///x.db").err
+    assert "only a Postgres database or an SQLite file" in shop.run("import", "django", "--url", "mysql://x").err
+    for url, word in (("sqlite:///x.db", "there is no file x.db"), (f"sqlite:///{shop.ground.root}/engine.yaml", "cannot be read as an SQLite database")):
+        said = shop.run("import", "django", "--url", url)
+        assert said.code == 1 and word in said.err and "Traceback" not in said.err, said.err
+
+
+# What Django declares where a column is in SQLite, and how it writes the values.
+_IN_SQLITE = {"uuid": "char(32)", "boolean": "bool", "timestamptz": "datetime", "jsonb": "text", "serial": "integer", "time": "time"}
+
+
+def _into_sqlite(reference: str, path: Path) -> None:
+    with psycopg.connect(reference) as there, closing(sqlite3.connect(path, isolation_level=None)) as here:
+        tables = there.execute("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'crm_app%'").fetchall()
+        for (table,) in tables:
+            rows = there.execute(
+                "SELECT column_name, udt_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position", [table]
+            ).fetchall()
+            columns = [(name, {"bool": "boolean"}.get(kind, kind)) for name, kind in rows]
+            here.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {_IN_SQLITE.get(kind, kind)}' for name, kind in columns)})")
+            shown = {"uuid": "replace({}::text, '-', '')", "timestamptz": "({} AT TIME ZONE 'UTC')::text", "boolean": "{}::int"}
+            picked = ", ".join(shown.get(kind, "{}::text").format(name) for name, kind in columns)
+            values = there.execute(f"SELECT {picked} FROM {table}".encode()).fetchall()
+            here.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", values)
+
+
+def test_an_sqlite_file_carries_what_a_postgres_does(reference: str, shop: Shop, tmp_path: Path) -> None:
+    """The same rows as Django keeps them in SQLite (UUIDs without hyphens, moments without a zone, 0 and 1) become the same files, and the file is left as it was."""
+    path = tmp_path / "a folder" / "db #1.sqlite3"
+    path.parent.mkdir()
+    _into_sqlite(reference, path)
+    before = path.read_bytes()
+    root = shop.ground.root
+    assert carry(root, read_tables(f"sqlite:///{path}")).files == carry(root, read_tables(reference)).files
+    assert shop.run("import", "django", "--url", f"sqlite:///{path}", "--dry-run").code == 0
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
