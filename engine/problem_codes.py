@@ -83,6 +83,10 @@ _REFERENCES = {
     "E257": ("an attribute that does not fit the field", "`choices` belong to text and `timezone` to timestamps; a name is a field or a relation, not both."),
     "E280": ("a job selects nothing", "`select:` of a job in engine.yaml is what `--select` takes on the command line: methods with names, such as `tag:renewal` or `sequence:welcome`, a space for both, a comma for what is in both, "
              "`+` for what depends on it. Every word must name something, and the whole of it at least one sequence; otherwise the job would run and never send."),
+    "E281": ("a case gives what cannot be", "A campaign test's `given:` and `then:` hold rows of the map's entities: every value is of its field's type (dates as 2026-03-31, text in quotes where it looks like a number), "
+             "one of its choices, and every record has a key of its own. What is left out has a default; `null` says that there is no value."),
+    "E282": ("a case that cannot come true", "A campaign test expects a step, a contact, a record or a reason that is not there, or its days do not fit: a timeline begins at `now` and goes forward, "
+             "and what happens `then` happens on one of its days."),
     "E258": ("the old id is still there", "`renamed_from:` names the id that this sequence or step had before, so that what was sent is not sent again. Something else with that id must not exist any more."),
     "E259": ("a type without a category", "`transactional` is what somebody's contract, invoice or outage needs; it ignores marketing unsubscribes. `marketing` is everything else; it needs a topic. Nothing is guessed here."),
     "E260": ("it looks like a renaming", "What was sent is remembered by the ids of sequence and step. One of them is gone since the last apply, and a new one uses the same template or has the same steps: under its new id everybody would be new to it. "

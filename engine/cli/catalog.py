@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("preview", "preview:preview", "A mail as it would look, for samples or for a real record."),
         Entry("segment", "segment:segment", "Segments: who belongs together; lists edited, in and out."),
         Entry("codeowners", "codeowners:codeowners", "CODEOWNERS from `owner:` in the files."),
+        Entry("test", "proving:test", "The campaign tests: who would get what, in memory."),
         Entry("diff", "diff:diff", "What a change of the definitions does to people."),
     ),
     "Run": (
@@ -71,7 +72,6 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 
 # What later stages bring: listed, and refused with a clear word until it works.
 LATER: Mapping[str, str] = {
-    "test": "campaign tests",
     "simulate": "the plans of the coming days",
     "snapshot": "saved snapshots of the CRM",
     "studio": "pages to edit the files",

@@ -233,6 +233,7 @@ def _guards() -> str:
 _FILES = {
     "project": "engine.yaml", "crm": "definitions/crm.yaml", "type": "definitions/types/*.yaml", "template": "definitions/templates/*.yaml",
     "segment": "definitions/segments/*.yaml", "sequence": "definitions/sequences/*.yaml", "enrollment": "definitions/enrollments/*.yaml",
+    "test": "definitions/tests/*.yaml, a list of cases",
 }  # fmt: skip
 
 
@@ -240,9 +241,9 @@ def _keys() -> str:
     parts = []
     for file, schema in schemas().items():
         parts.append(f"## {_FILES[file.removesuffix('.json')]}\n")
-        parts.append(_object(schema))
+        parts.append(_object(schema["$defs"]["Case"] if schema.get("type") == "array" else schema))
         for name, below in sorted(schema.get("$defs", {}).items()):
-            if name not in _RULES and _properties(below):
+            if name not in (*_RULES, "Case") and _properties(below):
                 parts += [f"**{name}**\n", _object(below)]
     intro = "Every key of every kind of file, from the same models that check them. `engine schema --write` gives this to your editor. [The language](language.md) says what the keys mean."
     return _page("Keys", intro, parts)

@@ -38,6 +38,10 @@ def validate(door: Door, paths: tuple[str, ...], facts: bool, format_: str) -> i
         from engine.messages.checking import check_templates
 
         problems += check_templates(loaded.sound_parts, tree.read)
+    from engine.definitions.reading_cases import read_cases
+    from engine.rehearsal.proving import reasons_by_kind
+
+    problems += read_cases(tree, loaded.definitions, reasons_by_kind())[1]
     sound = not any(problem.severity == "error" for problem in problems)
     if facts and sound and loaded.definitions is not None:
         from engine.definitions.environments import resolve

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.definitions.cases import Case
 from engine.definitions.definitions import Definitions, Kind
 from engine.definitions.loading import KINDS, MODELS
 from engine.definitions.offering import offer
@@ -41,7 +42,19 @@ def schema_of(kind: Kind, definitions: Definitions | None = None) -> dict[str, A
 
 def schemas(definitions: Definitions | None = None) -> dict[str, dict[str, Any]]:
     """File name to schema, for all kinds."""
-    return {f"{kind}.json": schema_of(kind, definitions) for kind in MODELS}
+    return {**{f"{kind}.json": schema_of(kind, definitions) for kind in MODELS}, "test.json": cases_schema()}
+
+
+def cases_schema() -> dict[str, Any]:
+    """The schema of a file of campaign tests: a list of cases, in which an entity's rows stand under its name."""
+    case = Case.model_json_schema(by_alias=True, mode="validation")
+    known = case.pop("$defs")
+    for name in ("Given", "Then"):
+        rows = known[name]["properties"].pop("records")["additionalProperties"]
+        known[name]["additionalProperties"] = {**rows, "description": "Records of this entity: fields by their names in the map"}
+    made = {"$defs": {**known, "Case": case}, "type": "array", "items": {"$ref": "#/$defs/Case"}, "minItems": 1}
+    _without_null(made)
+    return {"$schema": DIALECT, **made, "title": "Campaign tests"}
 
 
 def write_schemas(root: Path, definitions: Definitions | None = None) -> list[Path]:
@@ -72,7 +85,7 @@ def modeline(path: str) -> str:
     >>> modeline("definitions/sequences/contract-renewal.yaml")
     '# yaml-language-server: $schema=../../.schemas/sequence.json'
     """
-    kind = kind_of(path)
+    kind = "test" if path.startswith("definitions/tests/") and path.endswith(".yaml") else kind_of(path)
     if kind is None:
         raise ValueError(f"{path} is no definition")
     return f"# yaml-language-server: $schema={posixpath.relpath(f'{FOLDER}/{kind}.json', posixpath.dirname(path) or '.')}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from engine.definitions.definitions import Definitions
 from engine.errors import WrongUsage
 from engine.plan.gates import GATES, Reason
 from engine.runs.foreseeing import Upcoming, aside, foreseen
@@ -96,6 +97,19 @@ def explain(site: Site, *, contact: str | None = None, record: tuple[str, str] |
     planned = plan_now(site, inspect=inspect)
     sheets = [_sheet(row, seen, site.now) for row in seen.sheets] + [_exit(row) for row in seen.exits]
     return Explanation((entity, key), tuple(sheets), tuple(seen.notes), planned.ledger_as_of, seen.exists, tuple(seen.upcoming))
+
+
+def why_not(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, sequence: str, *, contact: str | None, record: tuple[str, str] | None
+) -> list[Note]:
+    """Why nobody is on this sequence for a record (entity, key), or with a contact, in a plan whose tables are still there."""
+    entity, key = record if record is not None else (definitions.crm.contact.entity, contact or "")
+    seen = _Seen()
+    _look(cursor, seen, entity, key, record is None, sequence)
+    notes = [note for note in seen.notes if contact is None or note.contact in (None, contact)]
+    notes += [Note(id, key, None, reason) for id, reason in aside(cursor, definitions, now, entity, key, sequence)]
+    ahead = foreseen(cursor, definitions, now, entity, key, is_contact=record is None, only=sequence)
+    return [*notes, *(Note(one.sequence, one.record, one.contact, "upcoming", one.due) for one in ahead)]
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -30,6 +30,15 @@ _NOTES = {
     "date_out_of_range": "the trigger's date lies before 1970-01-02 or after 2100",
     "where_fails": "the trigger's `where` does not hold",
 }
+
+
+def note_words(note: Note, zone: str) -> str:
+    """Why somebody is not on a sequence, in words."""
+    if note.reason == "upcoming":
+        return "it has not begun" + (f": its first step is due on {moment(note.at, zone)}" if note.at else "")
+    return _NOTES.get(note.reason) or short(note.reason)
+
+
 # Of what comes later, so many are shown as text.
 _AHEAD = 10
 _DECIDED = {

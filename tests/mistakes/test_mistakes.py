@@ -15,8 +15,10 @@ import pytest
 import yaml
 
 from engine.definitions.loading import MemoryTree, WorkTree, load
+from engine.definitions.reading_cases import read_cases
 from engine.messages.checking import check_templates
 from engine.problem_codes import CODES
+from engine.rehearsal.proving import reasons_by_kind
 from engine.views.problems import reader_of, text
 
 HERE = Path(__file__).parent
@@ -49,7 +51,8 @@ def planted(case: dict[str, Any]) -> MemoryTree:
 
 def said(case: Path) -> str:
     tree = planted(yaml.safe_load(case.read_text(encoding="utf-8")))
-    return text(load(tree).problems, reader_of(tree))
+    loaded = load(tree)
+    return text([*loaded.problems, *read_cases(tree, loaded.definitions, reasons_by_kind())[1]], reader_of(tree))
 
 
 def test_the_base_project_is_good() -> None:
@@ -75,7 +78,8 @@ def test_one_mistake_is_one_problem(case: Path) -> None:
     tree = planted(yaml.safe_load(case.read_text(encoding="utf-8")))
     loaded = load(tree)
     in_texts = check_templates(loaded.sound_parts, tree.read) if loaded.sound_parts else []
-    problems = [*loaded.problems, *(problem for problem in in_texts if problem.severity == "error")]
+    in_cases = read_cases(tree, loaded.definitions, reasons_by_kind())[1]
+    problems = [*loaded.problems, *in_cases, *(problem for problem in in_texts if problem.severity == "error")]
     assert len(problems) == 1, [str(problem) for problem in problems]
     assert problems[0].help, "a mistake without a way out"
 

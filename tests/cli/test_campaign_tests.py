@@ -1,0 +1,144 @@
+"""`engine test`: cases that hold and cases that do not, written anew, and made from real data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Project, engine
+
+Golden = Callable[[str, str], None]
+FILE = "definitions/tests/renewal.yaml"
+CASES = """\
+# What the notices promise.
+- name: two contacts, each in their language   # the audience has max 2
+  now: 2026-11-20T09:00
+  sequences: [renewal]
+  given:
+    company: [{id: 1}]
+    contract: [{id: 11, company_id: 1, end_date: 2026-12-20, status: active, number: C-11}]
+    contact: [{id: 1, company_id: 1}, {id: 2, company_id: 1, language: th}]
+  expect:
+    sends:
+      - {sequence: renewal, step: notice-30, contact: 1, subject: "Contract C-11 ends on December 20, 2026"}
+      - {sequence: renewal, step: notice-30, contact: 2, locale: th, body_contains: [เรียน, C-11]}
+
+- name: nearly all of it is wrong
+  now: 2026-11-20T09:00
+  until: 2026-11-21
+  sequences: [renewal]
+  given:
+    company: [{id: 1}, {id: 2}]
+    contract:
+      - {id: 11, company_id: 1, end_date: 2026-12-20, status: active, number: null}
+      - {id: 12, company_id: 2, end_date: 2026-12-20, status: active, number: C-12}
+      - {id: 13, company_id: 2, end_date: 2026-12-20, status: expired}
+      - {id: 14, company_id: 2, end_date: 2027-12-20, status: active}
+    contact: [{id: 1, company_id: 1}, {id: 2, company_id: 2}]
+  expect:
+    sends:
+      - {sequence: renewal, step: notice-30, record: 11}   # it lacks its number
+      - {sequence: renewal, step: notice-30, record: 12, on: 2026-11-21, subject_contains: "C-21"}
+      - {sequence: renewal, record: 13}
+      - {sequence: renewal, record: 14}
+    holds: []
+"""
+
+
+@pytest.fixture
+def tested(fresh: Project, tmp_path: Path) -> Project:
+    """The project without a state folder, and two cases."""
+    for path in (fresh.root / "definitions").rglob("*"):
+        if path.is_file():
+            there = tmp_path / path.relative_to(fresh.root)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_bytes(path.read_bytes())
+    (tmp_path / "engine.yaml").write_bytes((fresh.root / "engine.yaml").read_bytes())
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text(CASES, encoding="utf-8")
+    return Project(tmp_path)
+
+
+def test_a_failure_shows_only_what_differs_with_the_reason(tested: Project, golden: Golden) -> None:
+    """Item 8: exact sends, typed; a mail that did not go has the gate that kept it, a sequence that does not begin says why; exit 1."""
+    said = tested.run("test", now=None)
+    assert (said.code, said.err) == (1, "")
+    golden("test-fails.txt", re.sub(r"\d+\.\d s", "… s", tested.calm(said.out)))
+
+
+def test_machines_read_the_same(tested: Project) -> None:
+    """`--format json` and `junit`: one case fails, one holds, each with file and line."""
+    data = json.loads(tested.run("test", "--format", "json", now=None).out)
+    assert (data["kind"], data["summary"]["cases"], data["summary"]["failed"], data["untested"]) == ("tests", 2, 1, ["birthday", "news"])
+    suite = ElementTree.fromstring(tested.run("test", "--format", "junit", now=None).out).find("testsuite")
+    assert suite is not None and (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    holds, fails = suite.findall("testcase")
+    assert (fails.get("classname"), fails.get("name"), fails.get("file"), fails.get("line")) == ("renewal", "nearly all of it is wrong", FILE, "14")
+    failure = fails.find("failure")
+    assert holds.find("failure") is None and failure is not None and "missing_variable" in (failure.text or "")
+
+
+def test_update_writes_what_happened_and_nothing_else(tested: Project) -> None:
+    """`--update`: the rows that differ are written anew; comments, order and the case that holds stay to the byte; then all hold."""
+    assert tested.run("test", "--update", now=None).code == 0
+    written = (tested.root / FILE).read_text(encoding="utf-8")
+    head, _, rest = written.partition("  expect:\n    sends:\n      - {sequence: renewal, step: notice-30, record: 1")
+    assert CASES.startswith(head) and head.endswith("contact: [{id: 1, company_id: 1}, {id: 2, company_id: 2}]\n")
+    assert "2, on: 2026-11-20, subject: \"Contract C-12 ends on December 20, 2026\"}" in rest
+    assert "holds: [{sequence: renewal, step: notice-30, record: 11, contact: 1, on: 2026-11-20, reason: missing_variable}]" in rest
+    assert "record: 13" not in rest and "record: 14" not in rest
+    again = tested.run("test", now=None)
+    assert again.code == 0 and "all hold" in again.out
+
+
+def test_names_and_selections_choose_cases(tested: Project) -> None:
+    """By file, by case, by glob and by sequence; what names nothing is wrong usage with a suggestion."""
+    for words, cases in (((FILE,), 2), (("renewal",), 2), (("two contacts*",), 1), (("--select", "about:contract"), 2), (("nearly*", "--select", "sequence:news"), 0)):
+        assert json.loads(tested.run("test", *words, "--format", "json", now=None).out)["summary"]["cases"] == cases
+    said = tested.run("test", "renewals", now=None)
+    assert said.code == 64 and "did you mean `renewal`" in said.err
+
+
+def test_a_broken_case_is_told_by_validate_too(tested: Project) -> None:
+    """A case that names no sequence is an error of `test` and of `validate`, with its place."""
+    (tested.root / FILE).write_text(CASES.replace("sequence: renewal, record: 13", "sequence: renewl, record: 13"))
+    for command in ("test", "validate"):
+        said = tested.run(command, now=None)
+        assert said.code == 1 and f"{FILE}:30:20" in said.out + said.err, said
+
+
+def test_a_case_from_real_data_names_nobody_and_holds(fresh: Project, tested: Project) -> None:
+    """`--from`: names, addresses and keys are made up, the joins kept; what the engine decides of the copy is what it decides of the original."""
+    said = fresh.run("test", "--from", "2")
+    assert said.code == 0, said.err
+    assert not re.search("canary|lotus|C-11", said.out, re.IGNORECASE)
+    assert "contact" in said.out and "step: notice-30" in said.out
+    (tested.root / FILE).write_text(said.out, encoding="utf-8")
+    proved = tested.run("test", now=None)
+    assert proved.code == 0, proved.out
+    real = json.loads(fresh.run("plan", "--select", "sequence:renewal", "--format", "json").out)
+    lotus = [row for row in real["decisions"] if row["decision"] == "send"]
+    assert len(yaml.safe_load(said.out)[0]["expect"]["sends"]) == len(lotus) == 2
+    assert fresh.run("test", "--from", "99").code == 64
+
+
+def test_no_tests_yet_says_how_to_begin(tested: Project) -> None:
+    """An empty project is no failure."""
+    (tested.root / FILE).unlink()
+    said = tested.run("test", now=None)
+    assert said.code == 0 and "no campaign tests yet" in said.out
+
+
+def test_the_library_has_a_case_for_every_sequence() -> None:
+    """Item 8: every case of the example company holds, and no sequence is without one, the drafts too."""
+    root = Path(__file__).parents[2]
+    data = json.loads(engine("-C", str(root), "test", "--format", "json").out)
+    assert [case["name"] for case in data["cases"] if not case["holds"]] == []
+    texts = "".join(path.read_text(encoding="utf-8") for path in (root / "definitions" / "tests").glob("*.yaml"))
+    assert [path.stem for path in (root / "definitions" / "sequences").glob("*.yaml") if f"sequences: [{path.stem}]" not in texts] == []
