@@ -158,7 +158,9 @@ def _instead(row: Expected, ran: Ran) -> tuple[Instead, ...]:
     """What the plans said of the same people and step; else of the same people, wherever they stood. Each once, at its first day."""
     for fields in (_IDENTITY, ("sequence", "contact", "record")):
         asked = {name: str(getattr(row, name)) for name in fields if getattr(row, name) is not None}
-        if len(asked) == 1:
+        people = {(one["record"], one["contact"]) for one in ran.decisions if one["sequence"] == row.sequence}
+        if len(asked) == 1 and len(people) != 1:
+            # Of a row that names nobody only what is said of the only one there is can be meant.
             continue
         seen: dict[tuple[Any, ...], Instead] = {}
         for one in ran.decisions:

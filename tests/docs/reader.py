@@ -15,7 +15,9 @@ import click
 from engine.cli import cli
 from engine.cli.ending import ended_calmly
 from engine.definitions.loading import WorkTree, load
+from engine.definitions.reading_cases import read_cases
 from engine.definitions.yaml_reader import read_yaml
+from engine.rehearsal.proving import reasons_by_kind
 from tests.docs.pages import NOW, RuleShown, Run, Write
 
 
@@ -40,7 +42,10 @@ class Reader:
 
     def problems(self) -> list[str]:
         """What the loader finds wrong with the project as it stands."""
-        return [f"{problem.origin.file}:{problem.origin.line} {problem.code} {problem.message}" for problem in load(WorkTree(self.folder)).errors]
+        tree = WorkTree(self.folder)
+        loaded = load(tree)
+        found = [*loaded.errors, *(read_cases(tree, loaded.definitions, reasons_by_kind())[1] if loaded.definitions else ())]
+        return [f"{problem.origin and problem.origin.file}:{problem.origin and problem.origin.line} {problem.code} {problem.message}" for problem in found]
 
     def problems_of_rule(self, shown: RuleShown) -> list[str]:
         """What the loader finds wrong with a rule, taken as a segment's."""
