@@ -15,6 +15,7 @@ from engine.plan.gates import GATES, Reason
 from engine.runs.foreseeing import Upcoming, aside, foreseen
 from engine.runs.opening import Site
 from engine.runs.planning import plan_now
+from engine.runs.standing_aside import beside
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def explain(site: Site, *, contact: str | None = None, record: tuple[str, str] |
         on_the_way = {row["sequence"] for row in (*seen.sheets, *seen.exits) if row["record"] == key}
         asides = aside(cursor, site.definitions, site.now, entity, key, sequence)
         seen.notes += [Note(id, key, None, reason) for id, reason in asides if id not in on_the_way]
+        others = beside(cursor, site.definitions, site.now, entity, key, sequence)
+        seen.notes += [Note(id, key, None, reason, at) for id, reason, at in others if id not in on_the_way]
 
     planned = plan_now(site, inspect=inspect)
     sheets = [_sheet(row, seen, site.now) for row in seen.sheets] + [_exit(row) for row in seen.exits]

@@ -29,6 +29,13 @@ _NOTES = {
     "no_date": "the trigger's date has no value",
     "date_out_of_range": "the trigger's date lies before 1970-01-02 or after 2100",
     "where_fails": "the trigger's `where` does not hold",
+    "no_event": "the event that starts it has not happened",
+    "event_ahead": "the event that starts it is ahead",
+    "not_a_member": "not a member of the segment that it takes its records from",
+    "member_already": "was a member before; only who becomes one enters",
+    "segment_paused": "its segment is paused, and nobody enters",
+    "next_tick": "a member of its segment; the next time is ahead",
+    "tick_passed": "a member of its segment, and its time has passed",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
-from engine.definitions.triggers import DateTrigger
+from engine.definitions.triggers import DateTrigger, EventTrigger
 
 
 class Pseudonyms(Protocol):
@@ -45,8 +45,11 @@ class Naming:
 
     def _is_private(self, sequence_id: str) -> bool:
         sequence = self.definitions.sequences[sequence_id]
+        if isinstance(sequence.trigger, EventTrigger):
+            # The key of a record, or an id of whoever told it, which may say anything.
+            return True
         if not isinstance(sequence.trigger, DateTrigger):
-            # A number, or the name of a file that people reviewed.
+            # A number, a time of a schedule, or the name of a file that people reviewed.
             return False
         try:
             path = resolve(self.definitions.crm, Scope(sequence.about, contact=True), tuple(sequence.trigger.date.split(".")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -55,12 +56,18 @@ def stamp(value: datetime, zone: str) -> str:
     return f"{to_local(value, zone):%Y-%m-%d %H:%M}"
 
 
+# A time of a schedule: local, without seconds and offset.
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
 def occurrence(key: str, zone: str) -> str:
-    """An occurrence's key as a person reads it: an instant in the zone, anything else as it is.
+    """An occurrence's key as a person reads it: an instant in the zone, a time of a schedule as it is local, anything else as it is.
 
     >>> occurrence("2026-12-31T02:00:00Z", "Asia/Bangkok"), occurrence("2026-12-31", "Asia/Bangkok")
     ('2026-12-31 09:00', '2026-12-31')
     """
+    if _LOCAL.fullmatch(key):
+        return key.replace("T", " ")
     try:
         return f"{to_local(datetime.fromisoformat(key[:-1]), zone):%Y-%m-%d %H:%M}" if key.endswith("Z") else key
     except ValueError:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from engine.clock import naive_utc
 from engine.errors import WrongUsage
+from engine.ledger.orders import Order
 from engine.plan.gates import GATES
 from engine.runs.explaining import Sheet, explain
+from engine.runs.locking import obey
 from tests.plan.base import contact, contract
 from tests.plan.samples import RENEWAL, TRIAL
 
@@ -49,6 +53,30 @@ def test_4_2_explain_names_people_who_are_not_in_the_audience(tmp_path: Path) ->
     found = explain(ground.site(AT), record=("contract", "7"))
     assert [(sheet.contact, sheet.decision) for sheet in found.sheets] == [("1", "send")]
     assert sorted((note.contact, note.reason) for note in found.notes) == [("2", "no_address"), ("3", "over_max")]
+
+
+def test_3_explain_says_why_no_event_segment_or_schedule_begins(tmp_path: Path) -> None:
+    """3.2 to 3.4: an event that has not happened, a segment of which somebody is no member or was one before, and when the next time comes."""
+    head = "about: contact, status: active, steps: [{id: hello, wait: 0d, template: hello}]"
+    (tmp_path / "definitions" / "segments").mkdir(parents=True)
+    (tmp_path / "definitions" / "segments" / "guests.yaml").write_text("{id: guests, name: Guests, entity: contact, rules: {contact.kind: guest}}")
+    ground = Ground.make(
+        tmp_path,
+        f"{{id: visits, trigger: {{event: visited, where: {{contact.kind: guest}}}}, reenter: never, {head}}}",
+        f"{{id: monthly, trigger: {{schedule: '0 9 1 * *', for: guests}}, {head}}}",
+        f"{{id: letter, trigger: {{once: '2026-01-05T09:00', for: guests}}, {head}}}",
+        f"{{id: joined, trigger: {{enters: guests}}, {head}}}",
+        contact(1, kind="guest"),
+        contact(2),
+    )  # fmt: skip
+    said = {key: {note.sequence: (note.reason, note.at) for note in explain(ground.site(AT), contact=key).notes} for key in ("1", "2")}
+    assert said["1"] == {
+        "visits": ("no_event", None), "monthly": ("next_tick", datetime(2026, 4, 1, 2, 0)), "letter": ("tick_passed", None), "joined": ("member_already", None),
+    }  # fmt: skip
+    assert {reason for reason, _ in said["2"].values()} == {"where_fails", "not_a_member"}
+    order = Order("event", naive_utc(datetime.fromisoformat(AT)), "test", event="visited", event_id="v", entity="contact", record="1", happened_at=datetime(2026, 3, 9))
+    assert obey(ground.site(AT), order, "event").rows == 1
+    assert [(note.reason, note.at) for note in explain(ground.site(AT), contact="1", sequence="visits").notes] == [("event_ahead", datetime(2026, 3, 9))]
 
 
 def test_explain_of_nobody_says_that_nobody_is_there(tmp_path: Path) -> None:
