@@ -55,6 +55,15 @@ class EmbeddedHome:
 
 
 @dataclass(frozen=True)
+class Crm:
+    """A CRM in Postgres: where, and the tables that the map names."""
+
+    url: str = field(repr=False)
+    schema: str | None
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PostgresHome:
     """A schema of a Postgres database: any number of processes, on any number of hosts. `witness` is what this host last saw of it."""
 
@@ -76,8 +85,12 @@ class PostgresHome:
             self.url, self.identity.project, self.identity.environment, schema=self.schema, pseudonyms=self.pseudonyms, witness=self.witness
         )
 
-    def open(self, command: str, now: datetime, *, lock: bool = True) -> Ledger:
-        return self.ledger.open(
+    def open(self, command: str, now: datetime, *, lock: bool = True, crm: Crm | None = None) -> Ledger:
+        """LedgerRefused when the role may write the CRM of the same database."""
+        ledger_type = self.ledger
+        if crm is not None and _same_database(self.url, crm.url):
+            ledger_type.refuse_writer(self.url, self.schema, crm.schema, crm.tables)
+        return ledger_type.open(
             self.url,
             self.identity.project,
             self.identity.environment,
@@ -134,6 +147,19 @@ class PostgresHome:
         # A worker in a fresh container has no such folder yet.
         self.witness.parent.mkdir(parents=True, exist_ok=True)
         return self.witness
+
+
+def _same_database(one: str, other: str) -> bool:
+    """Whether two URLs may lead to one database: by port and name, for a host has many names. Psycopg is there by now."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        places = [conninfo_to_dict(url) for url in (one, other)]
+    except ProgrammingError:
+        return True
+    first, second = ((str(place.get("port") or 5432), place.get("dbname") or place.get("user")) for place in places)
+    return first == second
 
 
 def roles_sql(schema: str) -> str:

@@ -11,6 +11,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.environments import ResolvedEnvironment, resolve
 from engine.definitions.loading import load
 from engine.definitions.project import DuckdbLedger as DuckdbLedgerSetting
+from engine.definitions.project import PostgresFacts
 from engine.definitions.trees import Tree, WorkTree
 from engine.errors import DefinitionsInError, WrongUsage
 from engine.facts.reading import read_snapshot
@@ -20,7 +21,7 @@ from engine.ledger.ledger import Ledger, Reading
 from engine.ledger.pseudonyms import Pseudonyms, read_pseudonyms
 from engine.messages.checking import check_templates
 from engine.problems import Problem
-from engine.runs.homes import SCHEMA, EmbeddedHome, PostgresHome
+from engine.runs.homes import SCHEMA, Crm, EmbeddedHome, PostgresHome
 
 STATE = "state"
 STOP_FILE = "STOP"
@@ -71,8 +72,19 @@ class Site:
 
     def open_ledger(self, command: str, *, lock: bool = True) -> Ledger:
         """The ledger to write. LockHeld when another process has it (exit 5); on Postgres only where `lock`, the plan's lock, is wanted:
-        an order and a worker need none."""
-        return self.home.open(command, self.now, lock=lock)
+        an order and a worker need none. LedgerRefused for a role that may write the CRM, where mails are planned or sent with it."""
+        home = self.home
+        if isinstance(home, PostgresHome) and command in ("apply", "deliver"):
+            return home.open(command, self.now, lock=lock, crm=self._crm)
+        return home.open(command, self.now, lock=lock)
+
+    @property
+    def _crm(self) -> Crm | None:
+        facts = self.environment.facts
+        if not isinstance(facts, PostgresFacts):
+            return None
+        tables = tuple(entity.table for entity in self.definitions.crm.entities.values() if entity.table)
+        return Crm(str(facts.postgres), facts.schema_, tables)
 
 
 def open_site(root: Path, env_name: str | None, environ: Mapping[str, str], now: datetime) -> Site:

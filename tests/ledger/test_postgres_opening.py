@@ -206,3 +206,32 @@ def test_a_reader_is_not_in_the_way(home: PostgresHome) -> None:
         assert reading.sends().total == 1
         assert abs((reading.clock() - ledger.clock()).total_seconds()) < 60
         assert reading.warnings() == ()
+
+
+def test_3_9_a_role_that_may_write_the_crm_is_refused(own: str) -> None:
+    """Its owner, one who may change a row or a column of it, and a superuser; not one who may only read it, or may not even see its schema."""
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute(roles_sql().encode())
+        connection.execute(
+            b"""CREATE SCHEMA crm; CREATE TABLE crm."Contacts" (id int, email text); CREATE TABLE contacts (id int);
+                ALTER ROLE engine_apply PASSWORD 'secret'; GRANT ALL ON contacts TO engine_apply"""
+        )
+
+        def refused(url: str, *tables: str, schema: str | None = "crm") -> str:
+            try:
+                PostgresLedger.refuse_writer(url, "engine", schema, tables)
+            except LedgerRefused as no:
+                assert (no.exit_code, "engine state roles" in no.help) == (7, True)
+                return no.message.partition(", which ")[2]
+            return ""
+
+        mine = urlunsplit(urlsplit(own)._replace(netloc=f"engine_apply:secret@{urlsplit(own).netloc.rpartition('@')[2]}"))
+        assert refused(own, "contacts") == "owns the CRM's table crm.Contacts"
+        assert refused(mine, "contacts", "not_there") == ""
+        connection.execute(b'GRANT USAGE ON SCHEMA crm TO engine_apply; GRANT SELECT ON crm."Contacts" TO engine_apply')
+        assert refused(mine, "contacts") == ""
+        assert refused(mine, "public.contacts") == refused(mine, "contacts", schema=None) == "may change the CRM's table public.contacts"
+        connection.execute(b'GRANT UPDATE (email) ON crm."Contacts" TO engine_apply')
+        assert refused(mine, "contacts") == "may change the CRM's table crm.Contacts"
+        connection.execute(b'ALTER TABLE crm."Contacts" OWNER TO engine_apply')
+        assert refused(mine, "contacts") == "owns the CRM's table crm.Contacts"

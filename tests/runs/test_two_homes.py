@@ -24,6 +24,7 @@ from engine.runs.planning import plan_now
 from tests.ledger.stories import dispatch, said
 from tests.plan.base import Row, contact, contract
 from tests.plan.samples import ONE_NOTICE, TRIAL
+from tests.postgres_server import Postgres
 
 from .ground import Ground
 from .shared import behind, on_postgres, schema_of, to_postgres
@@ -153,6 +154,25 @@ def test_the_same_keys_whatever_the_source_and_the_ledger(tmp_path: Path, databa
         if home == "file":
             ground = to_postgres(ground, database)
     assert len({tuple(keys) for keys in found.values()}) == 1, found
+
+
+def test_3_9_an_apply_whose_role_may_write_the_crm(tmp_path: Path, postgres: Postgres, database: str) -> None:
+    """A ledger on the CRM's own database, kept by a role that owns the CRM: apply and deliver refuse (exit 7), a stop goes; on another database both work."""
+    made = Ground.make(tmp_path / "project", TRIAL, *people(2))
+    _in_csv_and_on_postgres(made, database)
+    made.change("engine.yaml", "facts: {duckdb: state/crm.duckdb}", f'facts: {{postgres: "{database}", schema: crm}}')
+    ground = to_postgres(made, database)
+    for begin in (lambda: ground.apply(AT), lambda: work(ground.site(AT), environ=ground.environ, live=False)):
+        with pytest.raises(LedgerRefused, match=r"owns the CRM.s table crm\.") as refused:
+            begin()
+        assert refused.value.exit_code == 7
+    obey(ground.site(AT), Order("stop", ground.site(AT).now, "mia"), "stop")
+    with postgres.database() as other:
+        elsewhere = replace(ground, environ={**ground.environ, "LEDGER_URL": other})
+        # Another ledger in this place: what was seen of the one before is of no use.
+        (made.root / "state" / "postgres-dev.witness").unlink()
+        elsewhere.site(AT).home.create(elsewhere.site(AT).now)
+        assert elsewhere.apply(AT).delivered is not None
 
 
 def _in_csv_and_on_postgres(ground: Ground, url: str) -> dict[str, str]:

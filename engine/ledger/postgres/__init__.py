@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.ledger.postgres.beating import Heartbeat
 from engine.ledger.postgres.connecting import Connection, Place, refuse_server, transaction
 from engine.ledger.postgres.forgetting import Forgetting
 from engine.ledger.postgres.importing import Importing
+from engine.ledger.postgres.least_rights import refuse_who_may_write
 from engine.ledger.postgres.listening import Listening
 from engine.ledger.postgres.locking import LOCK_LEASE, release_lock, renew_lock, take_lock
 from engine.ledger.postgres.ordering import Ordering
@@ -129,6 +130,13 @@ class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listen
             connection.close()
             raise
         return ledger
+
+    @staticmethod
+    def refuse_writer(url: str, schema: str, crm_schema: str | None, tables: Sequence[str]) -> None:
+        """LedgerRefused when this role may write one of the CRM's tables."""
+        place = Place(url, schema)
+        with place.connect() as connection:
+            refuse_who_may_write(connection, place, crm_schema, tables)
 
     @classmethod
     def restored(
