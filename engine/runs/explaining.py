@@ -43,6 +43,8 @@ class Sheet:
     decision: str
     reason: str
     gates: tuple[GateShown, ...]
+    # When the send window opens that keeps the step.
+    opens: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _notes(cursor: duckdb.DuckDBPyConnection, key: str, is_contact: bool, only: 
 def _sheet(row: dict[str, Any], seen: _Seen, now: datetime) -> Sheet:
     return Sheet(
         row["sequence"], row["entity"], row["record"], row["occurrence"], row["contact"] or "", row["step"], row["due"], row["decision"], row["reason"],
-        tuple(_gates(row, seen.faults.get(row["contact"], {}), now)),
+        tuple(_gates(row, seen.faults.get(row["contact"], {}), now)), row["opens"],
     )  # fmt: skip
 
 
@@ -202,7 +204,7 @@ def _asked(row: dict[str, Any], person: dict[str, Any], now: datetime) -> dict[s
         "6.4": (bool(row["contact"]), "" if row["contact"] else Reason.NO_RECIPIENT),
         "6.5": (row["step"] is not None, ""),
         "6.6": (None if not timed or start is None else due >= start, ""),
-        "6.7": (None if not timed else due <= now, ""),
+        "6.7": (None if not timed else due <= now and row["opens"] is None, ""),
         "6.8": (None if expiry is None else now < expiry, ""),
         "6.9": (None if not reached else row["step_fault"] is None, row["step_fault"] or ""),
         "6.10": (None if not person else not fault, fault),

@@ -8,9 +8,13 @@ from datetime import datetime
 
 import duckdb
 
+from engine.clock import is_zone
+from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import DateTrigger
+from engine.facts.names import quoted
+from engine.plan.introducing import zone_of
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import trigger_values
@@ -66,6 +70,17 @@ def foreseen(
     return sorted(found, key=lambda one: (one.due is None, one.due, one.sequence, one.record, one.contact))
 
 
+def _zone(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, contact: str | None) -> str:
+    """The zone that counts: the contact's own where the sequence goes by it and the CRM has one, else the sequence's (5.3)."""
+    said = definitions.crm.contact
+    if sequence.timezone == RECIPIENT and contact is not None and said.timezone is not None:
+        column = quoted(said.timezone)
+        found = cursor.execute(f'SELECT {column} FROM facts.{quoted(said.entity)} WHERE "_key" = $1', [contact]).fetchone()
+        if found is not None and found[0] is not None and is_zone(found[0]):
+            return str(found[0])
+    return zone_of(definitions, sequence)
+
+
 def _of_sequence(
     cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime, entity: str, key: str, is_contact: bool
 ) -> Iterator[Upcoming]:
@@ -86,7 +101,7 @@ def _of_sequence(
     # The first step that is switched on; where all are off the occurrence only opens.
     steps = (
         "(SELECT d.occurrence, arg_min(s.step, d.pos) AS step, min_by(d.due, d.pos) AS due FROM dues d JOIN steps s ON s.sequence = d.sequence AND s.pos = d.pos "
-        f"WHERE d.sequence = '{sequence.id}' AND s.active GROUP BY d.occurrence)"
+        f"WHERE d.sequence = '{sequence.id}' AND s.active AND d.zone = '{_zone(cursor, definitions, sequence, key if is_contact else None)}' GROUP BY d.occurrence)"
     )
     shown = "a.record, a.occurrence, n.step, CASE WHEN year(n.due) <= 9999 THEN n.due END"
     if itself:

@@ -14,7 +14,7 @@ from engine.views.escaping import one_line, to_json
 from engine.views.history import send_row
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
+from engine.views.phrases import iso, moment, occurrence, stamp, table, window_in_words, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import Words, short
 
@@ -106,6 +106,7 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
         "due_at": iso(sheet.due, zone),
         "decision": sheet.decision,
         "reason": sheet.reason,
+        "window_opens_at": iso(sheet.opens, zone),
         "gates": [
             {"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None}
             for gate in sheet.gates
@@ -213,6 +214,11 @@ def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> It
         due = f", due {moment(sheet.due, page.zone)}" if sheet.due else ""
         word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {short(sheet.reason)}" if sheet.decision != "send" else _DECIDED["send"]
         yield from wrapped(one_line(f"{sheet.step or 'no step'}{due}: {word}"), width, first="  ", rest="    ")
+        window = naming.definitions.sequences[sheet.sequence].send_window if sheet.opens is not None else None
+        if window is not None and sheet.opens is not None:
+            yield from wrapped(
+                one_line(f"it opens on {moment(sheet.opens, page.zone)}; the window is {window_in_words(window)}"), width, first="    ", rest="    "
+            )
     for gate in sheets[-1].gates:
         # The last one only sums the others up: where one of them decided it says nothing more.
         if gate.number == GATES[-1].number and not gate.passed:

@@ -6,9 +6,10 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from engine.clock import aware, to_local
+from engine.definitions.windows import SendWindow
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NARROWEST = 8
@@ -49,6 +50,18 @@ def moment(value: datetime, zone: str) -> str:
     """A naive UTC instant as `Mon 23 Nov 2026, 09:00` of the zone."""
     local = to_local(value, zone)
     return f"{day(local.date())}, {local:%H:%M}"
+
+
+def window_in_words(window: SendWindow) -> str:
+    """`mon-fri, 08:00 to 18:00, but on no holiday of th`."""
+    hours = f"{window.from_ or time():%H:%M} to {window.to:%H:%M}" if window.to else f"from {window.from_:%H:%M} on" if window.from_ else "the whole day"
+    days = ", ".join(window.days) if window.days else "every day"
+    return f"{days}, {hours}" + (f", but on no holiday of {window.holidays}" if window.holidays else "")
+
+
+def opening(detail: str | None) -> datetime | None:
+    """The moment in the detail of a decision that a send window keeps: `opens: 2026-03-09T01:00:00Z`."""
+    return datetime.fromisoformat(detail.removeprefix("opens: ")[:-1]) if detail is not None and detail.startswith("opens: ") else None
 
 
 def stamp(value: datetime, zone: str) -> str:

@@ -17,7 +17,7 @@ from engine.views.changed import changed_lines
 from engine.views.escaping import one_line
 from engine.views.guards_text import guard_lines
 from engine.views.ink import PLAIN, Ink
-from engine.views.phrases import counted, moment, occurrence, padded, table, width_of, wrapped
+from engine.views.phrases import counted, moment, occurrence, opening, padded, table, width_of, wrapped
 from engine.views.plan_json import PlanPage
 from engine.views.reasons import mend, short
 
@@ -143,7 +143,7 @@ def _reasons(page: PlanPage, sequence: str, decision: Decided, lines: list[Line]
         return
     for reason, several in _by_reason(lines):
         count = sum(line.count for line in several)
-        details = _details(several)
+        details = _details(several) if reason != Reason.SEND_WINDOW else _openings(several, page.zone)
         yield from wrapped(f"{short(reason)}{details}", width, first=f"          {count:>6,}  ")
         way = mend(reason)
         if way and decision is Decided.HOLD and reason not in _HALTED:
@@ -155,6 +155,12 @@ def _by_reason(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
     for line in lines:
         found[line.reason].append(line)
     return sorted(found.items(), key=lambda item: (-sum(line.count for line in item[1]), item[0]))
+
+
+def _openings(lines: list[Line], zone: str) -> str:
+    """When the window opens for the first of them."""
+    found = sorted({opens for line in lines if (opens := opening(line.detail)) is not None})
+    return f"; it opens {'on' if len(found) == 1 else 'for the first on'} {moment(found[0], zone)}" if found else ""
 
 
 def _details(lines: list[Line]) -> str:
@@ -196,8 +202,9 @@ def _comes_next(page: PlanPage, lines: list[Line], width: int) -> Iterator[str]:
     for line in lines:
         if line.first is None or line.step is None:
             continue
-        first, count = waiting.get(line.step, (line.first, 0))
-        waiting[line.step] = (min(first, line.first), count + line.count)
+        due = opening(line.detail) or line.first
+        first, count = waiting.get(line.step, (due, 0))
+        waiting[line.step] = (min(first, due), count + line.count)
     if not waiting:
         return
     yield "  comes next"

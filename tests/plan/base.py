@@ -44,6 +44,7 @@ entities:
       unsubscribed: boolean
       wants_offers: boolean
       trial_end: date
+      zone: text
       company_id: integer
     relations: {company: {one: company, via: company_id}}
   contract:
@@ -57,7 +58,7 @@ entities:
     fields: {company_id: integer, due_date: date, status: text}
     relations: {company: {one: company, via: company_id}}
 contact:
-  {entity: contact, address: email, name: name, language: language, active: is_active, unsubscribed: unsubscribed, consent: {partner-offers: wants_offers}}
+  {entity: contact, address: email, name: name, language: language, active: is_active, unsubscribed: unsubscribed, consent: {partner-offers: wants_offers}, timezone: zone}
 events: {signed: {entity: contract, at: signed_at}, fell_due: {entity: invoice, at: due_date}, visited: {entity: contact}}
 """
 
@@ -79,7 +80,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "company": {"id": "BIGINT", "name": "VARCHAR", "industry": "VARCHAR"},
     "contact": {
         "id": "BIGINT", "name": "VARCHAR", "email": "VARCHAR", "kind": "VARCHAR", "language": "VARCHAR", "is_active": "BOOLEAN", "unsubscribed": "BOOLEAN",
-        "wants_offers": "BOOLEAN", "trial_end": "DATE", "company_id": "BIGINT",
+        "wants_offers": "BOOLEAN", "trial_end": "DATE", "zone": "VARCHAR", "company_id": "BIGINT",
     },
     "contract": {
         "id": "BIGINT", "number": "VARCHAR", "company_id": "BIGINT", "end_date": "DATE", "signed_at": "TIMESTAMP", "monthly_value": "DECIMAL(14,2)",

@@ -95,5 +95,5 @@ CREATE OR REPLACE TEMP TABLE step_template (sequence VARCHAR, step VARCHAR, temp
 CREATE OR REPLACE TEMP TABLE sheets (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, is_record BOOLEAN, step VARCHAR, pos INTEGER,
     due TIMESTAMP, expiry TIMESTAMP, start TIMESTAMP, decision VARCHAR, reason VARCHAR, template VARCHAR, step_fault VARCHAR,
-    duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN, cap VARCHAR
+    duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN, opens TIMESTAMP, cap VARCHAR
 );
