@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("codeowners", "codeowners:codeowners", "CODEOWNERS from `owner:` in the files."),
         Entry("test", "proving:test", "The campaign tests: who would get what, in memory."),
         Entry("diff", "diff:diff", "What a change of the definitions does to people."),
+        Entry("snapshot", "snapshot:snapshot", "The CRM and the ledger for CI, without a person in it."),
     ),
     "Run": (
         Entry("plan", "plan:plan", "Who gets what now, why, and why not. Nothing is written."),
@@ -73,7 +74,6 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 # What later stages bring: listed, and refused with a clear word until it works.
 LATER: Mapping[str, str] = {
     "simulate": "the plans of the coming days",
-    "snapshot": "saved snapshots of the CRM",
     "studio": "pages to edit the files",
     "schedule": "the job for a scheduler",
     "serve": "the web service",

@@ -20,6 +20,7 @@ from engine.definitions.project import (
     PostgresLedger,
     Project,
     SmtpTransport,
+    SnapshotFacts,
 )
 from engine.definitions.translating import did_you_mean
 from engine.errors import EngineError, WrongUsage
@@ -67,7 +68,7 @@ class ResolvedEnvironment:
     """
 
     name: str
-    facts: DuckdbFacts | FilesFacts | PostgresFacts = field(repr=False)
+    facts: DuckdbFacts | FilesFacts | PostgresFacts | SnapshotFacts = field(repr=False)
     ledger: DuckdbLedger | PostgresLedger = field(repr=False)
     transport: str | SmtpTransport | OutboxTransport = field(repr=False)
     allow_recipients: tuple[str, ...] = field(repr=False)

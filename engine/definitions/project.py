@@ -50,6 +50,12 @@ class PostgresFacts(Model):
     schema_: str | None = Field(default=None, alias="schema")
 
 
+class SnapshotFacts(Model):
+    """A folder that `engine snapshot` made: records of one moment, for CI."""
+
+    snapshot: Text
+
+
 class DuckdbLedger(Model):
     duckdb: Text
 
@@ -88,8 +94,11 @@ class Environment(Model):
     transport writes only to what is listed; `redirect_to` sends all to one box."""
 
     facts: Annotated[
-        Annotated[DuckdbFacts, Tag("<duckdb>")] | Annotated[FilesFacts, Tag("<files>")] | Annotated[PostgresFacts, Tag("<postgres>")],
-        Discriminator(keyed("duckdb", "files", "postgres")),
+        Annotated[DuckdbFacts, Tag("<duckdb>")]
+        | Annotated[FilesFacts, Tag("<files>")]
+        | Annotated[PostgresFacts, Tag("<postgres>")]
+        | Annotated[SnapshotFacts, Tag("<snapshot>")],
+        Discriminator(keyed("duckdb", "files", "postgres", "snapshot")),
     ]
     ledger: Annotated[Annotated[DuckdbLedger, Tag("<duckdb>")] | Annotated[PostgresLedger, Tag("<postgres>")], Discriminator(keyed("duckdb", "postgres"))]
     transport: Annotated[

@@ -16,6 +16,22 @@ from engine.definitions.sequences import Sequence
 _KEYS = frozenset(("segment", "enters", "for_"))
 
 
+def rules_of(part: Any) -> Iterator[Rule]:
+    """Every rule that stands in a definition, each with what is below it."""
+    if isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            yield from rules_of(getattr(part, name))
+    elif isinstance(part, tuple | list):
+        for below in part:
+            yield from rules_of(below)
+    elif isinstance(part, dict):
+        yield from rules_of(tuple(part.values()))
+    elif is_dataclass(part) and hasattr(part, "at"):
+        # Rules are the frozen values with a place; others, such as durations, name nothing.
+        rule: Any = part
+        yield rule
+
+
 def named(part: Any) -> Iterator[str]:
     """The ids of the segments that a definition names, in its keys and in all its rules; an id as often as it is named."""
     if isinstance(part, BaseModel):
@@ -31,15 +47,8 @@ def named(part: Any) -> Iterator[str]:
     elif isinstance(part, dict):
         for below in part.values():
             yield from named(below)
-    elif is_dataclass(part):
-        yield from _in_rule(part)
-
-
-def _in_rule(part: Any) -> Iterator[str]:
-    # Rules are the frozen values with a place; others, such as durations, name nothing.
-    if hasattr(part, "at"):
-        rule: Rule = part
-        yield from (below.segment for below in walk(rule) if isinstance(below, InSegment))
+    else:
+        yield from (below.segment for rule in rules_of(part) for below in walk(rule) if isinstance(below, InSegment))
 
 
 def segments_of(definitions: Definitions, sequence: Sequence) -> frozenset[str]:

@@ -13,7 +13,7 @@ import duckdb
 
 from engine.definitions.crm import Entity
 from engine.definitions.definitions import Definitions
-from engine.definitions.project import DuckdbFacts, FilesFacts, PostgresFacts
+from engine.definitions.project import DuckdbFacts, FilesFacts, PostgresFacts, SnapshotFacts
 from engine.errors import DefinitionsInError
 from engine.facts import problems as told
 from engine.facts.names import suggestion
@@ -25,7 +25,7 @@ from engine.facts.staging import NoTable, Source, SqlRefused, field_column, key_
 from engine.facts.survey import Shape, Survey, build, prepare_walls, shape, survey
 from engine.problems import Problem
 
-Facts = DuckdbFacts | FilesFacts | PostgresFacts
+Facts = DuckdbFacts | FilesFacts | PostgresFacts | SnapshotFacts
 
 
 @dataclass
@@ -52,7 +52,7 @@ def read_snapshot(definitions: Definitions, source: Facts, *, now: datetime, roo
 
 def _written_at(source: Facts, root: Path) -> datetime | None:
     """Naive UTC; of several files the oldest, since each of them may be the one that nobody renews."""
-    if isinstance(source, PostgresFacts):
+    if isinstance(source, PostgresFacts | SnapshotFacts):
         return None
     if isinstance(source, DuckdbFacts):
         file = root / source.duckdb
@@ -86,6 +86,10 @@ def opened(definitions: Definitions, source: Facts, root: Path, needs: Needs) ->
             from engine.facts.duckdb import DuckdbSource
 
             yield connection, DuckdbSource(connection, root / source.duckdb)
+        elif isinstance(source, SnapshotFacts):
+            from engine.facts.saved import SavedSource
+
+            yield connection, SavedSource(connection, root / source.snapshot, needs)
         elif isinstance(source, FilesFacts):
             from engine.facts.files import FilesSource
 

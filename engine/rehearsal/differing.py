@@ -21,7 +21,6 @@ from engine.definitions.trees import GitTree, Tree, WorkTree
 from engine.errors import EngineError
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
-from engine.ledger.pseudonyms import read_pseudonyms
 from engine.plan.plan import INSTANT
 from engine.rehearsal.course import Blocked, Course
 from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
@@ -29,6 +28,7 @@ from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
 from engine.rehearsal.letters import letter_digest
 from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
 from engine.runs.planning import with_kill_switch
+from engine.runs.saved import judged, pseudonyms_for
 
 HORIZON = Duration(30, "d")
 _LETTERS = pa.schema([("sequence", pa.string()), ("template", pa.string()), ("locale", pa.string()), ("digest", pa.string())])
@@ -52,7 +52,9 @@ def difference(
     after, warnings = sound_definitions(_tree(root, head))
     environment = _environment(before, after, env_name, environ)
     # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
-    site = Site(root, before, environment, now, read_pseudonyms(root / STATE, environ.get("ENGINE_PSEUDONYM_KEY")), warnings, is_stopped(root, environ))
+    pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
+    (before, _), (after, _) = (judged(definitions, environment, root, pseudonyms) for definitions in (before, after))
+    site = Site(root, before, environment, now, pseudonyms, warnings, is_stopped(root, environ))
     until = shift(now, horizon, after.project.timezone)
     needs = together(needed(before), needed(after)) if before.crm == after.crm else None
     courses: list[Course] = []

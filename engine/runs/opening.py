@@ -18,10 +18,11 @@ from engine.facts.reading import read_snapshot
 from engine.facts.snapshot import Snapshot
 from engine.ledger.identity import Identity
 from engine.ledger.ledger import Ledger, Reading
-from engine.ledger.pseudonyms import Pseudonyms, read_pseudonyms
+from engine.ledger.pseudonyms import Pseudonyms
 from engine.messages.checking import check_templates
 from engine.problems import Problem
 from engine.runs.homes import SCHEMA, Crm, EmbeddedHome, PostgresHome
+from engine.runs.saved import judged, pseudonyms_for
 
 STATE = "state"
 STOP_FILE = "STOP"
@@ -91,8 +92,9 @@ def open_site(root: Path, env_name: str | None, environ: Mapping[str, str], now:
     """Everything that a run needs. Raises DefinitionsInError with all problems at once, EngineError for the set-up."""
     definitions, warnings = sound_definitions(WorkTree(root))
     environment = resolve(definitions.project, env_name, environ)
-    pseudonyms = read_pseudonyms(root / STATE, environ.get("ENGINE_PSEUDONYM_KEY"))
-    return Site(root, definitions, environment, now, pseudonyms, warnings, is_stopped(root, environ))
+    pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
+    definitions, not_judged = judged(definitions, environment, root, pseudonyms)
+    return Site(root, definitions, environment, now, pseudonyms, (*not_judged, *warnings), is_stopped(root, environ))
 
 
 def sound_definitions(tree: Tree) -> tuple[Definitions, tuple[Problem, ...]]:
