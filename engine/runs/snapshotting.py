@@ -66,7 +66,7 @@ def make_snapshot(site: Site, folder: Path, environment: str) -> Made:
         names = ledger.names()
         relations = {name: _only(table, {names.kept(id) for id in kept}) for name, table in view.tables.items()}
         applied = ledger.applied_definitions()
-        _take_keys(definitions, snapshot, relations, tokens)
+        _take_keys(site, snapshot, relations, tokens)
         (folder / FOLDER).mkdir()
         for name in sorted(definitions.crm.entities):
             pq.write_table(_records(site, snapshot, name, tokens), folder / FOLDER / f"{name}.parquet", compression="zstd")
@@ -101,8 +101,9 @@ def _only(table: pa.Table, kept: set[str]) -> pa.Table:
     return table.filter(pc.or_kleene(pc.is_null(table["sequence"]), pc.is_in(table["sequence"], pa.array(sorted(kept), pa.string()))))
 
 
-def _take_keys(definitions: Definitions, snapshot: Snapshot, relations: Mapping[str, pa.Table], tokens: Tokens) -> None:
+def _take_keys(site: Site, snapshot: Snapshot, relations: Mapping[str, pa.Table], tokens: Tokens) -> None:
     """All keys of each entity: those of records, those that records lead to, and those that the ledger remembers."""
+    definitions = site.definitions
     keys: dict[str, set[str]] = {
         name: {key for (key,) in snapshot.connection.execute(f"SELECT _key FROM facts.{quoted(name)}").fetchall()} for name in definitions.crm.entities
     }
@@ -120,8 +121,21 @@ def _take_keys(definitions: Definitions, snapshot: Snapshot, relations: Mapping[
                 keys[row["entity"]].add(row["record"])
             if row.get("contact") is not None:
                 keys[definitions.crm.contact.entity].add(row["contact"])
+    contact = definitions.crm.contact
     for name, several in keys.items():
-        tokens.take_keys(name, several)
+        # Where the key is the address, what stands for it must be one too.
+        both = name == contact.entity and _column(definitions.crm.entities[name], contact.address) == _column(
+            definitions.crm.entities[name], definitions.crm.entities[name].key
+        )
+        tokens.take_keys(name, several, "@example.com" if both else "")
+        for key in several if both else ():
+            tokens.settle_address(site.pseudonyms.address_key(key), str(tokens.key(name, key)))
+
+
+def _column(entity: Entity, name: str) -> str:
+    """The column of a field, or of the key."""
+    field = entity.fields.get(name)
+    return field.column if field is not None and field.column is not None else name
 
 
 def _leads(definitions: Definitions, name: str, entity: Entity) -> dict[str, str]:
@@ -145,8 +159,7 @@ def _records(site: Site, snapshot: Snapshot, name: str, tokens: Tokens) -> pa.Ta
     definitions, entity = site.definitions, site.definitions.crm.entities[name]
     leads, contact = _leads(definitions, name, entity), definitions.crm.contact
     table = snapshot.connection.sql(f"SELECT * FROM facts.{quoted(name)}").to_arrow_table()
-    key_field = entity.fields.get(entity.key)
-    key_column = key_field.column if key_field is not None and key_field.column is not None else entity.key
+    key_column = _column(entity, entity.key)
     columns: dict[str, pa.Array] = {key_column: pa.array([tokens.key(name, key) for key in table["_key"].to_pylist()], pa.string())}
     for field, said in entity.fields.items():
         column, values, type_ = said.column or field, table[field].to_pylist(), table[field].type

@@ -20,14 +20,15 @@ class Tokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._keys: dict[str, dict[str, str]] = {}
+        self._addresses: dict[str, str] = {}
 
-    def take_keys(self, entity: str, keys: Iterable[str]) -> None:
-        """Give every key of an entity its token, once and all together."""
+    def take_keys(self, entity: str, keys: Iterable[str], ending: str = "") -> None:
+        """Give every key of an entity its token, once and all together; `ending` stands behind those that are no numbers."""
         known: dict[str, str] = {}
         number = _FIRST + self._number(f"first:{entity}") % 10**9
         for place, key in enumerate(sorted(set(keys), key=_natural)):
             number += 1 + self._number(f"step:{entity}:{key}") % 97
-            known[key] = str(number) if _whole(key) else f"k{place:09d}{self.hash(f'{entity}:{key}')[:6]}"
+            known[key] = str(number) if _whole(key) else f"k{place:09d}{self.hash(f'{entity}:{key}')[:6]}{ending}"
         self._keys[entity] = known
 
     def key(self, entity: str, key: str | None) -> str | None:
@@ -38,8 +39,14 @@ class Tokens:
         """Tokens of keys that the definitions name, by the hash of the key: who reads it must know the key already."""
         return {self.hash(f"{entity}:{key}"): str(self.key(entity, key)) for key in keys if key in self._keys.get(entity, {})}
 
+    def settle_address(self, address_key: str, address: str) -> None:
+        """What stands for an address is decided already: where it is the key of its contact."""
+        self._addresses[address_key] = address
+
     def address_of(self, address_key: str | None) -> str | None:
         """The address that stands for all with this address key."""
+        if address_key in self._addresses:
+            return self._addresses[address_key]
         return None if address_key is None else f"p{self.hash(f'address:{address_key}')[:24]}@example.com"
 
     def address(self, value: str, address_key: str) -> str:

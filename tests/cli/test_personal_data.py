@@ -27,7 +27,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("diff", "--base", "HEAD"), ("diff", "--base", "HEAD", "--format", "json"), ("diff", "--base", "HEAD", "--format", "markdown"),
     ("apply", "--plan-only"), ("apply", "--format", "json"), ("deliver",), ("deliver", "--format", "json"),
     ("explain", ANN), ("explain", BOB, "--format", "json"), ("explain", "contract:12"), ("explain", "nobody@example.com"),
-    ("attention",), ("attention", "--format", "json"), ("status",), ("status", "--format", "json"),
+    ("snapshot", "--anonymise", "--out", "{root}/snap"), ("test",), ("feedback", "ingest", "{root}/log.csv"), ("attention",), ("attention", "--format", "json"), ("status",), ("status", "--format", "json"),
     ("enroll", "news", "--contact", BOB, "--note", "by hand"), ("enrollments",), ("enrollments", "--format", "json"), ("event", "signed", "--record", "1", "--id", "1"),
     ("pause", "news", "--contact", ANN), ("resume", "news", "--contact", ANN), ("cancel", "news", "--contact", ANN),
     ("suppress", BOB, "--reason", "manual"), ("unsuppress", BOB), ("stop", "news"), ("start", "news"),

@@ -116,3 +116,18 @@ def test_7_nobody_is_in_a_snapshot(snapped: tuple[Project, Said]) -> None:
     assert [companies.index(str(row["company_id"])) for row in contracts] == [0, 1, 2, 0, 0, 1]
     assert project.run("snapshot", "--out", str(project.root / "people")).code == 64
     assert project.run("snapshot", "--anonymise", "--out", str(folder)).code == 64
+
+
+def test_7_a_key_that_is_an_address_is_one_afterwards(project: Project) -> None:
+    """5.7: where the CRM's key of a contact is its address, its token is an address, and the plan stays the same."""
+    crm = project.root / "definitions/crm.yaml"
+    head, contact = crm.read_text().split("    table: contacts\n    key: id\n")
+    crm.write_text(f"{head}    table: contacts\n    key: email\n{contact}")
+    assert project.run("apply").code in (0, 6)
+    settings = project.root / "engine.yaml"
+    settings.write_text(settings.read_text().replace("  broken:\n", CI))
+    said = project.run("snapshot", "--anonymise", "--out", str(project.root / "snap"), now="2026-11-24T09:00:00+07:00")
+    assert said.code == 0 and "anary" not in said.out + said.err + "".join(texts(project.root / "snap").values())
+    here, there = plan(project), plan(project, "--env", "ci")
+    judged = {one["id"] for one in there["sequences"]}
+    assert "renewal" in judged and shape(here, judged) == shape(there, judged)
