@@ -16,7 +16,7 @@ from engine.clock import Duration
 @click.option("--head", metavar="REF", help="The revision with the change; the files as they are if not said.")
 @duration_option("--horizon", "30d", "How far to look ahead, such as 30d or 12w.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when somebody gets something else, 3 when a guard would block.")
-@format_option("text", "json", "markdown")
+@format_option("text", "json", "markdown", "html")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
 @pii_option
 @now_option
@@ -39,10 +39,13 @@ def diff(door: Door, base: str, head: str | None, horizon: Duration, detailed_ex
         from engine.views.difference_json import as_json
 
         text = as_json(found, naming)
-    elif format_ == "markdown":
+    elif format_ in ("markdown", "html"):
+        from engine.rehearsal.personas import personas
+        from engine.views.difference_html import as_html
         from engine.views.difference_markdown import as_markdown
 
-        text = as_markdown(found)
+        letters, more = personas(found)
+        text = (as_html if format_ == "html" else as_markdown)(found, letters, more)
     else:
         from engine.views.difference_text import as_text
 

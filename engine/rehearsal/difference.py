@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from engine.plan.change import Change
 from engine.rehearsal.course import Blocked, Course
 
 # How a mail differs between two courses. `later` and `sooner`: one of them sends it only after the days that were looked at.
@@ -76,7 +77,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Difference:
-    """`base` and `head` as they were named. `steps` has only what the change touches, and `blocked` only guards that it trips."""
+    """`base` and `head` as they were named. `edits` are the changes of the definitions, `steps` has only what the change touches, and `blocked` only guards that it trips."""
 
     base: str
     head: str
@@ -84,6 +85,7 @@ class Difference:
     timezone: str
     before: Course
     after: Course
+    edits: tuple[Change, ...]
     steps: tuple[StepChange, ...]
     flights: tuple[Flight, ...]
     unreached: tuple[Unreached, ...]

@@ -21,6 +21,7 @@ from engine.definitions.trees import GitTree, Tree, WorkTree
 from engine.errors import EngineError
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
+from engine.plan.labelling import labelled
 from engine.plan.plan import INSTANT
 from engine.rehearsal.course import Blocked, Course
 from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
@@ -100,7 +101,7 @@ def compared(base: str, head: str, before: Course, after: Course) -> Difference:
         _put(tables, "local_days", _local_days((*before.instants, *after.instants), zone))
         _run(tables, "joined")
         return Difference(
-            base, head, before.first.now, zone, before, after, tuple(_steps(tables, before, after)), tuple(_flights(tables, before, after)), tuple(_unreached(tables)),
+            base, head, before.first.now, zone, before, after, labelled(before.definitions, after.definitions), tuple(_steps(tables, before, after)), tuple(_flights(tables, before, after)), tuple(_unreached(tables)),
             _volume(tables, "was"), _volume(tables, "will"), _touched(tables), *_guards(before, after),
         )  # fmt: skip
 

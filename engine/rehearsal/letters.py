@@ -37,7 +37,7 @@ def _letter(definitions: Definitions, sequence: str, template_id: str, locale: s
         "locale": used,
         # The description and the sample are for whoever writes; the reader never sees them.
         "variables": {
-            name: variables[name].model_dump(mode="json", exclude={"description", "sample"})
+            name: [variables[name].model_dump(mode="json", exclude={"description", "sample", "where"}), repr(variables[name].where)]
             for name in sorted(used_variables(definitions, template_id, locale))
         },
         "sender": project.sender.model_dump(mode="json"),

@@ -29,6 +29,19 @@ def as_json(found: Difference, naming: Naming) -> str:
         **{f"{kind}s" if kind not in ("later", "sooner", "same", "loss") else {"loss": "losses"}.get(kind, kind): found.total(kind) for kind in KINDS[:-1]},
         "people_touched": found.touched,
         "first": found.first.isoformat() if found.first else None,
+        "edits": [
+            {
+                "kind": str(one.kind),
+                "sequence": one.sequence,
+                "step": one.step,
+                "what": one.what,
+                "words": one.words,
+                "rule": one.rule,
+                "effect": one.effect,
+                "source": {"file": one.place.file, "line": one.place.line} if one.place else None,
+            }
+            for one in found.edits
+        ],
         "changes": [_step(step, naming) for step in found.steps],
         "in_flight": [
             {

@@ -1,23 +1,138 @@
-"""A difference as a comment on a pull request."""
+"""A difference as a comment on a pull request: a marker to find it again, the essence first, and never too long."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from engine.rehearsal.difference import Difference
-from engine.views.difference_words import blocked, headline, pressure, span, touch
-from engine.views.escaping import for_markdown
+from engine.rehearsal.personas import Persona
+from engine.views.difference_words import assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch
+from engine.views.escaping import for_markdown, for_terminal
+from engine.views.phrases import day
+
+# By this line a workflow finds the comment that it wrote before.
+MARKER = "<!-- campaigns: engine diff -->"
+# GitHub takes 65,536 characters; whole sections go before a comment is longer than this.
+LONGEST = 60_000
+_ROWS = 100
 
 
-def as_markdown(found: Difference) -> str:
-    lines = [f"### Campaigns: {for_markdown(found.base)} → {for_markdown(found.head)}", "", for_markdown(headline(found)), ""]
-    if found.steps:
-        told = pressure(found)
-        lines += [for_markdown(text) for text in ([told] if told else []) + [touch(found)]] + [""]
-        lines += ["| sequence | step | gain | lose | move | text | same |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-        lines += [
-            f"| {for_markdown(c.sequence)} | {for_markdown(c.step)} | {c.gains:,} | {c.losses:,} | {c.moves:,} | {c.changed:,} | {c.counts.get('same', 0):,} |"
-            for c in found.steps
+def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_letters: int = 0) -> str:
+    """One line where nothing changes. People are counted, never named."""
+    if not found.changes_mail and not found.edits:
+        return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n"
+    head = "\n".join(_head(found)) + "\n"
+    foot = "\n" + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{span(found)}. People are counted, not named.", *assumptions(found))) + "\n"
+    kept, left_out = [head], []
+    sections = [("the steps", _steps(found)), ("what was changed", _edits(found)), ("who is on the way", _flights(found)), ("the days", _days(found)),
+                *((f"the mail {for_markdown(one.template)} ({one.locale})", _letter(one)) for one in letters)]  # fmt: skip
+    room = LONGEST - len(head) - len(foot) - 500
+    for title, lines in sections:
+        text = "\n".join(lines)
+        if not text:
+            continue
+        if len(text) + 2 > room:
+            left_out.append(title)
+            continue
+        room -= len(text) + 2
+        kept.append(text + "\n")
+    if left_out or more_letters:
+        told = [
+            *left_out[:5],
+            *([f"{len(left_out) - 5} more sections"] if len(left_out) > 5 else []),
+            *([f"{more_letters} more mails"] if more_letters else []),
         ]
-        lines.append("")
-    lines += [f"- **{for_markdown(blocked(one, found.timezone))}**" for one in found.blocked]
-    lines.append(f"{for_markdown(span(found))}. People are counted, not named.")
-    return "\n".join(lines) + "\n"
+        kept.append(f"*Left out, too long for a comment: {', '.join(told)}. The HTML report has all of it.*\n")
+    return f"{MARKER}\n" + "\n".join(kept) + foot
+
+
+def _head(found: Difference) -> Iterator[str]:
+    yield f"### Campaigns: {for_markdown(found.base)} → {for_markdown(found.head)}"
+    yield ""
+    for one in found.blocked:
+        yield f"> **{_capital(for_markdown(blocked(one, found.timezone)))}**"
+        yield ">"
+    yield f"**{for_markdown(headline(found))}**"
+    told = pressure(found)
+    if told:
+        yield ""
+        yield for_markdown(told)
+    if found.steps:
+        yield ""
+        yield _capital(for_markdown(touch(found)))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _steps(found: Difference) -> Iterator[str]:
+    if not found.steps:
+        return
+    yield "| sequence | step | gain | lose | move | later | sooner | text | same | first |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    for one in found.steps[:_ROWS]:
+        counts = " | ".join(f"{one.counts.get(kind, 0):,}" for kind in ("gain", "loss", "move", "later", "sooner"))
+        same, first = f"{one.counts.get('same', 0):,}", day(one.first) if one.first else ""
+        yield f"| {for_markdown(one.sequence)} | {for_markdown(one.step)} | {counts} | {one.changed:,} | {same} | {first} |"
+    if len(found.steps) > _ROWS:
+        yield f"\nand {len(found.steps) - _ROWS:,} more steps"
+    told = [(one, note) for one in found.steps[:_ROWS] for note in notes(one)]
+    if told:
+        yield ""
+        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: {for_markdown(note)}" for one, note in told)
+
+
+def _edits(found: Difference) -> Iterator[str]:
+    if found.edits:
+        yield "**What was changed**"
+        yield ""
+        yield from (f"- *{one.kind}* · {for_markdown(edit(one))}" for one in found.edits[:_ROWS])
+        if len(found.edits) > _ROWS:
+            yield f"- and {len(found.edits) - _ROWS:,} more"
+
+
+def _flights(found: Difference) -> Iterator[str]:
+    if found.flights or found.unreached:
+        yield "**On the way now**"
+        yield ""
+        yield from (f"- {for_markdown(flight(one))}" for one in found.flights[:_ROWS])
+        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: records with nobody to tell {one.was:,} → {one.now:,}" for one in found.unreached[:_ROWS])
+
+
+def _days(found: Difference) -> Iterator[str]:
+    rows = list(days(found))
+    if rows:
+        yield "<details><summary>Mails a day, where it changes</summary>"
+        yield ""
+        yield "| day | before | after |"
+        yield "| --- | ---: | ---: |"
+        yield from (f"| {name} | {before:,} | {after:,} |" for name, before, after in rows)
+        yield ""
+        yield "</details>"
+
+
+def _letter(one: Persona) -> Iterator[str]:
+    lines = [for_terminal(line) for line in one.text_diff]
+    if not lines and not one.fault:
+        return
+    yield f"<details><summary>{for_markdown(one.template)} \\({for_markdown(one.locale)}\\), for a made-up reader</summary>"
+    yield ""
+    if one.fault:
+        yield for_markdown(one.fault)
+    else:
+        # A fence longer than any run of backticks inside: the mail's text cannot end it.
+        fence = "`" * max(3, 1 + max((_run(line) for line in lines), default=0))
+        yield f"{fence}diff"
+        yield from lines
+        yield fence
+    yield ""
+    yield "</details>"
+
+
+def _run(line: str) -> int:
+    longest = run = 0
+    for character in line:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return longest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference, StepChange
-from engine.views.difference_words import assumptions, blocked, days, flight, headline, notes, pressure, span, touch
+from engine.views.difference_words import assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch
 from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -13,6 +13,7 @@ from engine.views.phrases import day, table, wrapped
 
 _SAMPLE = 3
 _DAYS = 14
+_EDITS = 20
 _WIDEST_BAR = 30
 
 
@@ -35,6 +36,7 @@ def _lines(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[
     if found.steps:
         yield ""
         yield from _steps(found, naming, width, ink)
+    yield from _edits(found, width, ink)
     yield from _beside(found, width, ink)
     yield from _volumes(found, width, ink)
     if found.changes_mail:
@@ -75,6 +77,17 @@ def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
         step.sequence, step.step, *counts, *((f"{step.changed:,}",) if texts else ()), f"{step.counts.get('same', 0):,}",
         day(step.first) if step.first else "",
     )  # fmt: skip
+
+
+def _edits(found: Difference, width: int, ink: Ink) -> Iterator[str]:
+    if not found.edits:
+        return
+    yield ""
+    yield ink.strong("  What was changed")
+    for one in found.edits[:_EDITS]:
+        yield from wrapped(one_line(edit(one)), width, first=f"    {one.kind:<10}", rest=" " * 14)
+    if len(found.edits) > _EDITS:
+        yield ink.faint(f"    and {len(found.edits) - _EDITS:,} more; --format json has them all")
 
 
 def _beside(found: Difference, width: int, ink: Ink) -> Iterator[str]:

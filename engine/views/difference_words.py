@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from engine.clock import to_local
+from engine.plan.change import Change
 from engine.plan.gates import Reason
 from engine.rehearsal.course import Blocked
 from engine.rehearsal.difference import Difference, Flight, StepChange
@@ -51,11 +52,17 @@ def touch(found: Difference) -> str:
     """How the mails change, in numbers."""
     parts = [
         (found.total("gain"), "more"), (found.total("loss"), "fewer"), (found.total("move"), "at another time"),
-        (sum(step.changed for step in found.steps), "with another text"), (found.total("later"), "only after these days"), (found.total("sooner"), "already in these days"),
+        (sum(step.changed for step in found.steps), "with another text"), (found.total("later"), "only after these days"), (found.total("sooner"), "that would have come after these days"),
     ]  # fmt: skip
     told = [f"{count:,} {words}" for count, words in parts if count]
     first = f"; the first on {day(found.first)}" if found.first else ""
     return f"{'; '.join(told)}: {counted(found.touched, 'person', 'people')}{first}." if told else ""
+
+
+def edit(one: Change) -> str:
+    """One edit with the rule that it falls under."""
+    where = f"{one.sequence}: " if one.sequence else ""
+    return f"{where}{one.words}. Rule {one.rule}: {one.effect}."
 
 
 def span(found: Difference) -> str:

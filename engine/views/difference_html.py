@@ -1,0 +1,52 @@
+"""A difference as a report for a person who reads no code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.rehearsal.difference import Difference, StepChange
+from engine.rehearsal.personas import Persona
+from engine.views.difference_words import assumptions, blocked, days, flight, headline, notes, pressure, span, touch
+from engine.views.phrases import day
+from engine.views.report_page import page
+
+_COLUMNS = (("gain", "gain"), ("lose", "loss"), ("move", "move"), ("later", "later"), ("sooner", "sooner"))
+
+
+def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int = 0) -> str:
+    kinds = [(name, kind) for name, kind in _COLUMNS if kind in ("gain", "loss") or found.total(kind)]
+    texts = any(step.changed for step in found.steps)
+    volumes = list(days(found))
+    return page("difference.html").render(
+        found=found,
+        span=span(found),
+        headline=headline(found),
+        pressure=pressure(found),
+        touch=touch(found),
+        alarms=[_capital(blocked(one, found.timezone)) for one in found.blocked],
+        anyway=[_capital(blocked(one, found.timezone)) for one in found.blocked_anyway],
+        columns=[*(name for name, _ in kinds), *(["other text"] if texts else []), "same"],
+        rows=[_row(step, [kind for _, kind in kinds], texts) for step in found.steps],
+        flights=[flight(one) for one in found.flights],
+        days=volumes,
+        top=max((max(before, after) for _, before, after in volumes), default=1),
+        letters=letters,
+        more_letters=more_letters,
+        assumptions=list(assumptions(found)),
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _row(step: StepChange, kinds: list[str], texts: bool) -> dict[str, Any]:
+    signs = {"gain": "+", "loss": "−"}
+    counts = [f"{signs.get(kind, '')}{step.counts.get(kind, 0):,}" for kind in kinds]
+    return {
+        "sequence": step.sequence,
+        "step": step.step,
+        "counts": [*counts, *([f"{step.changed:,}"] if texts else []), f"{step.counts.get('same', 0):,}"],
+        "first": day(step.first) if step.first else "",
+        "notes": list(notes(step)),
+    }
