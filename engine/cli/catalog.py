@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("deliver", "deliver:deliver", "Send what an apply has planned; as many at once as you like."),
         Entry("explain", "explain:explain", "Every gate for one contact or record; or what a code means."),
         Entry("attention", "attention:attention", "What needs a person, by owner, and what mends it."),
+        Entry("schedule", "scheduling:schedule", "The jobs for cron, systemd, GitHub, Kubernetes, Render."),
         Entry("status", "status:status", "Stops, pauses, the last runs, doubts."),
     ),
     "People": (
@@ -75,7 +76,6 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 LATER: Mapping[str, str] = {
     "simulate": "the plans of the coming days",
     "studio": "pages to edit the files",
-    "schedule": "the job for a scheduler",
     "serve": "the web service",
     "report": "the static report",
 }

@@ -47,6 +47,7 @@ def _all(door: Door) -> Iterator[Finding]:
     yield _commit(site)
     yield from _facts(site)
     yield _ledger(site)
+    yield from _jobs(door, site)
     yield from _key(site)
     yield from _transport(site.environment)
     yield from _links(site)
@@ -94,6 +95,30 @@ def _ledger(site: Site) -> Finding:
     if warnings:
         return Finding("ledger", "note", "; ".join(warnings))
     return Finding("ledger", "good", f"at {head.serial:,}" + (f"; held by {holder}" if holder else ", free"))
+
+
+def _jobs(door: Door, site: Site) -> Iterator[Finding]:
+    """Jobs that are late, and those that never ran here: nobody may have told a scheduler of them."""
+    from engine.runs.jobs import job_states
+    from engine.views.phrases import moment
+
+    if not site.definitions.project.jobs:
+        return
+    try:
+        with site.read_ledger() as ledger:
+            last = ledger.status().jobs
+    except (EngineError, OSError):
+        return
+    zone = site.definitions.project.timezone
+    for job in job_states(site.definitions.project, last, site.now):
+        if job.late and job.last is not None:
+            says = f"{job.name} should have run on {moment(job.due, zone)}, and ran last on {moment(job.last, zone)}"
+            yield Finding("job", "bad", says, f"look at its scheduler; `{door.command(f'apply --job {job.name}')}` runs it now")
+        elif job.last is None:
+            mending = f"where this environment's mails should go by themselves: `{door.command('schedule export --for systemd')}`, or another scheduler"
+            yield Finding("job", "note", f"{job.name} never ran here", mending)
+        else:
+            yield Finding("job", "good", f"{job.name} ran on {moment(job.last, zone)}, next on {moment(job.next, zone)}")
 
 
 def _key(site: Site) -> Iterator[Finding]:

@@ -74,7 +74,7 @@ class Cron:
     @property
     def fields(self) -> tuple[frozenset[int] | None, ...]:
         """What each field allows, as numbers; None for all of them. Sunday is 0."""
-        return _fields(self.text)
+        return _days_together(self.text)
 
 
 @lru_cache(maxsize=256)
@@ -96,16 +96,20 @@ def _fields(text: str) -> tuple[frozenset[int] | None, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=256)
 def _plain(text: str) -> str:
     """The same times as lists of numbers: croniter takes a range such as `0-0` for every minute."""
+    return " ".join("*" if values is None else ",".join(map(str, sorted(values))) for values in _days_together(text))
+
+
+@lru_cache(maxsize=256)
+def _days_together(text: str) -> tuple[frozenset[int] | None, ...]:
     fields = _fields(text)
     said = text.split()
     days = [2, 4]
     # Each day of the month, written as a range, beside days of the week: either matches, so every day does.
     if any(fields[place] is None and not said[place].startswith("*") for place in days) and not any(said[place].startswith("*") for place in days):
-        fields = (*fields[:2], None, fields[3], None)
-    return " ".join("*" if values is None else ",".join(map(str, sorted(values))) for values in fields)
+        return (*fields[:2], None, fields[3], None)
+    return fields
 
 
 def _is_part(part: str, name: str, span: tuple[int, int]) -> bool:

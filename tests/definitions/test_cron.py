@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.definitions.cron import Cron
+from engine.definitions.cron_utc import in_utc
 from tests.laws import cases
 
 
@@ -64,3 +65,46 @@ def test_law_before_and_after_enclose_a_moment(text: str, moment: datetime) -> N
         either = by_day or by_weekday if not said[2].startswith("*") and not said[4].startswith("*") else by_day and by_weekday if said[2] == "*" or said[4] == "*" else None
         assert (minute is None or time.minute in minute) and (hour is None or time.hour in hour) and (month is None or time.month in month)
         assert either is None or either
+
+
+@cases(50)
+@given(
+    st.tuples(_field(0, 59), _field(0, 23), _field(1, 28), _field(1, 12), _field(0, 7)).map(" ".join),
+    st.sampled_from([-10 * 60, -3 * 60 - 30, 0, 60, 5 * 60 + 45, 7 * 60, 14 * 60]),
+    st.datetimes(datetime(2024, 1, 1), datetime(2027, 1, 1)),
+)
+def test_law_utc_has_every_time_and_no_other(text: str, minutes: int, moment: datetime) -> None:
+    """Of a zone that is this far from UTC: the next times of a cron are times of one of the UTC crons; and where no days are added, the other way round."""
+    cron, offset = Cron.parse(text), timedelta(minutes=minutes)
+    utc = in_utc(cron, offset)
+    crons = [Cron.parse(one.text) for one in utc]
+    wall = moment
+    for _ in range(5):
+        wall = cron.after(wall)
+        assert any(one.at_or_before(wall - offset) == wall - offset for one in crons), (wall, utc)
+    for one, made in zip(crons, utc):
+        local = one.after(moment) + offset
+        assert made.more_days or cron.at_or_before(local) == local, (local, utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours", "utc"),
+    [
+        ("0 9 * * *", 7, ["0 2 * * *"]),
+        ("*/20 * * * *", 7, ["*/20 * * * *"]),
+        ("30 8 * * 1-5", 7, ["30 1 * * 1-5"]),
+        ("0 5,9 * * 1", 7, ["0 22 * * 0", "0 2 * * 1"]),
+        ("0 9 * * 1", -10, ["0 19 * * 1"]),
+        ("0 20 * * 6,7", -10, ["0 6 * * 0,1"]),
+        ("0 3 1 */3 *", 7, ["0 20 28-31 1,3,4,6,7,9,10,12 *"]),
+    ],
+)
+def test_local_times_in_utc(text: str, hours: int, utc: list[str]) -> None:
+    """09:00 in Bangkok is 02:00 UTC; early on Monday is late on Sunday."""
+    assert [one.text for one in in_utc(Cron.parse(text), timedelta(hours=hours))] == utc
+
+
+def test_a_day_of_the_month_on_another_day_in_utc_says_so() -> None:
+    """What UTC cannot say exactly is marked: the first of a month is the last of another."""
+    assert [one.more_days for one in in_utc(Cron.parse("0 3 1 * *"), timedelta(hours=7))] == [True]
+    assert [one.more_days for one in in_utc(Cron.parse("0 9 1 * *"), timedelta(hours=7))] == [False]

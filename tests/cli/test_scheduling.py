@@ -1,0 +1,74 @@
+"""`engine schedule export`: golden files, each honest about the timezone; and what `doctor` says of jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+import yaml
+
+from engine.definitions.cron import Cron
+from engine.definitions.project import Job
+from engine.views.schedules import TARGETS, Schedule, calendar
+from tests.cli.conftest import Project
+
+Golden = Callable[[str, str], None]
+JOBS = {
+    "mail": Job(cron="*/20 * * * *"),
+    "reminders": Job(cron="0 9 * * mon-fri", select="tag:renewal"),
+    "review": Job(cron="30 5 1 */3 *"),
+}
+
+
+def made(target: str, zone: str) -> str:
+    return TARGETS[target](Schedule("harmony", zone, JOBS, "/srv/harmony", "production", datetime(2026, 11, 23, 2)))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_each_scheduler_is_told(golden: Golden, target: str) -> None:
+    """Item 10: 09:00 is 09:00 in Bangkok, also where only UTC is known; each file says whose time its scheduler keeps."""
+    golden(f"schedule-{target}.txt", made(target, "Asia/Bangkok"))
+
+
+@pytest.mark.parametrize("target", ["github", "render"])
+def test_utc_is_right_until_the_clocks_change(target: str) -> None:
+    """Item 10: where clocks change, a file in UTC says on which day it becomes wrong, and by how much."""
+    text = made(target, "Europe/Berlin")
+    assert '"0 8 * * 1-5"' in text
+    assert "right until 2027-03-28" in text and "60 minutes later by the clock of Europe/Berlin" in text
+    assert "do not change" in made(target, "Asia/Bangkok")
+
+
+@pytest.mark.parametrize("target", ["github", "kubernetes", "render"])
+def test_what_is_made_is_yaml_with_every_job(target: str) -> None:
+    """Each file can be read by its scheduler's own language, and runs every job by its name."""
+    documents = [document for document in yaml.safe_load_all(made(target, "Asia/Bangkok")) if document]
+    said = json.dumps(documents)
+    assert all(said.count(f"--job {name}") + said.count(f'"--job", "{name}"') >= 1 for name in JOBS)
+
+
+def test_days_of_month_and_of_week_are_two_events() -> None:
+    """Either matches in a cron, both must in one calendar event of systemd."""
+    assert calendar(Cron.parse("0 9 1 * 5")) == ["*-*-01 09:00:00", "Fri *-*-* 09:00:00"]
+    assert calendar(Cron.parse("15,45 8-10 * 6 0,1")) == ["Mon,Sun *-06-* 08,09,10:15,45:00"]
+
+
+def test_the_command_and_a_project_without_jobs(project: Project) -> None:
+    """The export names the project's own folder and environment; without jobs it says how to write one."""
+    said = project.run("--env", "dev", "schedule", "export", "--for", "cron")
+    assert said.code == 0 and f"0 9 * * *  engine -C {project.root} --env dev apply --job renewals" in said.out
+    path = project.root / "engine.yaml"
+    path.write_text(path.read_text().partition("jobs:")[0])
+    without = project.run("schedule", "export", "--for", "cron")
+    assert without.code == 1 and "engine.yaml has no jobs" in without.err and "cron:" in without.err
+
+
+def test_doctor_says_which_job_is_late(project: Project) -> None:
+    """Item 10: a job that never ran here is a note, one that ran and is late is bad, with the command that runs it."""
+    assert "renewals never ran here" in project.run("doctor").out
+    project.run("apply", "--job", "renewals")
+    assert "renewals ran on Mon 23 Nov 2026, 09:00" in project.run("doctor").out
+    late = project.run("doctor", now="2026-11-24T09:30:00+07:00")
+    assert late.code == 1 and "should have run on Tue 24 Nov 2026, 09:00" in " ".join(late.out.split())
