@@ -11,7 +11,8 @@ import duckdb
 from engine.clock import FIRST_DAY, LAST_DAY, to_utc, zones
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
-from engine.definitions.triggers import DateTrigger
+from engine.definitions.sequences import Sequence
+from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.facts.names import quoted
 from engine.facts.needs import everything
 from engine.facts.problems import DANGLING, FAR_DATES, NO_FLAG, UNKNOWN_ZONE, counted, field_place, mend, place
@@ -118,13 +119,14 @@ def _missing_flags(definitions: Definitions, reading: Reading) -> Iterator[Probl
 
 
 def _far_dates(definitions: Definitions, reading: Reading) -> Iterator[Problem]:
-    """Values of date triggers that belong to no occurrence: none, before 1970-01-02, after 2100 (3.1)."""
+    """Values of date triggers, and moments of events, that belong to no occurrence: none, before 1970-01-02, after 2100 (3.1)."""
     told: set[tuple[str, str]] = set()
     for sequence in definitions.sequences.values():
-        if not isinstance(sequence.trigger, DateTrigger):
+        named = _date_of(definitions, sequence)
+        if named is None:
             continue
         try:
-            path = resolve(definitions.crm, Scope(sequence.about, contact=True), tuple(sequence.trigger.date.split(".")))
+            path = resolve(definitions.crm, Scope(sequence.about, contact=True), tuple(named.split(".")))
         except PathError:
             continue
         name, field_name = path.end, path.field_name
@@ -149,6 +151,14 @@ def _far_dates(definitions: Definitions, reading: Reading) -> Iterator[Problem]:
                 "that may be meant: a record without the date has nothing to be told" if not early and not late else "",
                 severity="warning",
             )
+
+
+def _date_of(definitions: Definitions, sequence: Sequence) -> str | None:
+    """The field whose values start the sequence."""
+    if isinstance(sequence.trigger, DateTrigger):
+        return sequence.trigger.date
+    event = definitions.crm.events.get(sequence.trigger.event) if isinstance(sequence.trigger, EventTrigger) else None
+    return f"{event.entity}.{event.at}" if event is not None and event.at is not None else None
 
 
 def _range(definitions: Definitions, field_type: str) -> tuple[date | datetime, date | datetime]:

@@ -167,6 +167,10 @@ BESIDE: Mapping[str, Words] = {
     "not_started": Words("the sequence has not started", "`active_from` lies in the future, or the sequence has never been active."),
     "draft": Words("the sequence is a draft", "`status: draft`: nobody enters."),
     "record_missing": Words("the record is not in the CRM", "Somebody enrolled a record by a key that the CRM does not have."),
+    "members_recorded": Words(
+        "are members already, and are only recorded",
+        "At the first apply of a sequence with `trigger: {enters: …}`, and after its segment's rules or the map changed, the members are recorded and nobody enters. Who becomes one later does.",
+    ),
     "no_recipient_yet": Words("no contact yet, nothing due", "Nobody can be told about the record, and nothing is due for it now either."),
     "before_introduction": Words("began before the sequence started", "The occurrence began before the sequence did, so nobody is enrolled for it."),
 }

@@ -291,6 +291,29 @@ def test_a_restore_is_refused_for_a_stranger(path: Path, backup: Path, tmp_path:
         restore(path, backup)
 
 
+def test_3_3_3_4_a_restore_keeps_ticks_members_and_events(path: Path) -> None:
+    """3.2 to 3.4: what the newer ledger took, recorded and was told holds in the backup's place, so nobody enters a second time."""
+    before = {"ticks": [{"sequence": "monthly", "tick": "2026-01-01T09:00", "base_at": MONDAY - timedelta(days=4)}]}
+    before["memberships"] = [{"sequence": "guests", "record": record, "member": True} for record in ("1", "2")]
+    before["rosters"] = [{"sequence": "guests", "digest": "sha256:1"}]
+    with open_it(path) as ledger:
+        ledger.commit(run(), changes(**before))
+    made = caring.back_up(LedgerFiles(path), path.parent / "earlier.duckdb", IDENTITY, now=MONDAY)
+    told = Order("event", LATER, "ann", event="signed", event_id="e", entity="contract", record="7", happened_at=LATER)
+    after = {"ticks": [{"sequence": "monthly", "tick": "2026-01-05T09:00", "base_at": MONDAY}], "rosters": [{"sequence": "guests", "digest": "sha256:2"}]}
+    after["memberships"] = [{"sequence": "guests", "record": "1", "member": False}, {"sequence": "guests", "record": "3", "member": True}]
+    with open_it(path) as ledger:
+        ledger.commit(run(LATER), changes(**after))
+        ledger.take_in({"o": told}, LATER)
+    restore(path, made.path)
+    whole(path)
+    with open_it(path) as ledger:
+        tables = ledger.view(candidates(events=("signed",))).tables
+    assert tables["ticks"].to_pylist() == after["ticks"] and tables["rosters"].to_pylist() == after["rosters"]
+    assert sorted(row["record"] for row in tables["memberships"].to_pylist()) == ["2", "3"]
+    assert tables["events"]["id"].to_pylist() == ["e"]
+
+
 def test_a_restored_ledger_can_be_restored_again(path: Path, backup: Path) -> None:
     """Its new history is known by the new witness; the backup is older once more, and what was put aside is asked too."""
     restore(path, backup)

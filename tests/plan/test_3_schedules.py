@@ -127,7 +127,9 @@ def test_3_4_each_local_tick_comes_exactly_once(zone: str, hour: int, minute: in
 def test_3_3_who_enters_after_the_first_apply(tell: Teller) -> None:
     """3.3: at the first apply nobody enters; then who is a member and was none, at the now of that apply, the key the count of entries. Leaving ends nothing."""
     story = tell(NEW_GUESTS, contact(1, kind="guest"), contact(2), contact(3), segments=(GUESTS,))
+    assert story.funnel("2026-03-02 10:00").named == {"members_recorded": 1}
     assert story.apply("2026-03-02 10:00") == []
+    assert story.funnel("2026-03-02 11:00").named == {}
     story.now_has(contact(2, kind="guest"))
     plan = story.applied("2026-03-03 10:00")
     assert story.lines(plan) == ["2 hello: send due, 2026-03-03 10:00"]

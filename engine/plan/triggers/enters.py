@@ -81,4 +81,5 @@ def _of_segment(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, seq
         cursor.execute(_ENTER, {"sequence": sequence.id, "entity": sequence.about, "now": now})
     if recorded != digest:
         cursor.execute("INSERT INTO new_rosters VALUES ($1, $2)", [sequence.id, digest])
+        cursor.execute("INSERT INTO named SELECT $1, 'members_recorded', count(*) FROM present", [sequence.id])
     cursor.execute(_CHANGED, [sequence.id])
