@@ -18,7 +18,7 @@ _TIMELESS = ("schema", "variables", "codeowners", "ci")
 # Each command of the catalog, as a person would use it, in an order in which each has something to say. Where an address is typed,
 # it is who typed it that knows it: what is looked for is everybody else.
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("doctor",), ("validate",), ("validate", "--facts"), ("validate", "--facts", "--format", "json"), ("schema",), ("variables",), ("variables", "renewal"),
+    ("doctor",), ("test",), ("validate",), ("validate", "--facts"), ("validate", "--facts", "--format", "json"), ("schema",), ("variables",), ("variables", "renewal"),
     ("codeowners",), ("ci", "init", "gitlab"),
     ("preview", "renewal-30"), ("preview", "news", "--hard-cases"),
     ("segment", "list", "--counts"), ("segment", "show", "readers"), ("segment", "count", "readers"), ("segment", "members", "readers"),
