@@ -13,15 +13,24 @@ from engine.cli.door import PROJECT_FILE, Door
 from engine.cli.options import now_option, pass_door
 from engine.cli.state_folder import make_state_folder
 from engine.errors import EngineError
+from engine.library import PARTS
 
 DEFINITIONS, STATE, CRM = "definitions", "state", "crm.duckdb"
 
 
 @click.command()
 @click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path))
+@click.option(
+    "--library",
+    multiple=True,
+    default=("all",),
+    show_default="all",
+    type=click.Choice(["all", *PARTS]),
+    help="Only these parts of the example library; may be said more than once.",
+)
 @now_option
 @pass_door
-def init(door: Door, folder: Path | None) -> int:
+def init(door: Door, folder: Path | None, library: tuple[str, ...]) -> int:
     """A new project in DIR (the current folder if not said): the example library, a demo CRM around today, an empty ledger.
 
     Nothing that is there is overwritten.
@@ -35,7 +44,7 @@ def init(door: Door, folder: Path | None) -> int:
         )
     before = {path.name for path in root.iterdir()} if root.is_dir() else set()
     try:
-        _copy_library(root)
+        _copy_library(root, library)
         _make_state(root)
         # The environment that was named belongs to a project; a new one begins with its first.
         counts = _fill(Door(root, None, door.now_said, door.environ))
@@ -48,11 +57,32 @@ def init(door: Door, folder: Path | None) -> int:
     return 0
 
 
-def _copy_library(root: Path) -> None:
+def _copy_library(root: Path, parts: tuple[str, ...]) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with as_file(files("engine.library")) as library:
         shutil.copyfile(library / PROJECT_FILE, root / PROJECT_FILE)
-        shutil.copytree(library / DEFINITIONS, root / DEFINITIONS, ignore=shutil.ignore_patterns(".*"))
+        if "all" in parts:
+            shutil.copytree(library / DEFINITIONS, root / DEFINITIONS, ignore=shutil.ignore_patterns(".*"))
+            return
+        for path in _wanted(library, parts):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(library / path, root / path)
+
+
+def _wanted(library: Path, parts: tuple[str, ...]) -> list[str]:
+    from engine.definitions.trees import WorkTree
+    from engine.definitions.yaml_reader import read_yaml
+    from engine.library.choosing import TESTS, files_of
+    from engine.runs.opening import sound_definitions
+
+    tests = []
+    for path in sorted((library / TESTS).glob("*.yaml")):
+        name = (TESTS / path.name).as_posix()
+        cases = read_yaml(name, path.read_bytes()).data
+        tests.append((name, {id for case in cases for id in case["sequences"]}))
+    # In a checkout the library is a link to the project's own definitions.
+    root = (library / PROJECT_FILE).resolve().parent
+    return sorted(files_of(sound_definitions(WorkTree(root))[0], parts, tests))
 
 
 def _make_state(root: Path) -> None:
