@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -30,6 +29,7 @@ import pytest
 from psycopg import sql
 
 USER, PASSWORD = "tests", "tests"
+_ENVIRON = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class NoPostgres(Exception):
@@ -126,13 +126,10 @@ class Killable:
         self.process.wait()
 
     def start(self) -> None:
-        user = _unprivileged()
-        options: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         until = time.monotonic() + 60
         while time.monotonic() < until:
             with (self.folder / "log").open("ab") as log:
-                self.process = subprocess.Popen(self.process.args, stdout=log, stderr=log, cwd=self.folder, env=environ, preexec_fn=_end_with_parent, **options)  # noqa: PLW1509
+                self.process = subprocess.Popen(self.process.args, stdout=log, stderr=log, cwd=self.folder, env=_ENVIRON)
             # The memory of the one before is in use until its last backend has ended; then a new one can begin.
             while self.process.poll() is None and time.monotonic() < until:
                 with suppress(psycopg.OperationalError):
@@ -167,7 +164,7 @@ def _start(folder: Path, home: Path, port: int) -> subprocess.Popen[bytes]:
     options: dict[str, Any] = {
         # The server must not stand in a folder that its user cannot read.
         "cwd": home,
-        "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        "env": _ENVIRON,
         **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user is not None else {}),
     }
     initdb = [str(folder / "initdb"), "-D", str(data), "-U", USER, f"--pwfile={password}", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"]
@@ -176,7 +173,7 @@ def _start(folder: Path, home: Path, port: int) -> subprocess.Popen[bytes]:
         raise NoPostgres(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
     arguments = [str(folder / "postgres"), "-D", str(data), "-p", str(port), "-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=60"]
     with log.open("wb") as out:
-        server = subprocess.Popen(arguments, stdout=out, stderr=out, preexec_fn=_end_with_parent, **options)  # noqa: PLW1509 - one system call, no lock is taken
+        server = subprocess.Popen(_as_user(arguments, user), stdout=out, stderr=out, cwd=home, env=_ENVIRON)
     _wait(server, log, port)
     return server
 
@@ -199,14 +196,22 @@ def _within_reach(folder: Path, home: Path) -> Path:
     return home / package.name / folder.parent.name / folder.name
 
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG = 1
+# What the server is begun with: a test run that is killed takes it along (Linux, signal 3), and it is another user's. It is a program of
+# its own and no `preexec_fn`: that would run between fork and exec in a process with threads, where any lock may be held for ever.
+_BEGIN = """
+import ctypes, os, sys
+uid, gid = int(sys.argv[1]), int(sys.argv[2])
+if uid >= 0:
+    os.setgroups([]), os.setgid(gid), os.setuid(uid)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 3)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
-def _end_with_parent() -> None:
-    """A test run that is killed takes its server along (Linux)."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+def _as_user(arguments: list[str], user: pwd.struct_passwd | None) -> list[str]:
+    ids = (user.pw_uid, user.pw_gid) if user is not None else (-1, -1)
+    return [sys.executable, "-I", "-S", "-c", _BEGIN, *map(str, ids), *arguments]
 
 
 def _wait(server: subprocess.Popen[bytes], log: Path, port: int) -> None:

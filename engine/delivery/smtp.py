@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from hashlib import sha256
 
 from engine.delivery.conversation import Conversation, Trouble
 from engine.delivery.failures import SettingsFailure
@@ -42,6 +43,11 @@ _QUEUED = re.compile(r"\bqueued as ([A-Za-z0-9._-]{1,64})", re.IGNORECASE)
 _SETTINGS = frozenset({530, 534, 535, 538})
 
 
+def _account(server: SmtpServer) -> str:
+    """The account at a provider, in letters that say nothing of it."""
+    return sha256("\n".join((server.host, str(server.port), server.username or "", server.key_header)).encode()).hexdigest()[:8]
+
+
 class _Broken(Exception):
     """The conversation broke in a phase; what the message is by then."""
 
@@ -54,13 +60,14 @@ class _Broken(Exception):
 class SmtpTransport:
     """A few connections, each reused from message to message and opened again when it is lost; one recipient per transaction."""
 
-    name = "smtp"
     leaves_the_house = True
 
     def __init__(self, server: SmtpServer, recipients: Recipients, *, patience: Patience | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         self._recipients = recipients
         self._key_header = server.key_header
         self.idempotent = bool(server.key_header) and server.key_seconds > 0
+        # A key is known to the account that was told it, and to nobody else: the ledger hands a doubt over again only by the same name.
+        self.name = f"smtp, keys of {_account(server)}" if self.idempotent else "smtp"
         self.key_ttl_seconds = server.key_seconds if self.idempotent else 0
         self._patience = patience or Patience()
         self._secrets = tuple(secret for secret in (server.password, server.username, server.host if server.host not in LOOPBACK else None) if secret)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def ledger(tmp_path: Path) -> Iterator[DuckdbLedger]:
     opened.close()
 
 
-def over(server: ScriptedServer, recipients: Recipients = EVERYBODY, *, connections: int = 1, **options: str) -> SmtpTransport:
+def over(server: ScriptedServer, recipients: Recipients = EVERYBODY, *, connections: int = 1, **options: Any) -> SmtpTransport:
     return SmtpTransport(SmtpServer("127.0.0.1", server.port, tls="none", connections=connections, **options), recipients, patience=QUICK)
 
 
@@ -453,3 +454,35 @@ def test_settlements_hold_no_address(ledger: DuckdbLedger) -> None:
         run(ledger, server)
     text = str(ledger.connection.execute("SELECT * FROM outcomes").fetchall())
     assert "5.7.1" in text and "person0" not in text
+
+
+def test_t8_a_key_is_worth_nothing_to_another_provider(ledger: DuckdbLedger) -> None:
+    """A doubt goes again under its key to the provider that was told it, and to no other: that one would take it as a new mail."""
+    key = {"key_header": "Resend-Idempotency-Key", "key_seconds": 86400}
+    plan(ledger, range(1))
+    clock, lost = FastClock(), Act(then="drop", accept=True)
+    with ScriptedServer({"DOT": lost}, key_header=key["key_header"]) as first, ScriptedServer() as other, ScriptedServer(key_header=key["key_header"]) as third:
+        accounts = [over(server, **told) for server, told in ((first, key), (other, {}), (third, key))]
+        deliver(ledger, accounts[0], render, worker="w1", clock=clock, stops=Never(), retry_for=timedelta(0))
+        assert (states(ledger), len(first.accepted)) == ({"planned": 1}, 1)
+        clock.wait(60)
+        for account in accounts[1:]:
+            deliver(ledger, account, render, worker="w2", clock=clock, stops=Never())
+        assert (states(ledger), other.accepted, third.accepted) == ({"unknown": 1}, [], [])
+        for account in accounts:
+            account.close()
+
+
+def test_t8_a_provider_that_knows_the_key_is_asked_again(ledger: DuckdbLedger) -> None:
+    """Answers that are lost leave no doubt with it: each mail goes again under its key, and is there once."""
+    plan(ledger, range(3))
+
+    def lost_once(connection: int, transaction: int, verb: str) -> Act | None:
+        return Act(then="drop", accept=True) if verb == "DOT" and transaction <= 3 else None
+
+    with ScriptedServer(lost_once, key_header="Resend-Idempotency-Key") as server:
+        account = over(server, key_header="Resend-Idempotency-Key", key_seconds=86400)
+        deliver(ledger, account, render, worker="w1", clock=FastClock(), stops=Never())
+        account.close()
+    assert states(ledger) == {"sent": 3}
+    assert (sorted(server.keys), server.repeats) == (sorted(key_of(number) for number in range(3)), 3)

@@ -60,8 +60,8 @@ print("open", flush=True)
 {then}
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "open\n"
     try:
+        assert process.stdout is not None and process.stdout.readline() == "open\n"
         yield process
     finally:
         process.kill()

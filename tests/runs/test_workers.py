@@ -56,7 +56,11 @@ def worker(ground: Ground, *words: str, now: str | None = AT, **environ: str) ->
 
 def ended(process: subprocess.Popen[str]) -> int:
     """The exit code, with what was said read to its end."""
-    print(*process.communicate(timeout=60))
+    try:
+        print(*process.communicate(timeout=60))
+    finally:
+        # One that hangs is not left behind.
+        process.kill()
     return process.returncode
 
 
@@ -123,8 +127,11 @@ def test_a_worker_that_stays_outlives_its_connection(planned: Planned, monkeypat
 
     guard = threading.Timer(40, os.kill, (os.getpid(), signal.SIGTERM))
     guard.start()
-    done = work(ground.site(AT), environ=ground.environ, live=False, stay=True, progress=cut)
-    guard.cancel()
+    try:
+        done = work(ground.site(AT), environ=ground.environ, live=False, stay=True, progress=cut)
+    finally:
+        # Left running it would end the tests themselves.
+        guard.cancel()
     assert (done.exit_code, done.delivered.sent, done.delivered.ended) == (0, 60, "interrupted")
     assert states(ground) == {"sent": 60}
     assert len(set(addresses(ground))) == len(addresses(ground)) == 60
