@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.choosing import select_option
 from engine.cli.door import Door
 from engine.cli.options import duration_option, format_option, now_option, pass_door, pii_option
 from engine.clock import Duration
@@ -15,13 +16,16 @@ from engine.clock import Duration
 @click.option("--base", required=True, metavar="REF", help="The git revision to compare with, such as main.")
 @click.option("--head", metavar="REF", help="The revision with the change; the files as they are if not said.")
 @duration_option("--horizon", "30d", "How far to look ahead, such as 30d or 12w.")
+@select_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when somebody gets something else, 3 when a guard would block.")
 @format_option("text", "json", "markdown", "html")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
 @pii_option
 @now_option
 @pass_door
-def diff(door: Door, base: str, head: str | None, horizon: Duration, detailed_exitcode: bool, format_: str, out: Path | None, show_pii: bool) -> int:
+def diff(
+    door: Door, base: str, head: str | None, horizon: Duration, select: str | None, detailed_exitcode: bool, format_: str, out: Path | None, show_pii: bool
+) -> int:
     """Who would get what because of a change. Nothing is written, and no mail leaves.
 
     Both revisions are followed over the coming days, on the same facts, the same ledger and from the same moment.
@@ -32,7 +36,7 @@ def diff(door: Door, base: str, head: str | None, horizon: Duration, detailed_ex
     from engine.runs.opening import STATE
     from engine.views.naming import Naming
 
-    found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon)
+    found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select)
     naming = Naming(found.after.definitions, read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY")), show_pii)
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "json":

@@ -27,6 +27,7 @@ from engine.rehearsal.course import Blocked, Course
 from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
 from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
 from engine.rehearsal.letters import letter_digest
+from engine.rehearsal.selecting import narrowed_course, selected_in
 from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
 from engine.runs.planning import with_kill_switch
 from engine.runs.saved import judged, pseudonyms_for
@@ -47,10 +48,15 @@ def difference(
     horizon: Duration = HORIZON,
     *,
     most: int = MOST_INSTANTS,
+    select: str | None = None,
 ) -> Difference:
-    """Follow both revisions from `now` (naive UTC). `head` None is the work tree as it is. Raises DefinitionsInError for either."""
+    """Follow both revisions from `now` (naive UTC). `head` None is the work tree as it is. Raises DefinitionsInError for either.
+
+    `select` narrows what is told: both are followed with all sequences, as an apply would.
+    """
     before, _ = sound_definitions(_tree(root, base))
     after, warnings = sound_definitions(_tree(root, head))
+    selected = None if select is None else selected_in(before, after, select)
     environment = _environment(before, after, env_name, environ)
     # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
     pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
@@ -70,7 +76,11 @@ def difference(
             )
             courses.append(foretold(ground, definitions, most=most))
         copied_at = ledger.copied_at
-    return replace(compared(base, head or "work tree", *courses), ledger_as_of=copied_at)
+    if selected is not None:
+        courses = [narrowed_course(course, selected) for course in courses]
+    found = compared(base, head or "work tree", *courses)
+    edits = tuple(edit for edit in found.edits if selected is None or edit.sequence is None or edit.sequence in selected)
+    return replace(found, edits=edits, ledger_as_of=copied_at)
 
 
 def _tree(root: Path, revision: str | None) -> Tree:

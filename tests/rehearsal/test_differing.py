@@ -6,7 +6,10 @@ import subprocess
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from engine.clock import Duration, naive_utc
+from engine.errors import WrongUsage
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.differing import difference
 from tests.plan.base import company, contact, contract
@@ -72,3 +75,18 @@ def test_8_diff_writes_nothing(tmp_path: Path) -> None:
     compared(ground)
     with ground.site(AT).read_ledger() as ledger:
         assert ledger.head() == before
+
+
+def test_a_selection_tells_of_its_sequences_only(tmp_path: Path) -> None:
+    """Item 11: two sequences change and one is selected: its steps and edits alone; what neither revision has is wrong usage."""
+    other = ONE_NOTICE.replace("id: renewal", "id: other")
+    ground = committed(tmp_path, other)
+    for name in ("renewal", "other"):
+        ground.change(f"definitions/sequences/{name}.yaml", "before: 30d", "before: 20d")
+    whole, part = (difference(ground.root, "HEAD", None, None, ground.environ, naive_utc(datetime.fromisoformat(AT)), Duration(30, "d"), select=select)
+                   for select in (None, "sequence:other"))  # fmt: skip
+    assert {step.sequence for step in whole.steps} == {"other", "renewal"} and {step.sequence for step in part.steps} == {"other"}
+    assert part.steps[0] == next(step for step in whole.steps if step.sequence == "other")
+    assert {edit.sequence for edit in part.edits} == {"other"}
+    with pytest.raises(WrongUsage, match="selects nothing"):
+        difference(ground.root, "HEAD", None, None, ground.environ, naive_utc(datetime.fromisoformat(AT)), select="sequence:nowhere")
