@@ -143,7 +143,7 @@ _FACTS = {
     "E408": ("unknown time zones", "A field that holds time zones has values that are no IANA names. For these contacts the project's timezone is used."),
     "E409": ("flags without a value", "A contact without a value for `active` counts as active, and one without a value for `unsubscribed` as not unsubscribed. They are counted, so that it is no surprise."),
     "E410": ("dates far away", "Values of a trigger's date lie before 1970-01-02 or after 2100 and start nothing. They are counted; often 9999-12-31 stands for none."),
-    "E411": ("not judged on an anonymised snapshot", "The sequence asks for a field that is personal, for a key, or for what leads to a record. On a snapshot that `engine snapshot --anonymise` made these are tokens, and a rule about them could say anything. The sequence is left out there; plan it where the CRM is."),
+    "E411": ("not judged on an anonymised snapshot", "The sequence asks for a field that is personal, for a key, for what leads to a record, or for what was sent before. On a snapshot that `engine snapshot --anonymise` made these are tokens, and a rule about them could say anything. The sequence is left out there; plan it where the CRM is."),
 }  # fmt: skip
 
 _GUARDS = {

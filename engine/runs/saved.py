@@ -11,7 +11,7 @@ from typing import Any
 from engine.definitions.definitions import Definitions
 from engine.definitions.environments import ResolvedEnvironment
 from engine.definitions.project import SnapshotFacts
-from engine.definitions.rules import Compare, Rule, walk
+from engine.definitions.rules import Compare, History, Rule, walk
 from engine.definitions.using import named, rules_of
 from engine.errors import FactsUnreadable
 from engine.facts.needs import tested
@@ -93,6 +93,9 @@ def personal_field(definitions: Definitions, sequence: str) -> str | None:
         for part in walk(rule):
             if isinstance(part, Compare) and part.path[-1] in keys:
                 return part.dotted
+            if isinstance(part, History):
+                # Only the sends of sequences that are judged are there, and nothing of what came back.
+                return part.kind
     return None
 
 

@@ -64,14 +64,16 @@ def make_snapshot(site: Site, folder: Path, environment: str) -> Made:
     ):
         view = ledger.view(_asked(definitions, kept))
         names = ledger.names()
+        # By the id under which the ledger keeps a sequence.
+        abouts = {names.kept(id): definitions.sequences[id].about for id in kept}
         relations = {name: _only(table, {names.kept(id) for id in kept}) for name, table in view.tables.items()}
         applied = ledger.applied_definitions()
-        _take_keys(site, snapshot, relations, tokens)
+        _take_keys(site, snapshot, relations, tokens, abouts)
         (folder / FOLDER).mkdir()
         for name in sorted(definitions.crm.entities):
             pq.write_table(_records(site, snapshot, name, tokens), folder / FOLDER / f"{name}.parquet", compression="zstd")
     (folder / KEY_FILE).write_text(key + "\n", encoding="ascii")
-    hidden = _Hidden(definitions, tokens, pseudonyms)
+    hidden = _Hidden(definitions, tokens, pseudonyms, abouts)
     rows = {name: [hidden.row(name, row) for row in table.to_pylist()] for name, table in relations.items()}
     _write_ledger(folder / LEDGER, definitions.project.name, environment, pseudonyms, site.now, rows, view, applied)
     _write_manifest(folder, site, tokens, not_judged)
@@ -91,7 +93,7 @@ def _asked(definitions: Definitions, kept: Iterable[str]) -> Candidates:
     """All that the ledger has of the sequences that are kept."""
     nobody = pa.table({name: pa.array([], pa.string()) for name in ("sequence", "entity", "record", "occurrence")})
     former = {id: one.renamed_from for id, one in definitions.sequences.items() if one.renamed_from is not None}
-    return Candidates(nobody, tuple(kept), datetime(1970, 1, 2), former=former, events=tuple(sorted(definitions.crm.events)))
+    return Candidates(nobody, tuple(kept), datetime(1970, 1, 2), former=former, events=tuple(sorted(definitions.crm.events)), ticks=True, memberships=True)
 
 
 def _only(table: pa.Table, kept: set[str]) -> pa.Table:
@@ -101,7 +103,7 @@ def _only(table: pa.Table, kept: set[str]) -> pa.Table:
     return table.filter(pc.or_kleene(pc.is_null(table["sequence"]), pc.is_in(table["sequence"], pa.array(sorted(kept), pa.string()))))
 
 
-def _take_keys(site: Site, snapshot: Snapshot, relations: Mapping[str, pa.Table], tokens: Tokens) -> None:
+def _take_keys(site: Site, snapshot: Snapshot, relations: Mapping[str, pa.Table], tokens: Tokens, abouts: Mapping[str, str]) -> None:
     """All keys of each entity: those of records, those that records lead to, and those that the ledger remembers."""
     definitions = site.definitions
     keys: dict[str, set[str]] = {
@@ -117,8 +119,9 @@ def _take_keys(site: Site, snapshot: Snapshot, relations: Mapping[str, pa.Table]
             }
     for table in relations.values():
         for row in table.to_pylist():
-            if row.get("record") is not None and row.get("entity") in keys:
-                keys[row["entity"]].add(row["record"])
+            of = _entity_of(abouts, row)
+            if row.get("record") is not None and of in keys:
+                keys[of].add(row["record"])
             if row.get("contact") is not None:
                 keys[definitions.crm.contact.entity].add(row["contact"])
     contact = definitions.crm.contact
@@ -130,6 +133,15 @@ def _take_keys(site: Site, snapshot: Snapshot, relations: Mapping[str, pa.Table]
         tokens.take_keys(name, several, "@example.com" if both else "")
         for key in several if both else ():
             tokens.settle_address(site.pseudonyms.address_key(key), str(tokens.key(name, key)))
+
+
+def _entity_of(abouts: Mapping[str, str], row: Mapping[str, Any]) -> str:
+    """Whose record a row is about: it says so, or its sequence does. EngineError where neither does: such a key is not let out."""
+    if row.get("record") is None or row.get("entity") is not None:
+        return str(row.get("entity"))
+    if row.get("sequence") not in abouts:
+        raise EngineError("the ledger has a record of which nothing says what it is", help="this is a defect; the folder is not whole, and holds no person")
+    return abouts[str(row["sequence"])]
 
 
 def _column(entity: Entity, name: str) -> str:
@@ -187,14 +199,14 @@ def _records(site: Site, snapshot: Snapshot, name: str, tokens: Tokens) -> pa.Ta
 class _Hidden:
     """Rows of the ledger's relations with tokens in place of what is personal."""
 
-    def __init__(self, definitions: Definitions, tokens: Tokens, pseudonyms: Pseudonyms) -> None:
-        self._definitions, self._tokens, self._pseudonyms = definitions, tokens, pseudonyms
+    def __init__(self, definitions: Definitions, tokens: Tokens, pseudonyms: Pseudonyms, abouts: Mapping[str, str]) -> None:
+        self._definitions, self._tokens, self._pseudonyms, self._abouts = definitions, tokens, pseudonyms, abouts
         self._events = {id: definitions.crm.events[one.trigger.event] for id, one in definitions.sequences.items() if isinstance(one.trigger, EventTrigger)}
 
     def row(self, relation: str, row: dict[str, Any]) -> dict[str, Any]:
         made, tokens = dict(row), self._tokens
         if row.get("record") is not None:
-            made["record"] = tokens.key(row["entity"], row["record"]) if row["record"] else row["record"]
+            made["record"] = tokens.key(_entity_of(self._abouts, row), row["record"]) if row["record"] else row["record"]
         if row.get("contact") is not None:
             made["contact"] = tokens.key(self._definitions.crm.contact.entity, row["contact"])
         if row.get("address_key") is not None:
@@ -241,6 +253,9 @@ def _write_ledger(
         serial = {"serial": 0}
         for name in ("starts", "step_starts", "names", "followed", "fact_counts"):
             put(name, [{**serial, **row} for row in rows[name]])
+        put("rosters", [{**serial, "kept_at": now, **row} for row in rows["rosters"]])
+        put("memberships", [{"changed_at": now, **row} for row in rows["memberships"]])
+        put("ticks", [{"closed_at": now, **row} for row in rows["ticks"]])
         put("occurrences", [{**row, "note": "", "taken_by": "", "taken_at": row["base_at"]} for row in rows["occurrences"]])
         put("enrollments", [{**row, "run_id": ""} for row in rows["enrollments"]])
         put("sends", list(_sends(rows)))

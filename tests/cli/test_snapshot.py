@@ -32,8 +32,14 @@ def snapped(project: Project) -> tuple[Project, Said]:
     news = (sequences / "news.yaml").read_text()
     (sequences / "news-vip.yaml").write_text(news.replace("id: news", "id: news-vip").replace("trigger: manual\n", "trigger: manual\nexit_when: {not: {segment: vip}}\n"))
     (sequences / "news-born.yaml").write_text(news.replace("id: news", "id: news-born").replace("trigger: manual\n", "trigger: manual\nexit_when: {not: {segment: born}}\n"))
+    (project.root / "definitions/segments/thai.yaml").write_text("id: thai\nentity: contact\nrules: {contact.language: th}\n")
+    for id, trigger in (("hello", "{enters: thai}"), ("weekly", '{schedule: "0 9 * * 1", for: vip}')):
+        (sequences / f"{id}.yaml").write_text(news.replace("id: news", f"id: {id}").replace("trigger: manual", f"trigger: {trigger}"))
+    (sequences / "again.yaml").write_text(news.replace("id: news", "id: again").replace("trigger: manual\n", "trigger: manual\nexit_when: {received: {sequence: news}}\n"))
     (project.root / "definitions/enrollments/vips.yaml").write_text("id: vips\nsequence: news-vip\ncontacts: [1, 2, 3, 4]\n")
     assert project.run("apply").code in (0, 6)
+    contacts = project.root / "data/contacts.csv"
+    contacts.write_text(contacts.read_text().replace("CANARY.ANN@example.com,en", "CANARY.ANN@example.com,th"))
     assert project.run("suppress", "canary.fay@example.com", "--reason", "bounce").code == 0
     assert project.run("pause", "renewal", "--record", "contract:12").code == 0
     settings = project.root / "engine.yaml"
@@ -66,11 +72,13 @@ def test_7_the_plan_on_a_snapshot_is_the_plan_on_the_crm(snapped: tuple[Project,
     """5.7: the same decisions in the same order for the same people under other names; what asks for a personal field is named and not judged."""
     project, said = snapped
     assert "not judged there: birthday, it asks for `contact.born`" in said.out and "news-born, it asks for `contact.born`" in said.out
-    judged = {"renewal", "news", "news-vip"}
+    assert "again, it asks for `received`" in said.out
+    judged = {"renewal", "news", "news-vip", "hello", "weekly"}
     here, there = plan(project), plan(project, "--env", "ci")
     assert {one["id"] for one in there["sequences"]} == judged
     assert {one["decision"] for one in here["decisions"] if one["sequence"] in judged} >= {"hold", "skip", "send"}
     assert shape(here, judged) == shape(there, judged)
+    assert {"hello", "weekly"} <= {row["sequence"] for row in here["decisions"]}
     counts = {one["id"]: one for one in here["sequences"]}
     assert [counts[one["id"]] for one in there["sequences"]] == there["sequences"]
     assert any("E411" in json.dumps(one) for one in there["diagnostics"])
@@ -107,7 +115,7 @@ def test_7_nobody_is_in_a_snapshot(snapped: tuple[Project, Said]) -> None:
     keys = {row["id"] for row in contacts}
     assert all(len(key) > 9 for key in keys) and len(keys) == 6
     assert sum(row["email"] is None or row["email"] == "" for row in contacts) == 1 and sum(row["born"] is None for row in contacts) == 5
-    assert [row["language"] for row in contacts] == ["en", "th", "en", "en", "en", "th"]
+    assert [row["language"] for row in contacts] == ["en", "th", "th", "en", "en", "th"]
     # Upper and lower case were one address, and are one token.
     assert len({row["email"] for row in contacts if row["email"]}) == 4
     contracts = pq.read_table(folder / "facts/contract.parquet").to_pylist()
