@@ -251,12 +251,86 @@ class Editor:
             self.change_file,
             self.change_backfill,
             self.change_segment,
+            self.change_where,
+            self.change_audience,
+            self.change_time,
+            self.change_time,
+            self.rename_step,
+            self.rename_sequence,
         ]
         note = self.b.pick(edits)(project, name)
         if note is None:
             return None
         self.project = project
         return EditDefinitions(f"{name}: {note}", project)
+
+    def change_where(self, project: Raw, name: str) -> str | None:
+        """8.8"""
+        raw = project["sequences"][name]
+        if not isinstance(raw["trigger"], dict) or "date" not in raw["trigger"]:
+            return None
+        about = raw["about"]
+        if about not in ("contract", "invoice"):
+            return None
+        others: list[Any] = [None, "active", "sent", ["active", "sent", "Active"]]
+        said = self.b.pick(others)
+        raw["trigger"].pop("where", None)
+        if said is not None:
+            raw["trigger"]["where"] = {f"{about}.status": said}
+        return f"where {said}"
+
+    def change_audience(self, project: Raw, name: str) -> str | None:
+        """8.9"""
+        raw = project["sequences"][name]
+        if raw["about"] == "contact":
+            return None
+        audience = raw.setdefault("audience", {})
+        if self.b.chance(50) and "where" in audience:
+            del audience["where"]
+        else:
+            kind = self.b.pick(["primary", "billing", "technical"])
+            audience["where"] = {"contact_type": {"not_equals": kind}}
+        return f"audience {audience}"
+
+    def change_time(self, project: Raw, name: str) -> str | None:
+        """8.6: another wait, or another time of day; steps stay a day apart, so their order stays."""
+        step = self.b.pick(project["sequences"][name]["steps"])
+        word = next(w for w in ("before", "after", "wait") if w in step)
+        if step[word].endswith(("h", "min")) or step[word] in ("0d", "0bd"):
+            return None
+        if word == "wait":
+            step["wait"] = self.b.pick(["1d", "2d", "4d", "1w"])
+        elif "at" in step and self.b.chance(50):
+            del step["at"]
+        else:
+            step["at"] = self.b.pick(["00:30", "06:00", "09:00", "18:00"])
+        return f"{step['id']} {step[word]} {step.get('at')}"
+
+    def rename_step(self, project: Raw, name: str) -> str | None:
+        """8.7"""
+        step = self.b.pick(project["sequences"][name]["steps"])
+        if "renamed_from" in step:
+            return None
+        old = step["id"]
+        step["id"], step["renamed_from"] = f"{old}-new", old
+        # A list of its own: the steps of the first project are the pool's.
+        self.pools[name] = [
+            {**known, "id": step["id"]} if known["id"] == old else known
+            for known in self.pools[name]
+        ]
+        return f"{old} is {step['id']}"
+
+    def rename_sequence(self, project: Raw, name: str) -> str | None:
+        """8.7"""
+        if "renamed_from" in project["sequences"][name]:
+            return None
+        new = f"{name}-new"
+        raw = project["sequences"].pop(name)
+        raw["id"], raw["renamed_from"] = new, name
+        project["sequences"][new] = raw
+        self.pools[new] = self.pools.pop(name)
+        _say_otherwise(project, name, new)
+        return f"is {new}"
 
     def drop_step(self, project: Raw, name: str) -> str | None:
         steps = project["sequences"][name]["steps"]
@@ -302,7 +376,9 @@ class Editor:
 
     def toggle_template(self, project: Raw, name: str) -> str:
         mine = sorted(
-            template for template in project["templates"] if template.startswith(name)
+            template
+            for template in project["templates"]
+            if template.startswith(name.removesuffix("-new"))
         )
         template = project["templates"][self.b.pick(mine)]
         template["status"] = "inactive" if template["status"] == "active" else "active"
@@ -369,3 +445,16 @@ class Editor:
         else:
             raw["backfill"] = self.b.pick(["3d", "30d", "all"])
         return f"backfill {raw.get('backfill')}"
+
+
+def _say_otherwise(said: Any, old: str, new: str) -> None:
+    """`sequence: old` wherever a rule or a file names it."""
+    if isinstance(said, dict):
+        for key, value in said.items():
+            if key in ("sequence", "received", "enrolled") and value == old:
+                said[key] = new
+            else:
+                _say_otherwise(value, old, new)
+    elif isinstance(said, list):
+        for value in said:
+            _say_otherwise(value, old, new)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from .caps import keep_caps
 from .enrolling import Considered, Enrolling
 from .facts import Facts, Rows, World, key_order
+from .followed import Said, take_names, to_follow, with_earlier_times
 from .gates import Case, Decision, walk
 from .guards import GuardResult, first_run_max, project_guards
 from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, Roster, SendKey, Taken
@@ -54,6 +55,7 @@ class Effects:
     step_starts: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     known_steps: dict[str, frozenset[str]] = field(default_factory=dict)
     fact_counts: dict[str, int] = field(default_factory=dict)
+    followed: dict[str, Said] = field(default_factory=dict)
 
 
 Row = tuple[str, str, str, str, str, str, str, str, str, str, str]
@@ -135,14 +137,21 @@ def evaluate(
     """1 The same inputs give the same plan; `now` is always passed in."""
     assert now.tzinfo is not None, "now is an instant"
     world = World(project, Facts(project, facts), now.astimezone(UTC), ledger.past())
+    take_names(world, ledger)
+    world = World(project, Facts(project, facts), now.astimezone(UTC), ledger.past())
     plan = OraclePlan(world.now)
     walked: list[tuple[str, list[Decision], Considered]] = []
     names = set(project["sequences"]) | {key.sequence for key in ledger.enrollments}
     for name in sorted(names):
         sequence = sequence_of(project, name)
+        if name in project["sequences"]:
+            row = to_follow(world, ledger, name)
+            if row is not None:
+                plan.effects.followed[name] = row
         if sequence is None:
             walked.append((name, *_plan_removed(world, ledger, name)))
         else:
+            sequence = with_earlier_times(world, ledger, sequence)
             walked.append((name, *_plan_sequence(plan, world, ledger, sequence)))
     # 6.15 is the last gate, and looks at the sends of all sequences together.
     kept = keep_caps(world, ledger, [row for _, rows, _ in walked for row in rows])

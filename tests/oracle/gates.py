@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .facts import Record, Scope, World
+from .followed import newcomers_from, trigger_changed_now
 from .ledger import Decided, EnrollmentKey, OracleLedger
 from .model import Sequence, Step
 from .moments import Base, moved
@@ -150,7 +151,11 @@ def trigger_gone(case: Case) -> Verdict | None:
         return Verdict("exit", "sequence_removed")  # 8.13
     if case.occurrence is not None:
         return None
-    if case.sequence.trigger != "date" or case.record is None:
+    if case.record is None:
+        return Verdict("exit", "trigger_gone")
+    if trigger_changed_now(case.world, case.ledger, case.sequence.id):
+        return Verdict("exit", "trigger_changed")  # 8.8
+    if case.sequence.trigger != "date":
         return Verdict("exit", "trigger_gone")
     # 3.8 No record, no value, or `where` false is trigger_gone; another value, also one out of range, date_moved.
     if date_value(case.world, case.sequence, case.record) is None:
@@ -176,11 +181,17 @@ def inactive_wait(case: Case, step: Step) -> Verdict | None:
 
 
 def before_introduction(case: Case, step: Step) -> Verdict | None:
-    """6.6, 3.7 A before/after step that was due before its start is passed over."""
+    """6.6, 3.7 A before/after step that was due before its start is passed over; 8.9 any, before newcomers may get it."""
     assert case.sequence is not None
+    known = case.ledger.enrollments.get(case.key)
+    began = None if known is None else known.started_at
+    name = case.sequence.id
+    floor = newcomers_from(case.world, case.ledger, name, began)
+    if floor is not None and case.due(step) < floor:
+        return Verdict("skip", "before_introduction")
     if step.kind == "wait":
         return None
-    start = step_start(case.world, case.ledger, case.sequence, step)
+    start = step_start(case.world, case.ledger, case.sequence, step, began)
     return (
         Verdict("skip", "before_introduction")
         if start is not None and case.due(step) < start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .facts import Past
 from .moments import Base
@@ -137,6 +137,7 @@ class OracleLedger:
     events: dict[tuple[str, str], Told] = field(default_factory=dict)
     ticks: dict[str, datetime] = field(default_factory=dict)  # the last one taken
     rosters: dict[str, Roster] = field(default_factory=dict)
+    followed: dict[str, list[Any]] = field(default_factory=dict)  # 8.6, 8.8, 8.9
 
     # What the rules ask.
 
@@ -258,6 +259,67 @@ class OracleLedger:
     def unsuppress(self, address: str) -> None:
         self.suppressions.pop(address.strip().lower(), None)
 
+    # 8.7 What is called otherwise now.
+
+    def rename_sequence(self, old: str, new: str) -> None:
+        def key(known: Any) -> Any:
+            return known._replace(sequence=new) if known.sequence == old else known
+
+        for enrollment in self.enrollments.values():
+            enrollment.key = key(enrollment.key)
+        self.enrollments = {e.key: e for e in self.enrollments.values()}
+        self.decided = [
+            replace(row, enrollment=key(row.enrollment)) for row in self.decided
+        ]
+        self.taken = {key(known): taken for known, taken in self.taken.items()}
+        self.paused = {key(known) for known in self.paused}
+        self.cancelled = {key(known) for known in self.cancelled}
+        for names in (self.stopped_sequences, self.paused_sequences):
+            if old in names:
+                names.discard(old)
+                names.add(new)
+        by_name: list[dict[str, Any]] = [
+            self.starts,
+            self.known_steps,
+            self.ticks,
+            self.rosters,
+            self.followed,
+        ]
+        for known in by_name:
+            if old in known:
+                known[new] = known.pop(old)
+        self.step_starts = {
+            (new if name == old else name, step): start
+            for (name, step), start in self.step_starts.items()
+        }
+        self.feedback = [
+            replace(past, sequence=new) if past.sequence == old else past
+            for past in self.feedback
+        ]
+
+    def rename_step(self, sequence: str, old: str, new: str) -> None:
+        if old not in self.known_steps.get(sequence, ()):
+            return
+        self.decided = [
+            replace(row, step=new)
+            if row.step == old and row.enrollment.sequence == sequence
+            else row
+            for row in self.decided
+        ]
+        self.known_steps[sequence] = self.known_steps[sequence] - {old} | {new}
+        if (sequence, old) in self.step_starts:
+            self.step_starts[(sequence, new)] = self.step_starts.pop((sequence, old))
+        self.followed[sequence] = [
+            replace(
+                row,
+                times={
+                    new if name == old else name: step
+                    for name, step in row.times.items()
+                },
+            )
+            for row in self.followed.get(sequence, [])
+        ]
+
     # What an apply records.
 
     def apply(
@@ -322,4 +384,6 @@ class OracleLedger:
         self.starts.update(effects.starts)
         self.step_starts.update(effects.step_starts)
         self.known_steps.update(effects.known_steps)
+        for name, row in effects.followed.items():
+            self.followed.setdefault(name, []).append(row)
         self.fact_counts = dict(effects.fact_counts)

@@ -26,6 +26,8 @@ class Step:
     choices: tuple[Choice, ...]
     condition: Rule | None
     active: bool
+    since: datetime | None = None  # 8.6 when an apply first followed this time
+    earlier: Step | None = None  # 8.6 and as it was before
 
 
 @dataclass(frozen=True)

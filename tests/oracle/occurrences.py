@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from .cron import comes_at
 from .facts import Record, Scope, World, key_order
+from .followed import restarted
 from .ledger import Decided, OccurrenceKey, OracleLedger, Roster, Taken
 from .model import Sequence, Step, project_zone
 from .moments import (
@@ -352,6 +353,18 @@ def has_started(world: World, ledger: OracleLedger, sequence: Sequence) -> bool:
 
 
 def recorded_start(
+    world: World,
+    ledger: OracleLedger,
+    sequence: Sequence,
+    began: datetime | None = None,
+) -> datetime | None:
+    """8.8 The day on which the trigger was changed, of who began from then on; a start that is still ahead stays."""
+    start = _first_start(world, ledger, sequence)
+    again = restarted(world, ledger, sequence.id, began)
+    return start if start is None or again is None or start > world.now else again
+
+
+def _first_start(
     world: World, ledger: OracleLedger, sequence: Sequence
 ) -> datetime | None:
     """3.7 `active_from`, else the start of the local day of the first apply that has it as active."""
@@ -397,10 +410,14 @@ def brought_at(
 
 
 def step_start(
-    world: World, ledger: OracleLedger, sequence: Sequence, step: Step
+    world: World,
+    ledger: OracleLedger,
+    sequence: Sequence,
+    step: Step,
+    began: datetime | None = None,
 ) -> datetime | None:
     """3.7 The sequence's start, or that of the later apply that brought the step (less `backfill`)."""
-    start = recorded_start(world, ledger, sequence)
+    start = recorded_start(world, ledger, sequence, began)
     later = brought_at(world, ledger, sequence, step)
     if start is None:
         # 8.15 and a sequence that was never active: nobody enters; whoever is on the way is held before this is asked.
@@ -442,10 +459,31 @@ def due_moment(
     sequence: Sequence, step: Step, base: Base, history: list[Decided]
 ) -> datetime:
     """5.8 The moment after windows."""
-    return in_window(sequence, raw_moment(sequence, step, base, history))
+    then = _time_that_holds(sequence, step, base, history)
+    return in_window(sequence, _step_moment(sequence, then, base, history))
+
+
+def _time_that_holds(
+    sequence: Sequence, step: Step, base: Base, history: list[Decided]
+) -> Step:
+    """8.6 Where the new time lies before the change was first applied, the old time holds."""
+    if step.earlier is None or step.since is None:
+        return step
+    due = in_window(sequence, _step_moment(sequence, step, base, history))
+    if due >= step.since:
+        return step
+    return _time_that_holds(sequence, step.earlier, base, history)
 
 
 def raw_moment(
+    sequence: Sequence, step: Step, base: Base, history: list[Decided]
+) -> datetime:
+    """5.4 The moment before the window moved it."""
+    then = _time_that_holds(sequence, step, base, history)
+    return _step_moment(sequence, then, base, history)
+
+
+def _step_moment(
     sequence: Sequence, step: Step, base: Base, history: list[Decided]
 ) -> datetime:
     """5.1 before/after: from the base. wait: from the base, else from the step decided last."""
