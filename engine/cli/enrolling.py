@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.definitions.translating import did_you_mean
 from engine.errors import WrongUsage
 from engine.facts.names import quoted
+from engine.ledger.history import EnrollmentFilter
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
 from engine.runs.planning import plan_now
@@ -81,7 +82,7 @@ def already_in(site: Site, sequence: str, about: str, keys: Sequence[str], again
     never = site.definitions.sequences[sequence].reenter in (None, "never")
     refused: dict[str, str] = {}
     with site.read_ledger() as ledger:
-        for row in ledger.enrollments(sequence=sequence, limit=10_000_000).rows:
+        for row in ledger.enrollments(EnrollmentFilter(sequence=sequence), limit=10_000_000).rows:
             if row.contact in wanted and row.exit_at is None:
                 refused[row.contact] = "already_enrolled"
             elif row.contact in wanted and never and not again:

@@ -7,6 +7,7 @@ import click
 from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, page_options, pass_door, pii_option
 from engine.cli.ordering import note_unknown, record_named
+from engine.ledger.history import EnrollmentFilter
 
 
 @click.command()
@@ -30,7 +31,7 @@ def enrollments(
     site = door.site()
     entity, key = record_named(site.definitions, record) if record else (None, None)
     with site.read_ledger() as ledger:
-        page = ledger.enrollments(sequence=sequence, contact=contact, entity=entity, record=key, live=live, limit=limit, offset=offset)
+        page = ledger.enrollments(EnrollmentFilter(sequence=sequence, contact=contact, entity=entity, record=key, live=live), limit=limit, offset=offset)
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone

@@ -10,6 +10,7 @@ from engine.cli.door import Door, instant
 from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.cli.ordering import record_named
 from engine.errors import WrongUsage
+from engine.ledger.history import SendFilter
 
 # The latest of its sends, beside what is decided now.
 _SENDS = 10
@@ -56,7 +57,7 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         )
     with site.read_ledger() as ledger:
         about = record if record is not None else (None, None)
-        sends = ledger.sends(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence, limit=_SENDS).rows
+        sends = ledger.sends(SendFilter(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence), limit=_SENDS).rows
     page = view.ExplanationPage(
         found,
         list(sends),

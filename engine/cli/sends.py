@@ -7,6 +7,7 @@ import click
 from engine.cli.door import Door, instant
 from engine.cli.options import format_option, now_option, page_options, pass_door, pii_option
 from engine.cli.ordering import note_unknown, record_named
+from engine.ledger.history import SendFilter
 
 STATES = ("planned", "claimed", "dispatching", "sent", "failed", "unknown", "skipped", "cancelled")
 
@@ -43,7 +44,7 @@ def sends(
     entity, key = record_named(site.definitions, record) if record else (None, None)
     from_ = instant(since, "--since") if since else None
     with site.read_ledger() as ledger:
-        page = ledger.sends(sequence=sequence, contact=contact, entity=entity, record=key, state=state, since=from_, limit=limit, offset=offset)
+        page = ledger.sends(SendFilter(sequence=sequence, contact=contact, entity=entity, record=key, state=state, since=from_), limit=limit, offset=offset)
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone

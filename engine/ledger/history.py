@@ -11,6 +11,32 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
+class SendFilter:
+    """Which sends are asked for; what is None is not looked at. `since` is when they were decided."""
+
+    sequence: str | None = None
+    contact: str | None = None
+    entity: str | None = None
+    record: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentFilter:
+    """Which enrollments are asked for; what is None is not looked at."""
+
+    sequence: str | None = None
+    contact: str | None = None
+    entity: str | None = None
+    record: str | None = None
+    live: bool | None = None
+
+
+ALL_SENDS, ALL_ENROLLMENTS = SendFilter(), EnrollmentFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """Where a ledger stands. `serial` grows by one with each transaction; `head_hash` chains all of them."""
 

@@ -14,7 +14,20 @@ from typing import Literal, Protocol, Self
 from engine.errors import EngineError
 from engine.ledger.care import Forgotten
 from engine.ledger.feedback import Feedback, TakenFeedback
-from engine.ledger.history import AppliedDefinitions, EnrollmentRow, Head, Page, SegmentHistory, SendDetail, SendRow, Status
+from engine.ledger.history import (
+    ALL_ENROLLMENTS,
+    ALL_SENDS,
+    AppliedDefinitions,
+    EnrollmentFilter,
+    EnrollmentRow,
+    Head,
+    Page,
+    SegmentHistory,
+    SendDetail,
+    SendFilter,
+    SendRow,
+    Status,
+)
 from engine.ledger.identity import Holder
 from engine.ledger.names import Names
 from engine.ledger.orders import Order
@@ -51,18 +64,7 @@ class Reading(Protocol):
     def applied_definitions(self) -> AppliedDefinitions | None:
         """The definitions of the last apply, compiled."""
 
-    def sends(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        state: str | None = None,
-        since: datetime | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[SendRow]:
+    def sends(self, wanted: SendFilter = ALL_SENDS, *, limit: int = 50, offset: int = 0) -> Page[SendRow]:
         """The latest decided first."""
 
     def show(self, send_key: str) -> SendDetail | None: ...
@@ -70,17 +72,7 @@ class Reading(Protocol):
     def find_sends(self, prefix: str) -> tuple[str, ...]:
         """The send keys that begin with these digits, at most ten."""
 
-    def enrollments(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        live: bool | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[EnrollmentRow]: ...
+    def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]: ...
 
     def status(self) -> Status: ...
 

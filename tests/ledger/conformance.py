@@ -14,6 +14,7 @@ import pytest
 
 from engine.errors import LedgerRefused, WrongUsage
 from engine.ledger.feedback import Feedback, TakenFeedback
+from engine.ledger.history import EnrollmentFilter, SendFilter
 from engine.ledger.ledger import Ledger
 from engine.ledger.orders import Order
 from engine.ledger.records import LEASE, MAX_ATTEMPTS, Claimed, PastAsked, Settlement
@@ -613,11 +614,11 @@ class LedgerConformance:
         zone = {"sequence": "zones", "entity": "zone", "record": "12", "occurrence": DUE_ON, "contact": "ann-12"}
         ledger.commit(run(), changes(enrollments=[enrollment("12"), {**enrollment("12"), **zone}], sends=[send("12")]))
         ledger.commit(run(), changes(cancels=[{"send_key": key("12"), "reason": "cancelled"}]))
-        assert [row.sequence for row in ledger.enrollments(record="12").rows] == ["renewal", "zones"]
-        (found,) = ledger.enrollments(entity="contract", record="12").rows
+        assert [row.sequence for row in ledger.enrollments(EnrollmentFilter(record="12")).rows] == ["renewal", "zones"]
+        (found,) = ledger.enrollments(EnrollmentFilter(entity="contract", record="12")).rows
         assert (found.sequence, found.sends) == ("renewal", 0)
-        assert ledger.sends(entity="contract", record="12").total == 1
-        assert ledger.sends(entity="zone", record="12").total == 0
+        assert ledger.sends(SendFilter(entity="contract", record="12")).total == 1
+        assert ledger.sends(SendFilter(entity="zone", record="12")).total == 0
 
     def test_3_7_introductions(self, ledger: Ledger) -> None:
         """A later start of the same sequence or step is the one that holds; what did not change is no new one."""
@@ -642,11 +643,11 @@ class LedgerConformance:
         ledger.commit(run(), changes(names=named))
         ledger.commit(run(), changes(names=[{**named[0], "name": "letters", "since": LATER}]))
         assert (ledger.names().kept("letters"), ledger.names().name("renewal"), ledger.names().kept("other")) == ("renewal", "letters", "other")
-        (told,) = ledger.sends(sequence="letters").rows
+        (told,) = ledger.sends(SendFilter(sequence="letters")).rows
         assert (told.sequence, told.step, told.send_key) == ("letters", "first", row.send_key)
         shown = ledger.show(row.send_key)
         assert shown is not None and shown.row == told
-        assert [(one.sequence, one.last_step) for one in ledger.enrollments(sequence="letters").rows] == [("letters", "first")]
+        assert [(one.sequence, one.last_step) for one in ledger.enrollments(EnrollmentFilter(sequence="letters")).rows] == [("letters", "first")]
         assert [one.sequence for one in ledger.status().controls] == ["letters"]
         assert ledger.take_in({"b": Order("resume", LATER, "ann", sequence="letters")}, LATER) == {"b": 1}
         assert ledger.enroll_by_hand("letters", "contract", ["1"], by="ann", note="", now=LATER) == {"1": "1"}
@@ -707,9 +708,9 @@ class LedgerConformance:
         assert status.enrollments_live == 1
         page = ledger.sends(limit=3, offset=3)
         assert (page.total, len(page.rows)) == (4, 1)
-        assert ledger.sends(state="sent").rows[0].commit == "abc"
+        assert ledger.sends(SendFilter(state="sent")).rows[0].commit == "abc"
         assert ledger.find_sends(rows[0].send_key[:10]) == (rows[0].send_key,)
-        shown = ledger.enrollments(contact="ann-1").rows[0]
+        shown = ledger.enrollments(EnrollmentFilter(contact="ann-1")).rows[0]
         assert (shown.sends, shown.last_step) == (1, "notice-30")
         applied = ledger.applied_definitions()
         assert applied is not None and (applied.digest, applied.compiled, applied.run_id) == ("sha256:d1", "{}", one.run_id)

@@ -15,6 +15,7 @@ from engine.ledger.duckdb import DuckdbLedger, DuckdbReading, caring, restoring
 from engine.ledger.duckdb.files import LedgerFiles
 from engine.ledger.duckdb.forgetting import forget_in_file
 from engine.ledger.duckdb.verifying import verify
+from engine.ledger.history import SendFilter
 from engine.ledger.identity import Identity
 from engine.ledger.orders import Order
 from tests.ledger.stories import MONDAY, candidates, changes, dispatch, enrollment, key, run, said, send
@@ -246,7 +247,7 @@ def test_where_the_newer_ledger_is_lost(path: Path, backup: Path, lost: str) -> 
     assert done.passed_over == LATER + timedelta(hours=1) and done.in_doubt == 1
     assert states(path) == {"1": "sent", "2": "unknown"}
     with DuckdbReading.open(path, "acme", "production") as reading:
-        (doubt,) = reading.sends(state="unknown").rows
+        (doubt,) = reading.sends(SendFilter(state="unknown")).rows
         assert doubt.reason == RESTORED
         starts = reading.view(candidates()).tables["starts"].to_pylist()
     assert {"sequence": "", "started": done.passed_over} in starts
@@ -344,7 +345,7 @@ def test_after_forget_no_file_holds_what_was_personal(path: Path) -> None:
         ledger.take_in({
             "o1": Order("suppress", LATER, "ann", address_key="k:9", reason="manual", note=note), "o2": Order("pause", LATER, "ann", contact="c9", note=note),
         }, LATER)  # fmt: skip
-        others = ledger.sends(contact="ann-1").rows[0].address
+        others = ledger.sends(SendFilter(contact="ann-1")).rows[0].address
     made = caring.back_up(files, path.parent / "b.duckdb", IDENTITY, now=LATER)
     assert found(path.parent) >= {"canary.ann@example.com", "Canary Ann", "canary note"}
     ledger = open_it(path)
@@ -355,11 +356,11 @@ def test_after_forget_no_file_holds_what_was_personal(path: Path) -> None:
     assert found(path.parent) == set()
     whole(path)
     with DuckdbReading.open(path, "acme", "production") as reading:
-        rows = {row.record: row for row in reading.sends(contact="c9").rows}
+        rows = {row.record: row for row in reading.sends(SendFilter(contact="c9")).rows}
         assert (rows["9"].state, rows["9"].address) == ("sent", None)
         assert (rows["8"].state, rows["8"].reason) == ("cancelled", "forgotten")
         assert reading.status().suppressions == 1
-        assert reading.sends(contact="ann-1").rows[0].address == others
+        assert reading.sends(SendFilter(contact="ann-1")).rows[0].address == others
 
 
 def found(folder: Path) -> set[str]:

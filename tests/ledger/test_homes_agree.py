@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from engine.ledger.history import EnrollmentFilter, SendFilter
 from engine.ledger.ledger import Ledger
 from engine.ledger.orders import Order
 from engine.ledger.records import VIEW, Claimed
@@ -80,8 +81,8 @@ def seen(ledger: Ledger, since: datetime) -> tuple[dict[str, pa.Table], tuple[An
     # Not the lineage and the hash; the run's ids and the moments are the same.
     head = ledger.head()
     people = (
-        view.head, view.last_now, head.serial, head.last_now, ledger.sends(limit=1000), ledger.enrollments(limit=1000), ledger.enrollments(live=True, limit=3, offset=1),
-        ledger.sends(state="sent", record=NASTY), [ledger.show(row.send_key) for row in ledger.sends(limit=1000).rows], ledger.applied_definitions(),
+        view.head, view.last_now, head.serial, head.last_now, ledger.sends(limit=1000), ledger.enrollments(limit=1000), ledger.enrollments(EnrollmentFilter(live=True), limit=3, offset=1),
+        ledger.sends(SendFilter(state="sent", record=NASTY)), [ledger.show(row.send_key) for row in ledger.sends(limit=1000).rows], ledger.applied_definitions(),
         [(row.run_id, row.counts, row.overrides) for row in ledger.status().runs], ledger.status().controls, ledger.status().states, ledger.status().suppressions,
         ledger.find_sends(key("1", "c1")[:7]), ledger.find_sends("no key"), ledger.show("no key"),
     )  # fmt: skip

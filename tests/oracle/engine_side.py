@@ -15,6 +15,7 @@ from engine.definitions.loading import load
 from engine.definitions.trees import MemoryTree
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.feedback import Feedback
+from engine.ledger.history import EnrollmentFilter, SendFilter
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import Pseudonyms
 from engine.ledger.records import Changes, Claimed, Dispatch, Frozen, Run, Settlement
@@ -78,7 +79,7 @@ class EnginePlay:
             case Enroll(sequence, entity, record):
                 self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=now)
             case Respond(contact, kind):
-                rows = [row for state in ("sent", "unknown") for row in self.ledger.sends(contact=contact, state=state, limit=1000).rows]
+                rows = [row for state in ("sent", "unknown") for row in self.ledger.sends(SendFilter(contact=contact, state=state), limit=1000).rows]
                 self.ledger.take_feedback("test", [Feedback(row.send_key, kind, now) for row in rows], now)  # type: ignore[arg-type]  # the oracle's words are ours
             case _:
                 self.order(operation, now)
@@ -106,7 +107,7 @@ class EnginePlay:
         """The enrollments that live now, as the command line resolves them; without a contact the sequence or the project."""
         if contact is None:
             return [{}]
-        page = self.ledger.enrollments(sequence=sequence, contact=str(contact), live=True, limit=1000)
+        page = self.ledger.enrollments(EnrollmentFilter(sequence=sequence, contact=str(contact), live=True), limit=1000)
         return [{"entity": row.entity, "record": row.record, "occurrence": row.occurrence, "contact": row.contact} for row in page.rows]
 
     def plan(self, now: datetime) -> Plan:

@@ -25,6 +25,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.loading import load
 from engine.definitions.trees import MemoryTree
 from engine.ledger.duckdb import DuckdbLedger
+from engine.ledger.history import SendFilter
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import Pseudonyms
 from engine.ledger.records import Changes, Claimed, Dispatch, Frozen, Run, Settlement
@@ -153,7 +154,7 @@ class Story:
 
     def resend(self, contact: int, step: str, at: str) -> None:
         """`engine resolve SEND --as resend` of the one send in doubt."""
-        keys = [row.send_key for row in self.ledger.sends(limit=1000, state="unknown").rows if (row.contact, row.step) == (str(contact), step)]
+        keys = [row.send_key for row in self.ledger.sends(SendFilter(state="unknown"), limit=1000).rows if (row.contact, row.step) == (str(contact), step)]
         assert len(keys) == 1, keys
         self.ledger.resolve(keys[0], "resend", by="test", note="", now=self.utc(at))
 

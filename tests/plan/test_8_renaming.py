@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import DefinitionsInError
+from engine.ledger.history import EnrollmentFilter, SendFilter
 
 from .base import company, contact, contract
 from .samples import DRIP, RENEWAL
@@ -56,9 +57,9 @@ def test_8_7_a_renamed_sequence_goes_on_as_if_it_were_the_old_one(tell: Teller) 
         assert sorted(filter(None, mine.decisions["send_key"].to_pylist())) == sorted(filter(None, old.decisions["send_key"].to_pylist()))
         assert {s.id: s.counts for s in mine.sequences if s.id in ("notices", "endings")}.popitem()[1] == {s.id: s.counts for s in old.sequences}["renewal"]
     assert story.sent() == twin.sent() and len(story.sent()) == len(set(story.sent()))
-    rows = story.ledger.enrollments(sequence="endings", limit=100).rows
+    rows = story.ledger.enrollments(EnrollmentFilter(sequence="endings"), limit=100).rows
     assert {row.sequence for row in rows} == {"endings"} and len(rows) == 4
-    assert story.ledger.sends(sequence="letters").total == twin.ledger.sends(sequence="drip").total > 1
+    assert story.ledger.sends(SendFilter(sequence="letters")).total == twin.ledger.sends(SendFilter(sequence="drip")).total > 1
 
 
 def test_8_7_pauses_and_orders_follow_the_id(tell: Teller) -> None:
@@ -139,10 +140,10 @@ def test_8_7_a_planned_send_of_a_renamed_step_is_the_same_send(tell: Teller) -> 
     """8.7, 9.6: planned under the old id and not yet claimed, it is judged again under the new one and goes once."""
     story = begun(tell)
     story.committed("2026-03-19 09:00")
-    before = story.ledger.sends(state="planned").rows
+    before = story.ledger.sends(SendFilter(state="planned")).rows
     rename(story, "renewal", "notices")
     story.change("{id: notice-14, ", "{id: middle, renamed_from: notice-14, ")
     plan = story.applied("2026-03-19 09:10")
     assert before and {row.send_key for row in before} <= set(plan.decisions["send_key"].to_pylist())
-    assert story.ledger.sends(state="planned").total == 0 and story.ledger.sends(state="cancelled").total == 0
-    assert story.ledger.sends(sequence="notices", state="sent", since=story.utc("2026-03-19 09:00") - timedelta(minutes=1)).total == len(before)
+    assert story.ledger.sends(SendFilter(state="planned")).total == 0 and story.ledger.sends(SendFilter(state="cancelled")).total == 0
+    assert story.ledger.sends(SendFilter(sequence="notices", state="sent", since=story.utc("2026-03-19 09:00") - timedelta(minutes=1))).total == len(before)

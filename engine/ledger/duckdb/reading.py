@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,21 @@ import pyarrow as pa
 from engine.ledger.duckdb.files import Holder, who_holds
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
-from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
+from engine.ledger.history import (
+    ALL_ENROLLMENTS,
+    ALL_SENDS,
+    AppliedDefinitions,
+    Attempt,
+    ControlRow,
+    EnrollmentFilter,
+    EnrollmentRow,
+    Page,
+    RunRow,
+    SendDetail,
+    SendFilter,
+    SendRow,
+    Status,
+)
 from engine.ledger.names import as_kept
 from engine.ledger.records import VIEW, Candidates, LedgerView, PastAsked
 
@@ -93,23 +107,11 @@ class Reading(Home):
         )
         return AppliedDefinitions(*rows[0]) if rows else None
 
-    def sends(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        state: str | None = None,
-        since: datetime | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[SendRow]:
+    def sends(self, wanted: SendFilter = ALL_SENDS, *, limit: int = 50, offset: int = 0) -> Page[SendRow]:
         where = """ WHERE ($sequence IS NULL OR s.sequence = $sequence) AND ($contact IS NULL OR s.contact = $contact)
                     AND ($entity IS NULL OR s.entity = $entity) AND ($record IS NULL OR s.record = $record) AND ($state IS NULL OR s.state = $state) AND ($since IS NULL OR s.decided_at >= $since)"""
         names = self.names()
-        sequence = sequence and names.kept(sequence)
-        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "state": state, "since": since}
+        values: dict[str, Any] = asdict(wanted) | {"sequence": wanted.sequence and names.kept(wanted.sequence)}
         (total,) = self._row("SELECT count(*) FROM sends s" + where, values)
         rows = self._rows(
             _SEND + _SEND_FROM + where + " ORDER BY s.decided_at DESC, s.number DESC LIMIT $limit OFFSET $offset", {**values, "limit": limit, "offset": offset}
@@ -147,22 +149,11 @@ class Reading(Home):
         fields: tuple[Any, ...] = (self.names().send(SendRow(*row)), *rest[:-1], payload, tuple(Attempt(*attempt) for attempt in attempts))
         return SendDetail(*fields)
 
-    def enrollments(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        live: bool | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[EnrollmentRow]:
+    def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]:
         where = """ WHERE ($sequence IS NULL OR e.sequence = $sequence) AND ($contact IS NULL OR e.contact = $contact)
                     AND ($entity IS NULL OR e.entity = $entity) AND ($record IS NULL OR e.record = $record) AND ($live IS NULL OR (e.exit_at IS NULL) = $live)"""
         names = self.names()
-        sequence = sequence and names.kept(sequence)
-        values: dict[str, Any] = {"sequence": sequence, "contact": contact, "entity": entity, "record": record, "live": live}
+        values: dict[str, Any] = asdict(wanted) | {"sequence": wanted.sequence and names.kept(wanted.sequence)}
         (total,) = self._row("SELECT count(*) FROM enrollments e" + where, values)
         rows = self._rows(
             f"""WITH shown AS (
@@ -193,7 +184,7 @@ class Reading(Home):
         return Status(
             head=self._head,
             states=dict(self._rows("SELECT state, count(*) FROM sends GROUP BY state ORDER BY state")),
-            unknown=self.sends(state="unknown", limit=100).rows,
+            unknown=self.sends(SendFilter(state="unknown"), limit=100).rows,
             controls=tuple(names.control(ControlRow(*row)) for row in controls),
             runs=_runs(self._rows(_RUN + " ORDER BY serial DESC LIMIT 10")),
             enrollments_live=live,

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
-from engine.ledger.history import AppliedDefinitions, Attempt, ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow, Status
+from engine.ledger.history import (
+    ALL_ENROLLMENTS,
+    ALL_SENDS,
+    AppliedDefinitions,
+    Attempt,
+    ControlRow,
+    EnrollmentFilter,
+    EnrollmentRow,
+    Page,
+    RunRow,
+    SendDetail,
+    SendFilter,
+    SendRow,
+    Status,
+)
 from engine.ledger.identity import Holder
 from engine.ledger.names import as_kept
 from engine.ledger.postgres.home import Home
@@ -107,24 +121,13 @@ class Reading(Home):
             )
         return AppliedDefinitions(*rows[0]) if rows else None
 
-    def sends(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        state: str | None = None,
-        since: datetime | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[SendRow]:
+    def sends(self, wanted: SendFilter = ALL_SENDS, *, limit: int = 50, offset: int = 0) -> Page[SendRow]:
         with self._reading():
-            return self._sends(sequence=sequence, contact=contact, entity=entity, record=record, state=state, since=since, limit=limit, offset=offset)
+            return self._sends(wanted, limit, offset)
 
-    def _sends(self, *, limit: int, offset: int, **wanted: Any) -> Page[SendRow]:
+    def _sends(self, wanted: SendFilter, limit: int, offset: int) -> Page[SendRow]:
         names = self._read_names()
-        asked = {name: value for name, value in wanted.items() if value is not None}
+        asked = {name: value for name, value in asdict(wanted).items() if value is not None}
         if "sequence" in asked:
             asked["sequence"] = names.kept(asked["sequence"])
         said = [f"s.decided_at >= %({name})s" if name == "since" else f"s.{name} = %({name})s" for name in asked]
@@ -179,23 +182,14 @@ class Reading(Home):
         fields: tuple[Any, ...] = (names.send(SendRow(*rows[0][:20])), *rows[0][20:], tuple(Attempt(*attempt) for attempt in attempts))
         return SendDetail(*fields)
 
-    def enrollments(
-        self,
-        *,
-        sequence: str | None = None,
-        contact: str | None = None,
-        entity: str | None = None,
-        record: str | None = None,
-        live: bool | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> Page[EnrollmentRow]:
+    def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]:
         names = self.names()
-        sequence = sequence and names.kept(sequence)
-        asked = {name: value for name, value in {"sequence": sequence, "contact": contact, "entity": entity, "record": record}.items() if value is not None}
+        asked = {name: value for name, value in asdict(wanted).items() if value is not None and name != "live"}
+        if "sequence" in asked:
+            asked["sequence"] = names.kept(asked["sequence"])
         said = [f"e.{name} = %({name})s" for name in asked]
-        if live is not None:
-            said.append("e.exit_at IS NULL" if live else "e.exit_at IS NOT NULL")
+        if wanted.live is not None:
+            said.append("e.exit_at IS NULL" if wanted.live else "e.exit_at IS NOT NULL")
         where = " WHERE " + " AND ".join(said or ["TRUE"])
         query = f"""
             WITH shown AS (
@@ -229,7 +223,7 @@ class Reading(Home):
             return Status(
                 head=self._read_head(),
                 states=dict(self._rows(b'SELECT state, count(*) FROM sends GROUP BY state ORDER BY state COLLATE "C"')),
-                unknown=self._sends(state="unknown", limit=100, offset=0).rows,
+                unknown=self._sends(SendFilter(state="unknown"), 100, 0).rows,
                 controls=tuple(names.control(ControlRow(*row)) for row in controls),
                 runs=_runs(self._rows(f"{_RUN} ORDER BY serial DESC LIMIT 10".encode())),
                 enrollments_live=live,
