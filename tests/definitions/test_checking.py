@@ -170,3 +170,19 @@ def test_every_check_stands_alone() -> None:
     """No check needs another to have run: each is quiet on a good project, in any order."""
     good()
     assert len(set(CHECKS)) == len(CHECKS)
+
+
+def test_what_names_a_segment() -> None:
+    """D6: a trigger, a rule and an enrollment file each use the segment that they name; a rule behind another segment is that one's use."""
+    from pathlib import Path
+
+    from engine.definitions.loading import WorkTree, load
+    from engine.definitions.using import segments_of, users_of
+
+    definitions = load(WorkTree(Path(__file__).parents[2])).definitions
+    assert definitions is not None
+    assert {"enrollment 2026-11-news", "segment vip-thai-hotels"} <= set(users_of(definitions, "vip"))
+    assert "vip" in segments_of(definitions, definitions.sequences["product-news"])
+    for sequence in definitions.sequences.values():
+        named = getattr(sequence.trigger, "segment", None)
+        assert named is None or named in segments_of(definitions, sequence)

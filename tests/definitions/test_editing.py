@@ -19,7 +19,7 @@ from tests.laws import cases
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
     path
-    for folder in ("engine/library", "examples", "tests/mistakes/base", "tests/cli/project")
+    for folder in ("definitions", "examples", "tests/mistakes/base", "tests/cli/project")
     for path in (ROOT / folder).rglob("*.yaml")
     if ".schemas" not in path.parts
 )
