@@ -204,7 +204,11 @@ def not_due(case: Case, step: Step) -> Verdict | None:
     now = case.world.now
     if case.raw(step) > now:
         return Verdict("wait", "not_due")
-    if in_window(case.timed, now) > now or case.due(step) > now:
+    if case.due(step) > now:
+        return Verdict("wait", "send_window")
+    # What is too late is kept by more than the window (A124).
+    closed = in_window(case.timed, now) > now
+    if closed and too_late(case, step) is None:
         return Verdict("wait", "send_window")
     return None
 

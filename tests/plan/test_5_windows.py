@@ -63,15 +63,15 @@ def test_5_6_expires_counts_from_the_window(tell: Teller) -> None:
     assert story.funnel("2026-03-10 08:00").named == {"closed": 1}
 
 
-def test_6_7_too_late_outside_the_window_is_told_when_it_opens(tell: Teller) -> None:
-    """6.7, 6.8: the gates in their order: at night a late step waits for the window, in the morning it is passed over."""
+def test_6_8_too_late_is_too_late_also_while_the_window_is_closed(tell: Teller) -> None:
+    """6.7, 6.8: it is not only the window that keeps a late step: at night it is passed over, and the next one waits."""
     story = tell(DRIP.replace("template: hello", "template: hello, expires: 1d") + OFFICE)
     story.enroll("drip", 1, "2026-03-04 10:00")
     story.order("pause", "2026-03-04 10:00", sequence="drip")
     story.apply("2026-03-04 10:00")
-    story.order("resume", "2026-03-05 18:00", sequence="drip")
-    assert story.plan("2026-03-05 19:00") == ["1 welcome: wait send_window, 2026-03-04 10:00"]
-    assert "1 welcome: skip expired, 2026-03-04 10:00" in story.plan("2026-03-06 08:00")
+    story.order("resume", "2026-03-04 18:00", sequence="drip")
+    assert story.plan("2026-03-04 19:00") == ["1 welcome: wait send_window, 2026-03-04 10:00"]
+    assert story.plan("2026-03-05 19:00") == ["1 welcome: skip expired, 2026-03-04 10:00", "1 tips: wait not_due, 2026-03-09 08:00"]
 
 
 def test_9_6_a_planned_row_outside_the_window_is_cancelled_and_comes_again(tell: Teller) -> None:
