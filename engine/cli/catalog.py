@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         Entry("codeowners", "codeowners:codeowners", "CODEOWNERS from `owner:` in the files."),
         Entry("test", "proving:test", "The campaign tests: who would get what, in memory."),
         Entry("diff", "diff:diff", "What a change of the definitions does to people."),
+        Entry("simulate", "simulate:simulate", "The mails of the coming days, as a calendar."),
         Entry("snapshot", "snapshot:snapshot", "The CRM and the ledger for CI, without a person in it."),
     ),
     "Run": (
@@ -74,7 +75,6 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
 
 # What later stages bring: listed, and refused with a clear word until it works.
 LATER: Mapping[str, str] = {
-    "simulate": "the plans of the coming days",
     "studio": "pages to edit the files",
     "serve": "the web service",
     "report": "the static report",

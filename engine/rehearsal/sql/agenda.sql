@@ -10,6 +10,13 @@ SELECT sequence, record, moment FROM (
         END AS moment
     FROM decisions WHERE decision IN ('wait', 'hold')
     UNION ALL
+    -- A send ends the walk (6.17): the next step of a date's occurrence, and for a `wait`, which counts from now, a look at where it stands.
+    SELECT d.sequence, d.record, u.due FROM decisions d JOIN dues u ON u.sequence = d.sequence AND u.occurrence = d.occurrence AND u.pos > d.pos
+    WHERE d.decision = 'send'
+    UNION ALL
+    SELECT d.sequence, d.record, c.now + INTERVAL 1 MINUTE FROM decisions d CROSS JOIN clock c
+    WHERE d.decision = 'send' AND EXISTS (FROM steps s WHERE s.sequence = d.sequence AND s.pos > d.pos AND s.kind = 'wait')
+    UNION ALL
     -- An event that is ahead of now.
     SELECT sequence, record, base_at FROM begin_later
     UNION ALL
@@ -28,7 +35,7 @@ SELECT sequence, record, moment FROM (
     -- Someone who was barred by an enrollment that ends in this plan.
     SELECT e.sequence, e.record, c.now + INTERVAL 1 MINUTE FROM entering e CROSS JOIN clock c
     WHERE e.refused = 'already_enrolled' AND EXISTS (
-        FROM decisions d WHERE d.sequence = e.sequence AND d.contact = e.contact AND d.decision IN ('exit', 'complete'))
+        FROM decisions d WHERE d.sequence = e.sequence AND d.contact = e.contact AND d.decision IN ('send', 'exit', 'complete'))
     UNION ALL
     -- The whole of a sequence that starts later (3.7).
     SELECT sequence, NULL, start FROM seqs

@@ -1,0 +1,77 @@
+"""The calendar of the coming days: what the definitions as they are would send, per sequence, day and contact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from engine.clock import to_local
+from engine.rehearsal.course import Course
+from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
+from engine.runs.opening import Site
+from engine.runs.planning import with_kill_switch
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The mails of one step at one instant (naive UTC)."""
+
+    moment: datetime
+    sequence: str
+    step: str
+    mails: int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`pressure` says how many people get so many mails in all these days."""
+
+    course: Course
+    now: datetime
+    timezone: str
+    slots: tuple[Slot, ...]
+    days: Mapping[date, int]
+    pressure: Mapping[int, int]
+    ledger_as_of: datetime | None = None
+
+    @property
+    def mails(self) -> int:
+        return sum(slot.mails for slot in self.slots)
+
+    @property
+    def people(self) -> int:
+        return sum(self.pressure.values())
+
+    @property
+    def most(self) -> int:
+        return max(self.pressure, default=0)
+
+    @property
+    def steps(self) -> Mapping[tuple[str, str], tuple[int, date, date]]:
+        """Of each step its mails, and the first and the last local day."""
+        found: dict[tuple[str, str], tuple[int, date, date]] = {}
+        for slot in self.slots:
+            day = to_local(slot.moment, self.timezone).date()
+            count, first, last = found.get((slot.sequence, slot.step), (0, day, day))
+            found[slot.sequence, slot.step] = (count + slot.mails, min(first, day), max(last, day))
+        return dict(sorted(found.items()))
+
+
+def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS) -> Simulation:
+    """Follow the site's definitions from its now until then (naive UTC). Nothing is written."""
+    with site.read_facts() as snapshot, site.read_ledger() as ledger:
+        ground = Ground(
+            snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), site.now, until, site.environment.name, site.pseudonyms.address_key
+        )
+        course = foretold(ground, site.definitions, most=most)
+        zone = site.definitions.project.timezone
+        mails = course.mails.select(["moment", "sequence", "step", "contact"]).to_pylist()
+        slots = Counter((row["moment"], row["sequence"], row["step"]) for row in mails)
+        days = Counter(to_local(row["moment"], zone).date() for row in mails)
+        pressure = Counter(Counter(row["contact"] for row in mails).values())
+        return Simulation(
+            course, site.now, zone, tuple(Slot(*key, count) for key, count in sorted(slots.items())), dict(sorted(days.items())), dict(sorted(pressure.items())),
+            ledger.copied_at,
+        )  # fmt: skip

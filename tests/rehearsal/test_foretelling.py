@@ -1,0 +1,91 @@
+"""`simulate`, and the law of `diff`: applying what was foretold sends exactly that."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from icalendar import Calendar
+
+from engine.clock import Duration, shift
+from engine.rehearsal.foretelling import Ground as Foretold
+from engine.rehearsal.foretelling import foretold
+from engine.rehearsal.simulating import simulation
+from engine.views import simulated
+from tests.plan.base import company, contact, contract
+from tests.plan.samples import DRIP, RENEWAL
+from tests.runs.ground import Ground
+
+AT = "2026-03-02T09:00:00+07:00"
+WINDOW = """
+    id: open-hours
+    about: contract
+    status: active
+    active_from: 2026-01-01
+    trigger: {date: contract.end_date, where: {contract.status: active}}
+    send_window: {days: [mon-fri], from: "10:00", to: "11:00"}
+    steps:
+      - {id: notice, before: 20d, template: notice, expires: 5d}
+      - {id: again, before: 3d, template: reminder, if: {contract.status: active}}
+"""
+CAPS = "caps: [{max: 1, per: 2d, of: all, category: transactional}]\n"
+
+
+def made(root: Path) -> Ground:
+    rows = [company(n) for n in range(1, 5)]
+    rows += [contract(n, company_id=n % 4 + 1, end_date=f"2026-0{3 + n % 3}-{1 + n * 3 % 28:02}") for n in range(1, 13)]
+    rows += [contact(n, company_id=n % 4 + 1) for n in range(1, 7)]
+    ground = Ground.make(root, RENEWAL, DRIP, WINDOW, *rows, more=CAPS)
+    ground.write("definitions/enrollments/fair.yaml", "id: fair\nsequence: drip\ncontacts: [1, 2, 3]\n")
+    return ground
+
+
+def test_1_1_applying_over_the_days_sends_what_was_foretold(tmp_path: Path) -> None:
+    """1.1: dates, waits, windows and a cap: real applies at the instants foretold send the same mails at the same instants."""
+    ground = made(tmp_path)
+    ground.apply("2026-03-01T09:00:00+07:00")
+    site = ground.site(AT)
+    with site.read_facts() as snapshot, site.read_ledger() as ledger:
+        until = shift(site.now, Duration(30, "d"), "Asia/Bangkok")
+        course = foretold(Foretold(snapshot, ledger.view, site.now, until, "dev", site.pseudonyms.address_key), site.definitions)
+    told = {(row["moment"], row["sequence"], row["step"], row["record"], row["contact"]) for row in course.mails.to_pylist()}
+    assert len(told) > 20 and {row[1] for row in told} == {"renewal", "open-hours", "drip"}
+    sent = set()
+    for moment in course.instants:
+        ground.apply(moment.replace(tzinfo=UTC).isoformat())
+    with ground.site("2026-06-01T00:00:00Z").read_ledger() as ledger:
+        for row in ledger.sends(limit=10_000).rows:
+            if row.decided_at >= site.now and row.state != "skipped":
+                sent.add((row.decided_at, row.sequence, row.step, row.record, row.contact))
+    assert sent == told
+
+
+def test_simulate_counts_by_day_and_contact_and_writes_a_calendar(tmp_path: Path) -> None:
+    """Totals agree in every format; the calendar has one event for each step and instant, and nobody's address."""
+    ground = made(tmp_path)
+    found = simulation(ground.site(AT), datetime(2026, 3, 20))
+    said = json.loads(simulated.as_json(found))
+    assert said["mails"] == sum(said["days"].values()) == sum(slot["mails"] for slot in said["slots"]) == found.mails > 0
+    assert sum(int(number) * people for number, people in said["pressure"].items()) == found.mails
+    assert f"{found.mails} mails would go" in simulated.as_text(found)
+    calendar = Calendar.from_ical(simulated.as_ics(found))
+    assert len(list(calendar.walk("VEVENT"))) == len(found.slots)
+    page = simulated.as_html(found)
+    assert "default-src 'none'" in page and "example.com" not in page + simulated.as_ics(found) + simulated.as_json(found)
+
+
+def test_a_course_that_is_cut_says_so(tmp_path: Path) -> None:
+    """A bounded number of instants: what was not looked at is named, never left out in silence."""
+    found = simulation(made(tmp_path).site(AT), datetime(2026, 3, 31), most=2)
+    assert found.course.cut and len(found.course.instants) == 2
+    assert any("followed only until" in text for text in simulated.assumptions(found))
+
+
+@pytest.mark.parametrize("job", ["jobs: {daily: {cron: '0 9 * * *'}}\n"])
+def test_with_jobs_an_apply_comes_at_the_next_start(tmp_path: Path, job: str) -> None:
+    """What falls due at 10:00 goes with the job of the next morning."""
+    ground = Ground.make(tmp_path, RENEWAL, contract(1, end_date="2026-04-02"), more=job)
+    found = simulation(ground.site("2026-03-02T12:00:00+07:00"), datetime(2026, 3, 20))
+    assert {slot.moment.hour for slot in found.slots} == {2}
