@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from engine.definitions.base import DayOrMoment, FileId, Model, Positive, RecordKey, Text, shape
+from engine.definitions.base import DayOrMoment, FieldName, FileId, Model, Positive, RecordKey, Text, shape
 from engine.definitions.definitions import Places
 
 Row = dict[str, Any]
@@ -26,6 +26,14 @@ class Enrolled(Model):
     """Somebody who was put on a manual sequence by hand; at the case's `now`, or earlier with `at`."""
 
     sequence: FileId
+    record: RecordKey
+    at: DayOrMoment | None = None
+
+
+class Told(Model):
+    """An event from outside, as the inbox has it. It is known from its moment on; `at` is the case's `now` if not said."""
+
+    event: FieldName
     record: RecordKey
     at: DayOrMoment | None = None
 
@@ -47,11 +55,12 @@ def _records_apart(model: type[Model], value: Any) -> Any:
 
 
 class Given(Model):
-    """What the CRM and the ledger hold: rows by entity, and beside them `active_from`, `enrolled` and `suppressed`."""
+    """What the CRM and the ledger hold: rows by entity, and beside them `active_from`, `enrolled`, `events` and `suppressed`."""
 
     records: dict[str, tuple[Row, ...]] = {}
     active_from: DayOrMoment | None = None
     enrolled: tuple[Enrolled, ...] = ()
+    events: tuple[Told, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
 
     @model_validator(mode="before")

@@ -133,6 +133,15 @@ class _Checking:
             if id not in self.definitions.sequences:
                 help = did_you_mean(id, self.definitions.sequences, "the sequences are")
                 yield Problem("E234", f"there is no sequence `{id}`", self.places.value(*loc), help)
+        for index, one in enumerate(self.case.given.events):
+            known = self.definitions.crm.events
+            if one.event not in known:
+                yield Problem(
+                    "E331",
+                    f"there is no event `{one.event}`",
+                    self.places.value("given", "events", index, "event"),
+                    did_you_mean(one.event, known, "the events are"),
+                )
         yield from self._records(self.case.given.records, ("given",), whole=True)
         for index, change in enumerate(self.case.then):
             yield from self._records(change.records, ("then", index), whole=False)
@@ -171,7 +180,7 @@ class _Checking:
         entities = self.definitions.crm.entities
         for name in records:
             if name not in entities:
-                words = ("active_from", "enrolled", "suppressed") if above == ("given",) else ()
+                words = ("active_from", "enrolled", "events", "suppressed") if above == ("given",) else ()
                 yield Problem("E237", f"there is no entity `{name}`", self.places.key(*above, name), did_you_mean(name, (*entities, *words), "known here"))
 
     def _records(self, records: Mapping[str, tuple[Row, ...]], above: Loc, *, whole: bool) -> Iterator[Problem]:

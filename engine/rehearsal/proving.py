@@ -21,7 +21,7 @@ from engine.definitions.reading_cases import moments_of, utc_of
 from engine.definitions.sequences import EnrollmentFile, Sequence
 from engine.facts.reading import snapshot_of_rows
 from engine.facts.snapshot import Snapshot
-from engine.ledger.records import CHANGES, SUPPRESSIONS, Candidates, LedgerView
+from engine.ledger.records import CHANGES, EVENTS, SUPPRESSIONS, Candidates, LedgerView
 from engine.messages.rendering import Renderer, RenderFailed
 from engine.plan.gates import GATES, Decided, Reason
 from engine.plan.guards import GUARDS
@@ -93,7 +93,7 @@ class Prover:
         found: dict[tuple[Any, ...], Happened] = {}
         decisions: list[Mapping[str, Any]] = []
         renderer = Renderer(definitions)
-        with Folded(_below(case)) as folded:
+        with Folded(_below(definitions, case)) as folded:
             _begin(folded, definitions, case)
             for moment in moments:
                 snapshot = self._snapshot(definitions, rows_at(definitions, case, moment), moment)
@@ -151,14 +151,25 @@ def _as_given(sequence: Sequence, case: Case) -> Sequence:
     return sequence.model_copy(update=said) if said else sequence
 
 
-def _below(case: Case) -> Callable[[Candidates], LedgerView] | None:
-    """The suppressions that are given, as a ledger would tell them."""
-    if not case.given.suppressed:
+def _below(definitions: Definitions, case: Case) -> Callable[[Candidates], LedgerView] | None:
+    """The suppressions and events that are given, as a ledger would tell them."""
+    if not case.given.suppressed and not case.given.events:
         return None
-    rows = [_suppression(one) for one in case.given.suppressed]
+    silenced = pa.Table.from_pylist([_suppression(one) for one in case.given.suppressed], SUPPRESSIONS)
+    told = [_event(definitions, case, number) for number in range(len(case.given.events))]
     empty = LedgerView.empty()
-    view = replace(empty, tables={**empty.tables, "suppressions": pa.Table.from_pylist(rows, SUPPRESSIONS)})
-    return lambda _: view
+
+    def view(asked: Candidates) -> LedgerView:
+        events = pa.Table.from_pylist([row for row in told if row["event"] in asked.events], EVENTS)
+        return replace(empty, tables={**empty.tables, "suppressions": silenced, "events": events})
+
+    return view
+
+
+def _event(definitions: Definitions, case: Case, number: int) -> dict[str, Any]:
+    one = case.given.events[number]
+    at = utc_of(one.at or case.now, definitions.project.timezone)
+    return {"event": one.event, "id": f"event-{number + 1}", "entity": definitions.crm.events[one.event].entity, "record": str(one.record), "happened_at": at}
 
 
 def _suppression(one: Suppressed) -> dict[str, Any]:

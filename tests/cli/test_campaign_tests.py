@@ -142,3 +142,32 @@ def test_the_library_has_a_case_for_every_sequence() -> None:
     assert [case["name"] for case in data["cases"] if not case["holds"]] == []
     texts = "".join(path.read_text(encoding="utf-8") for path in (root / "definitions" / "tests").glob("*.yaml"))
     assert [path.stem for path in (root / "definitions" / "sequences").glob("*.yaml") if f"sequences: [{path.stem}]" not in texts] == []
+
+
+def test_events_are_given_and_come_in_their_time(tested: Project) -> None:
+    """3.2: an event of the inbox starts a sequence from its moment on; one that no map has is told at its place."""
+    crm, sequence = tested.root / "definitions/crm.yaml", tested.root / "definitions/sequences/called.yaml"
+    crm.write_text(crm.read_text(encoding="utf-8") + "events: {called: {entity: contract}}\n", encoding="utf-8")
+    sequence.write_text(
+        "id: called\nstatus: active\nabout: contract\ntrigger: {event: called}\nreenter: every_occurrence\naudience: {from: contract.company.contacts}\n"
+        "steps: [{id: thanks, wait: 0d, template: renewal-30}]\n", encoding="utf-8",
+    )  # fmt: skip
+    case = """\
+- name: each call is thanked for once
+  now: 2026-11-20T09:00
+  days: 2
+  sequences: [called]
+  given:
+    company: [{id: 1}]
+    contract: [{id: 11, company_id: 1, end_date: 2027-12-20}]
+    contact: [{id: 1, company_id: 1}]
+    events: [{event: called, record: 11}, {event: called, record: 11, at: 2026-11-21T08:00}]
+  expect:
+    sends: [{sequence: called, contact: 1, on: 2026-11-20}, {sequence: called, contact: 1, on: 2026-11-21}]
+"""
+    (tested.root / FILE).write_text(case, encoding="utf-8")
+    said = tested.run("test", now=None)
+    assert said.code == 0, said.out + said.err
+    (tested.root / FILE).write_text(case.replace("event: called, record: 11}", "event: caled, record: 11}"), encoding="utf-8")
+    said = tested.run("test", now=None)
+    assert said.code == 1 and "there is no event `caled`" in said.err and f"{FILE}:9:22" in said.err
