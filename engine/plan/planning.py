@@ -27,6 +27,7 @@ from engine.plan.remembering import remember
 from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
+from engine.plan.timing import ends_of_knowledge
 from engine.plan.triggers.date import date_occurrences
 from engine.plan.triggers.enters import entered
 from engine.plan.triggers.event import names_of_events
@@ -95,7 +96,7 @@ def make_plan(
                     **taken_changes(cursor, definitions, view),
                 }
             ),
-            diagnostics=_diagnostics(snapshot),
+            diagnostics=(*_diagnostics(snapshot), *ends_of_knowledge(definitions, now)),
         )
     finally:
         cursor.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 import duckdb
@@ -97,6 +97,18 @@ def prepare_calendars(cursor: duckdb.DuckDBPyConnection, definitions: Definition
     if of_contacts:
         named = [{"sequence": s.id, "zone": zone} for s in _there(definitions) if s.timezone == RECIPIENT for zone in sorted(of_contacts)]
         append(cursor, "recipient_zones", pa.Table.from_pylist(named))
+
+
+def ends_of_knowledge(definitions: Definitions, now: datetime) -> tuple[str, ...]:
+    """A word for each country in use whose holidays are known for no year after this one: what needs a later year is not sent."""
+    used = {calendar_of(definitions.project, s) for s in _there(definitions) if counts_business_days(s)}
+    used |= {window.holidays for s in _there(definitions) if (window := window_of(definitions.project, s)) is not None}
+    countries = {(holidays.country, known_years(holidays)[1]) for holidays in used if holidays is not None and holidays.country is not None}
+    return tuple(
+        f"the holidays of {country} are known until {last}: a step that needs a later year has no due moment"
+        for country, last in sorted(countries)
+        if last <= now.year
+    )
 
 
 def fill_calendars(cursor: duckdb.DuckDBPyConnection, working: Iterable[Holidays | None], opened: Iterable[Window], zones: Iterable[str]) -> None:
