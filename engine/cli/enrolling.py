@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from engine.definitions.translating import did_you_mean
 from engine.errors import WrongUsage
 from engine.facts.names import quoted
 from engine.ledger.history import EnrollmentFilter
+from engine.ledger.records import OCCURRENCES
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
 from engine.runs.planning import plan_now
@@ -22,8 +25,21 @@ if TYPE_CHECKING:
     from engine.runs.opening import Site
 
 
-def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str, str]], segment: str | None) -> tuple[list[str], int]:
-    """The keys of the records that the sequence is about, and how many that were named are not in the CRM."""
+# The number of an occurrence that is only supposed: greater than any that was given out.
+_SUPPOSED = str(10**15)
+
+
+def supposed(sequence: str, entity: str, keys: Sequence[str], again: bool, site: Site) -> pa.Table:
+    """The occurrences that an enrollment would record, for a plan that nobody writes."""
+    rows = [
+        {"sequence": sequence, "entity": entity, "record": key, "occurrence": _SUPPOSED, "base_at": site.now, "source": "hand", "override": again}
+        for key in keys
+    ]
+    return pa.Table.from_pylist(rows, OCCURRENCES)
+
+
+def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str, str]], segment: str | None) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """The keys of the records that the sequence is about, and which that were named are not in the CRM."""
     wanted = list(named)
     if segment is not None:
         wanted += _members(site, snapshot, segment)
@@ -32,7 +48,7 @@ def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str
         by_entity.setdefault(entity, []).append(key)
     # Asked together: a segment of five hundred is one question and not five hundred.
     found = {entity: _records(site, snapshot, about, entity, keys) for entity, keys in by_entity.items()}
-    missing = sum(not found[entity].get(key) for entity, key in wanted)
+    missing = tuple(dict.fromkeys((entity, key) for entity, key in wanted if not found[entity].get(key)))
     return list(dict.fromkeys(record for entity, key in wanted for record in found[entity].get(key, ()))), missing
 
 
@@ -90,32 +106,36 @@ def already_in(site: Site, sequence: str, about: str, keys: Sequence[str], again
     return refused
 
 
-def outcome(site: Site, sequence: str, made: dict[str, str], refused: dict[str, str], missing: int, naming: Naming) -> EnrolledPage:
-    """What a plan at this moment says of the occurrences that were made, by record."""
+def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], naming: Naming) -> EnrolledPage:
+    """What a plan at this moment says of occurrences that are only supposed, by record."""
+    meant = set(only["record"].to_pylist())
     barred: dict[str, str] = {}
 
     def look(cursor: duckdb.DuckDBPyConnection) -> None:
-        rows = cursor.execute("SELECT record, occurrence, refused FROM entering WHERE sequence = $1 AND refused IS NOT NULL", [sequence]).fetchall()
-        barred.update({record: reason for record, occurrence, reason in rows if made.get(record) == occurrence})
+        rows = cursor.execute(
+            "SELECT record, refused FROM entering WHERE sequence = $1 AND occurrence = $2 AND refused IS NOT NULL", [sequence, _SUPPOSED]
+        ).fetchall()
+        barred.update({record: reason for record, reason in rows if record in meant})
 
-    plan = plan_now(site, inspect=look).plan
+    plan = plan_now(site, inspect=look, supposed=only).plan
     found: dict[str, list[tuple[str, str, str | None]]] = {}
+    waiting: set[str] = set()
     for row in plan.decisions.to_pylist():
-        if row["sequence"] == sequence and made.get(row["record"]) == row["occurrence"]:
+        if row["sequence"] != sequence or row["record"] not in meant:
+            continue
+        if row["occurrence"] == _SUPPOSED:
             found.setdefault(row["record"], []).append((row["decision"], row["reason"], row["contact"]))
+        else:
+            # Enrolled by hand before, and no apply has seen it yet.
+            waiting.add(row["record"])
+    begun = any(s.id == sequence and s.counts["considered"] for s in plan.sequences)
     reasons = dict(refused)
-    for record in made:
-        if record not in found:
-            reasons[record] = barred.get(
-                record, "not_started" if not any(s.id == sequence and s.counts["considered"] for s in plan.sequences) else "no_recipient_yet"
-            )
+    for record in meant:
+        if record in barred and record not in found:
+            reasons[record] = barred[record]
+        elif record not in found:
+            reasons[record] = "already_enrolled" if record in waiting else "no_recipient_yet" if begun else "not_started"
         elif all(decision == "unreached" for decision, _, _ in found[record]):
             reasons[record] = "no_recipient"
-    return EnrolledPage(
-        sequence,
-        {record: rows for record, rows in found.items() if record not in reasons},
-        reasons,
-        missing,
-        naming,
-        site.definitions.sequences[sequence].about,
-    )
+    enrolled = {record: rows for record, rows in found.items() if record not in reasons}
+    return EnrolledPage(sequence, enrolled, reasons, naming, site.definitions.sequences[sequence].about)

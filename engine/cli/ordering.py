@@ -31,6 +31,15 @@ def record_named(definitions: Definitions, text: str) -> tuple[str, str]:
     return entity, key
 
 
+def entity_named(definitions: Definitions, id: str) -> str:
+    """The entity of this name. WrongUsage, with what is meant, where there is none."""
+    if id not in definitions.crm.entities:
+        from engine.definitions.translating import did_you_mean
+
+        raise WrongUsage(f"there is no entity `{id}`", help=did_you_mean(id, definitions.crm.entities, "the entities are"))
+    return id
+
+
 def note_unknown(door: Door, definitions: Definitions, sequence: str | None) -> None:
     """Say that a sequence is not in the definitions: the ledger may still know it, or it is a slip of the pen."""
     if sequence is not None and sequence not in definitions.sequences:

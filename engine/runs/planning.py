@@ -40,11 +40,11 @@ class Planned:
     refused: tuple[Problem, ...] = ()
 
 
-def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None) -> Planned:
-    """The plan at the site's now."""
+def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None, supposed: pa.Table | None = None) -> Planned:
+    """The plan at the site's now; `supposed` are occurrences by hand as if the ledger had them, for a dry run."""
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         since = since_applied(site.definitions, ledger)
-        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count)
+        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count, supposed=supposed)
         return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
 
 
@@ -66,18 +66,25 @@ def plan_on(
     definitions: Definitions | None = None,
     allowed: Mapping[str, float] | None = None,
     inspect: Inspect | None = None,
+    supposed: pa.Table | None = None,
 ) -> Plan:
     """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts."""
     return make_plan(
         definitions or site.definitions,
         snapshot,
-        lambda candidates: with_kill_switch(ledger.view(candidates), site.stopped),
+        lambda candidates: with_kill_switch(_with(ledger.view(candidates), supposed), site.stopped),
         site.now,
         environment=site.environment.name,
         address_key=site.pseudonyms.address_key,
         allowed=allowed,
         inspect=inspect,
     )
+
+
+def _with(view: LedgerView, supposed: pa.Table | None) -> LedgerView:
+    if supposed is None:
+        return view
+    return replace(view, tables={**view.tables, "occurrences": pa.concat_tables([view.tables["occurrences"], supposed])})
 
 
 def with_kill_switch(view: LedgerView, stopped: bool) -> LedgerView:

@@ -13,17 +13,30 @@ from engine.views.phrases import counted, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import short
 
+_PLACES = 10
+
 
 @dataclass(frozen=True)
 class EnrolledPage:
-    """`enrolled` has the decisions (decision, reason, contact) of each record, `refused` the reason why a record is not on it."""
+    """`enrolled` has the decisions (decision, reason, contact) of each record, `refused` the reason why a record is not on it.
+
+    `missing` counts the keys that no record has, `places` says where a file names them, `repeated` counts keys that were said before.
+    """
 
     sequence: str
     enrolled: Mapping[str, Sequence[tuple[str, str, str | None]]]
     refused: Mapping[str, str]
-    missing: int
     naming: Naming
     entity: str
+    missing: int = 0
+    places: Sequence[str] = ()
+    repeated: int = 0
+    dry_run: bool = False
+
+    @property
+    def held(self) -> Counter[str]:
+        """Steps of those enrolled that would come now, and are held or passed over."""
+        return Counter(reason for rows in self.enrolled.values() for decision, reason, _ in rows if decision in ("hold", "skip"))
 
 
 def as_json(page: EnrolledPage) -> str:
@@ -33,7 +46,11 @@ def as_json(page: EnrolledPage) -> str:
         "sequence": page.sequence,
         "enrolled": len(page.enrolled),
         "skipped": dict(sorted(Counter(page.refused.values()).items())),
+        "held": dict(sorted(page.held.items())),
         "not_in_crm": page.missing,
+        "places_not_in_crm": list(page.places),
+        "named_twice": page.repeated,
+        "dry_run": page.dry_run,
         "records": [
             {
                 "about": {"entity": page.entity, "key": page.naming.record(page.entity, record)},
@@ -47,19 +64,28 @@ def as_json(page: EnrolledPage) -> str:
 
 
 def as_text(page: EnrolledPage, *, width: int = 80, command: Callable[[str], str] = lambda words: f"engine {words}") -> str:
-    lines = [f"{counted(len(page.enrolled), page.entity, _many(page.entity))} enrolled in {page.sequence}."]
-    held = Counter(reason for rows in page.enrolled.values() for decision, reason, _ in rows if decision in ("hold", "skip"))
-    for reason, count in sorted(held.items()):
+    would = "would be " if page.dry_run else ""
+    lines = [f"{counted(len(page.enrolled), page.entity, _many(page.entity))} {would}enrolled in {page.sequence}."]
+    for reason, count in sorted(page.held.items()):
         lines += wrapped(f"{count:,} of the steps that come now {'is' if count == 1 else 'are'} held or passed over: {short(reason)}", width, first="  ")
     if page.refused or page.missing:
-        lines.append(f"{len(page.refused) + page.missing:,} not enrolled:")
+        lines.append(f"{len(page.refused) + page.missing:,} not{' to be' if page.dry_run else ''} enrolled:")
         for reason, count in sorted(Counter(page.refused.values()).items(), key=lambda item: (-item[1], item[0])):
             lines += wrapped(short(reason), width, first=f"  {count:>6,}  ")
         if page.missing:
-            lines.append(f"  {page.missing:>6,}  not in the CRM")
-    if page.enrolled:
+            lines += wrapped("not in the CRM" + _at(page.places), width, first=f"  {page.missing:>6,}  ", rest=" " * 10)
+    if page.repeated:
+        lines.append(f"{counted(page.repeated, 'key')} named more than once; counted once.")
+    if page.dry_run:
+        lines.append("A dry run: nothing was written.")
+    elif page.enrolled:
         lines.append(f"They get what is due with the next apply; `{command('plan')}` shows it.")
     return "\n".join(lines) + "\n"
+
+
+def _at(places: Sequence[str]) -> str:
+    """Where the first of them are named: a line of a file says nothing about a person."""
+    return f" ({', '.join(places[:_PLACES])}{', …' if len(places) > _PLACES else ''})" if places else ""
 
 
 def _many(noun: str) -> str:

@@ -28,11 +28,13 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("apply", "--plan-only"), ("apply", "--format", "json"), ("deliver",), ("deliver", "--format", "json"),
     ("explain", ANN), ("explain", BOB, "--format", "json"), ("explain", "contract:12"), ("explain", "nobody@example.com"),
     ("snapshot", "--anonymise", "--out", "{root}/snap"), ("test",), ("feedback", "ingest", "{root}/log.csv"), ("attention",), ("attention", "--format", "json"), ("status",), ("status", "--format", "json"),
+    ("enroll", "news", "--from", "{root}/people.txt", "--dry-run"), ("enroll", "news", "--from", "{root}/people.txt", "--format", "json"),
     ("enroll", "news", "--contact", BOB, "--note", "by hand"), ("enrollments",), ("enrollments", "--format", "json"), ("event", "signed", "--record", "1", "--id", "1"),
     ("pause", "news", "--contact", ANN), ("resume", "news", "--contact", ANN), ("cancel", "news", "--contact", ANN),
     ("suppress", BOB, "--reason", "manual"), ("unsuppress", BOB), ("stop", "news"), ("start", "news"),
     ("sends",), ("sends", "--format", "json"), ("sends", "--state", "failed"), ("show", "0"), ("resolve", "0", "--as", "sent"),
     ("compare", "--log", "{root}/log.csv", "--from", "2026-11-20", "--to", "2026-11-22"), ("import", "sends", "{root}/log.csv", "--dry-run"), ("import", "enrollments", "{root}/log.csv", "--dry-run"),
+    ("simulate", "--until", "2026-12-31"), ("simulate", "--until", "2026-12-31", "--format", "json"), ("schedule", "export", "--for", "cron"),
     ("state", "verify"), ("state", "backup", "{root}/state/copy"), ("forget", BOB),
 )  # fmt: skip
 
@@ -52,6 +54,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "renewal,notice-30,canary.zoe@example.com,2026-12-20,Canary,2026-11-19T02:00:00Z,2026-11-21T02:00:00Z\nnone,none,Canary,,,Canary,Canary\n",
         encoding="utf-8",
     )
+    (root / "people.txt").write_text(f"{ANN}\n{BOB}\ncanary.gone@example.com\n", encoding="utf-8")
     for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "begin")):
         _git(root, *words)
     return project
