@@ -17,13 +17,15 @@ from engine.definitions.cron import Cron
 from engine.definitions.definitions import Definitions
 from engine.definitions.selecting import segments_in, select_sequences
 from engine.definitions.sequences import Sequence
-from engine.definitions.triggers import DateTrigger
+from engine.definitions.triggers import DateTrigger, EntersTrigger, OnceTrigger, ScheduleTrigger
 from engine.plan.outline import reenter_of
+from engine.plan.triggers.ticks import next_tick, ticking
 
 DUE = pa.schema([("sequence", pa.string()), ("record", pa.string())])
 # From so many instants on, what falls due within the same hour is taken together, as a job would.
 EXACT = 200
 _RELATIVE = re.compile(r'"(within_last|within_next|within)"')
+_HISTORY = re.compile(r'"(received|opened|clicked|enrolled)"')
 _DAY = Duration(1, "d")
 
 
@@ -39,6 +41,7 @@ class Agenda:
     definitions: Definitions
     until: datetime
     taken: int = 0
+    _coming: dict[str, datetime] = field(default_factory=dict)
     _tables: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:", config={"threads": "1"}))
 
     def __post_init__(self) -> None:
@@ -72,6 +75,21 @@ class Agenda:
         self._tables.execute("DELETE FROM agenda WHERE moment <= $1", [moment])
         for sequence in self._relative:
             self._add_whole(sequence, shift(start_of_day(moment, self._zone), _DAY, self._zone))
+        self._add_ticks(moment)
+
+    def sent(self, moment: datetime) -> None:
+        """Mail went at this moment: whoever enters a segment of those who have had one does so at the next apply."""
+        for sequence in self._on_history:
+            self._add_whole(sequence, moment + timedelta(minutes=1))
+
+    def _add_ticks(self, moment: datetime) -> None:
+        """The coming time of each schedule; the one after it comes when that one is done."""
+        for sequence in ticking(self.definitions):
+            assert isinstance(sequence.trigger, ScheduleTrigger | OnceTrigger)
+            tick = next_tick(sequence.trigger, moment, self._zone)
+            if tick is not None and tick.at <= self.until and self._coming.get(sequence.id) != tick.at:
+                self._coming[sequence.id] = tick.at
+                self._add_whole(sequence.id, tick.at)
 
     def add(self, rows: pa.Table) -> None:
         """Rows (sequence, record, moment) that a plan brought. Of a sequence that has no records of its own the whole is looked at."""
@@ -90,6 +108,7 @@ class Agenda:
         """All sequences are looked at by the first apply at or after this moment."""
         for sequence in self.definitions.sequences:
             self._add_whole(sequence, moment)
+        self._add_ticks(moment)
 
     def _add_whole(self, sequence: str, moment: datetime) -> None:
         self._insert(pa.table({"sequence": [sequence], "record": pa.array([None], pa.string()), "moment": pa.array([moment], pa.timestamp("us"))}))
@@ -133,18 +152,24 @@ class Agenda:
     @cached_property
     def _relative(self) -> tuple[str, ...]:
         """The sequences that a new day can change by itself: their rules, or those of a segment they name, count days from now."""
-        return tuple(_relative(self.definitions))
+        return tuple(_said(self.definitions, _RELATIVE))
+
+    @cached_property
+    def _on_history(self) -> tuple[str, ...]:
+        """The sequences that a mail can bring somebody into."""
+        entering = {id for id, sequence in self.definitions.sequences.items() if isinstance(sequence.trigger, EntersTrigger)}
+        return tuple(id for id in _said(self.definitions, _HISTORY) if id in entering)
 
 
 _STARTS = pa.schema([("sequence", pa.string()), ("moment", pa.timestamp("us")), ("start", pa.timestamp("us"))])
 
 
-def _relative(definitions: Definitions) -> Iterator[str]:
+def _said(definitions: Definitions, what: re.Pattern[str]) -> Iterator[str]:
+    """The sequences that say it in their rules, or in those of a segment that they name."""
     said = json.loads(definitions.compiled)
-    segments = said.get("segments", {})
-    counting = {id for id, rules in segments.items() if _RELATIVE.search(json.dumps(rules))}
-    while more := {id for id, rules in segments.items() if id not in counting and counting & set(segments_in(rules))}:
-        counting |= more
-    for id, sequence in said.get("sequences", {}).items():
-        if id in definitions.sequences and (_RELATIVE.search(json.dumps(sequence)) or counting & set(segments_in(sequence))):
+    found = {id for id, segment in said.get("segments", {}).items() if what.search(json.dumps(segment))}
+    while more := {id for id, segment in definitions.segments.items() if id not in found and found & set(segments_in(segment))}:
+        found |= more
+    for id, text in said.get("sequences", {}).items():
+        if id in definitions.sequences and (what.search(json.dumps(text)) or found & set(segments_in(definitions.sequences[id]))):
             yield id

@@ -127,7 +127,9 @@ class Folded:
         tables: dict[str, pa.Table] = {}
         for name, schema in VIEW.items():
             if name not in _VIEW:
-                tables[name] = self._grown(name, below.tables[name])
+                grown = self._grown(name, below.tables[name])
+                # A sequence that is not looked at is not gone: its members are nobody's to lay down (3.3).
+                tables[name] = grown.filter(pc.is_in(grown["sequence"], only["sequence"])) if only is not None and name in _LAST_OF else grown
                 continue
             named = {key: value for key, value in values.items() if f"${key}" in _VIEW[name]}
             query = _VIEW[name]

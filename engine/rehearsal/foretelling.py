@@ -132,6 +132,8 @@ class _Walk:
         self.agenda.done(moment)
         if self.falls is not None:
             self.agenda.add(self.falls)
+        if plan.summary["send"]:
+            self.agenda.sent(moment)
         self._keep(plan, moment)
         self.folded.fold(plan.changes, moment)
 

@@ -89,3 +89,15 @@ def test_an_empty_one_has_every_table(name: str) -> None:
     asked = Candidates(pa.table({key: pa.array([], pa.string()) for key in ("sequence", "entity", "record", "occurrence")}), (), datetime(2026, 1, 1))
     with Folded() as folded:
         assert folded.view(asked).tables[name].equals(VIEW[name].empty_table())
+
+
+def test_3_3_a_look_at_one_sequence_leaves_the_rosters_of_others_out() -> None:
+    """3.3: a plan of one sequence sees no roster of another, which it would lay down; the other's own plan sees it as it was left."""
+    asked = Candidates(pa.table({key: pa.array([], pa.string()) for key in ("sequence", "entity", "record", "occurrence")}), (), datetime(2026, 1, 1))
+    said = {"rosters": [{"sequence": one, "digest": one} for one in ("a", "b")], "memberships": [{"sequence": one, "record": "7", "member": True} for one in ("a", "b")]}
+    with Folded() as folded:
+        folded.fold({name: pa.Table.from_pylist(rows, VIEW[name]) for name, rows in said.items()}, datetime(2026, 1, 2))
+        only = pa.table({"sequence": ["b"], "record": pa.array([None], pa.string())})
+        for name in said:
+            assert folded.view(asked, only).tables[name].to_pylist() == said[name][1:]
+            assert folded.view(asked).tables[name].to_pylist() == said[name]

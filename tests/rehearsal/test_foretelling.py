@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from icalendar import Calendar
 
-from engine.clock import Duration, shift
+from engine.clock import Duration, shift, to_local
 from engine.rehearsal.foretelling import Ground as Foretold
 from engine.rehearsal.foretelling import foretold
 from engine.rehearsal.simulating import simulation
@@ -31,6 +31,26 @@ WINDOW = """
       - {id: again, before: 3d, template: reminder, if: {contract.status: active}}
 """
 CAPS = "caps: [{max: 1, per: 2d, of: all, category: transactional}]\n"
+
+
+SEGMENTS = {
+    "guests": "{id: guests, name: Guests, entity: contact, rules: {contact.kind: guest}}",
+    "ending": "{id: ending, name: Ending, entity: contact, rules: {contact.trial_end: {within_next: 7d}}}",
+    "greeted": "{id: greeted, name: Greeted, entity: contact, rules: {received: {sequence: ending, within: 10d}}}",
+}
+TICKS = """
+    {id: letter, about: contact, status: active, active_from: 2026-01-01, trigger: {once: "2026-03-06T10:30", for: guests},
+     steps: [{id: hello, wait: 0d, template: hello}]}
+""", """
+    {id: weekly, about: contact, status: active, active_from: 2026-01-01, trigger: {schedule: "0 9 * * mon", for: guests},
+     steps: [{id: hello, wait: 0d, template: hello}, {id: tips, wait: 2d, template: tips}]}
+""", """
+    {id: ending, about: contact, status: active, active_from: 2026-01-01, trigger: {enters: ending},
+     steps: [{id: hello, wait: 0d, template: hello}]}
+""", """
+    {id: greeted, about: contact, status: active, active_from: 2026-01-01, trigger: {enters: greeted},
+     steps: [{id: tips, wait: 1d, template: tips}]}
+"""
 
 
 def made(root: Path) -> Ground:
@@ -60,6 +80,52 @@ def test_1_1_applying_over_the_days_sends_what_was_foretold(tmp_path: Path) -> N
             if row.decided_at >= site.now and row.state != "skipped":
                 sent.add((row.decided_at, row.sequence, row.step, row.record, row.contact))
     assert sent == told
+
+
+def ticking(root: Path, *texts: str, job: str = "") -> Ground:
+    """Two guests, and two whose trial ends. One apply was made, on a Sunday: the tick of the Monday before was not too late."""
+    people = [contact(1, kind="guest"), contact(2, kind="guest"), contact(3, trial_end="2026-03-20"), contact(4, trial_end="2026-03-12")]
+    (root / "definitions" / "segments").mkdir(parents=True)
+    for id, text in SEGMENTS.items():
+        if any(f": {id}}}" in said for said in texts):
+            (root / "definitions" / "segments" / f"{id}.yaml").write_text(text, encoding="utf-8")
+    ground = Ground.make(root, *texts, *people, more=job)
+    ground.apply("2026-03-01T09:00:00+07:00")
+    return ground
+
+
+def mails_of(ground: Ground, days: int) -> set[tuple[str, str, str, str]]:
+    """As (sequence, step, contact, local day) of the days after AT."""
+    site = ground.site(AT)
+    found = simulation(site, shift(site.now, Duration(days, "d"), "Asia/Bangkok"))
+    return {(row["sequence"], row["step"], row["contact"], _day(row["moment"])) for row in found.course.mails.to_pylist()}
+
+
+def _day(moment: datetime) -> str:
+    return f"{to_local(moment, 'Asia/Bangkok'):%m-%d}"
+
+
+def test_3_4_ticks_to_come_are_foretold(tmp_path: Path) -> None:
+    """3.4: every tick within the 30 days is taken once: a moment, and each week of a schedule with its second step."""
+    told = mails_of(ticking(tmp_path, *TICKS[:2]), 30)
+    mondays = ["03-02", "03-09", "03-16", "03-23", "03-30"]
+    assert {row[1:] for row in told if row[0] == "letter"} == {("hello", who, "03-06") for who in "12"}
+    assert {row[1:] for row in told if row[0] == "weekly"} == {("hello", who, day) for who in "12" for day in mondays} | {
+        ("tips", who, day) for who in "12" for day in ("03-03", "03-04", "03-11", "03-18", "03-25", "04-01")
+    }
+
+
+def test_1_1_applies_day_by_day_send_what_simulate_says(tmp_path: Path) -> None:
+    """1.1, 3.3, 3.4: with a job a day, real applies at its time send the same: ticks, who enters by the passing of days, and who enters by a mail had."""
+    ground = ticking(tmp_path, *TICKS, job="jobs: {daily: {cron: '0 12 * * *'}}\n")
+    told = mails_of(ground, 6)
+    before = ground.site(AT).now
+    for day in range(2, 8):
+        ground.apply(f"2026-03-{day:02}T12:00:00+07:00")
+    with ground.site("2026-06-01T00:00:00Z").read_ledger() as ledger:
+        sent = {(row.sequence, row.step, row.contact, _day(row.decided_at)) for row in ledger.sends(limit=1_000).rows if row.decided_at > before}
+    assert sent == told
+    assert {("letter", "hello", "1", "03-06"), ("ending", "hello", "4", "03-05"), ("greeted", "tips", "4", "03-07")} <= told
 
 
 def test_simulate_counts_by_day_and_contact_and_writes_a_calendar(tmp_path: Path) -> None:
