@@ -18,6 +18,7 @@ from engine.ledger.history import (
     ALL_ENROLLMENTS,
     ALL_SENDS,
     AppliedDefinitions,
+    ControlRow,
     EnrollmentFilter,
     EnrollmentRow,
     Head,
@@ -73,6 +74,9 @@ class Reading(Protocol):
         """The send keys that begin with these digits, at most ten."""
 
     def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]: ...
+
+    def held(self) -> tuple[ControlRow, ...]:
+        """Pauses and cancellations of enrollments that were not lifted, all of them; a pause whose `until` has passed is among them."""
 
     def status(self) -> Status: ...
 

@@ -27,6 +27,17 @@ def control_values(order_id: str, order: Order) -> dict[str, Any]:
     }
 
 
+def many_values(order: Order) -> dict[str, list[str] | None]:
+    """Whom an order of many is about; None is any."""
+    return {"contacts": list(order.contacts) or None, "records": list(order.records) or None}
+
+
+def named_values(order: Order) -> dict[str, list[str] | None]:
+    """The same, and the records of occurrences by hand that no plan has seen yet: those of the order, or contacts as records."""
+    one = order.record or order.contact
+    return {**many_values(order), "named": [one] if one else [*order.records, *order.contacts]}
+
+
 def suppression_values(order: Order) -> dict[str, Any]:
     """What a suppression is about, and who ordered it."""
     return {"address_key": order.address_key, "reason": order.reason, "topic": order.topic, "at": order.at, "by": order.by}

@@ -18,7 +18,8 @@ class NotAnOrder(ValueError):
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order. For stop, start, pause, resume and cancel the keys say of what: none is the project, `sequence` alone is the
-    sequence, any further one makes it enrollments, and those left out mean any.
+    sequence, any further one makes it enrollments, and those left out mean any. `contacts`, or `records` of the entity, are many at
+    once: any of them.
 
     Suppressions carry the address key, never the address. `until` ends a pause by itself.
     An event names itself, its own id, the record (`entity`, `record`) and when it happened; it is no order, and comes the same way.
@@ -40,6 +41,8 @@ class Order:
     event: str | None = None
     event_id: str | None = None
     happened_at: datetime | None = None
+    contacts: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.verb not in get_args(Verb):
@@ -54,16 +57,20 @@ class Order:
             raise NotAnOrder(f"{self.verb} is for the project or a sequence; pause an enrollment instead")
         elif self.verb == "cancel" and self.scope != "enrollment":
             raise NotAnOrder("cancel is for enrollments; archive a sequence, or stop the project")
+        if (self.contacts or self.records) and (self.verb not in ("pause", "resume", "cancel") or self.contact or self.record):
+            raise NotAnOrder("many at once are paused, resumed or cancelled, and one is named alone")
+        if (self.records and (self.contacts or not self.entity)) or not all(isinstance(key, str) for key in (*self.contacts, *self.records)):
+            raise NotAnOrder("many at once are contacts, or records of one entity")
 
     @property
     def scope(self) -> Literal["project", "sequence", "enrollment"]:
-        if any((self.entity, self.record, self.occurrence, self.contact)):
+        if any((self.entity, self.record, self.occurrence, self.contact, self.contacts, self.records)):
             return "enrollment"
         return "project" if self.sequence is None else "sequence"
 
     def to_json(self) -> str:
         """One line of JSON; instants are naive UTC in ISO 8601 with a Z."""
-        values = {name: _written(value) for name, value in asdict(self).items() if value not in (None, "")}
+        values = {name: _written(value) for name, value in asdict(self).items() if value not in (None, "", ())}
         return json.dumps({"format": 1, **values}, ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -78,6 +85,9 @@ class Order:
             for name in ("at", "until", "happened_at"):
                 if name in values:
                     values[name] = datetime.fromisoformat(values[name].removesuffix("Z"))
+            for name in ("contacts", "records"):
+                if name in values:
+                    values[name] = tuple(values[name]) if isinstance(values[name], list) else (None,)
             return cls(**values)
         except NotAnOrder:
             raise

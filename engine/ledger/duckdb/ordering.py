@@ -7,10 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from engine.ledger.duckdb.home import Home
-from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, suppression_values
+from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, many_values, named_values, suppression_values
 from engine.ledger.orders import Order
 
-_MATCHES = " AND ".join(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in KEYS)
+_MATCHES = " AND ".join(
+    [
+        *(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in KEYS),
+        *(f"(${many}::VARCHAR[] IS NULL OR {{alias}}{key} IN (SELECT unnest(${many}::VARCHAR[])))" for key, many in (("contact", "contacts"), ("record", "records"))),
+    ]
+)
 
 
 class Ordering(Home, Obeying):
@@ -47,7 +52,7 @@ class Ordering(Home, Obeying):
         return self._count(
             "UPDATE controls SET lifted_at = $at, lifted_by = $by WHERE lifted_at IS NULL AND scope = $scope AND action = $action AND "
             + _MATCHES.format(alias=""),
-            {key: values[key] for key in ("at", "by", "scope", "action", *KEYS)},
+            {key: values[key] for key in ("at", "by", "scope", "action", *KEYS)} | many_values(order),
         )
 
     def _for_each(self, order_id: str, order: Order) -> int:
@@ -59,9 +64,11 @@ class Ordering(Home, Obeying):
                   SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
                   WHERE (e.exit_final IS NULL OR NOT e.exit_final) AND {_MATCHES.format(alias="e.")}
                   UNION
-                  SELECT o.sequence, o.entity, o.record, o.occurrence, $contact::VARCHAR FROM occurrences o
-                  WHERE ($record IS NOT NULL OR $contact IS NOT NULL) AND ($sequence IS NULL OR o.sequence = $sequence)
-                    AND ($entity IS NULL OR o.entity = $entity) AND o.record = coalesce($record, $contact)
+                  SELECT o.sequence, o.entity, o.record, o.occurrence,
+                         CASE WHEN $contacts::VARCHAR[] IS NULL THEN $contact::VARCHAR ELSE o.record END
+                  FROM occurrences o
+                  WHERE ($sequence IS NULL OR o.sequence = $sequence)
+                    AND ($entity IS NULL OR o.entity = $entity) AND o.record IN (SELECT unnest($named::VARCHAR[]))
                     AND ($occurrence IS NULL OR o.occurrence = $occurrence)
                     AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
                 )
@@ -72,7 +79,7 @@ class Ordering(Home, Obeying):
                   WHERE c.lifted_at IS NULL AND c.action = $action AND c.until IS NOT DISTINCT FROM $until AND c.sequence = m.sequence AND c.entity = m.entity AND c.record = m.record
                     AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
                 )""",
-            control_values(order_id, order),
+            control_values(order_id, order) | named_values(order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:

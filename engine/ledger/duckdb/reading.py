@@ -173,6 +173,14 @@ class Reading(Home):
         )
         return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
+    def held(self) -> tuple[ControlRow, ...]:
+        names = self.names()
+        rows = self._rows(
+            """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+               WHERE lifted_at IS NULL AND scope = 'enrollment' ORDER BY ordered_at, order_id, sequence, entity, record, occurrence, contact"""
+        )
+        return tuple(names.control(ControlRow(*row)) for row in rows)
+
     def status(self) -> Status:
         names = self.names()
         (live,) = self._row("SELECT count(*) FROM enrollments WHERE exit_at IS NULL")

@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from engine.ledger.chain import Transaction
-from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, suppression_values
+from engine.ledger.obeying import KEYS, Obeying, control_values, event_values, many_values, named_values, suppression_values
 from engine.ledger.orders import Order
 from engine.ledger.postgres.home import Home
 
-_MATCHES = " AND ".join(f"(%({key})s::text IS NULL OR {{alias}}{key} = %({key})s)" for key in KEYS)
+_MATCHES = " AND ".join(
+    [
+        *(f"(%({key})s::text IS NULL OR {{alias}}{key} = %({key})s)" for key in KEYS),
+        *(f"(%({many})s::text[] IS NULL OR {{alias}}{key} = ANY(%({many})s::text[]))" for key, many in (("contact", "contacts"), ("record", "records"))),
+    ]
+)
 
 
 class Ordering(Home, Obeying):
@@ -50,7 +55,7 @@ class Ordering(Home, Obeying):
         return self._run(
             f"""UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s
                 WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
-            control_values("", order),
+            control_values("", order) | many_values(order),
         )
 
     def _for_each(self, order_id: str, order: Order) -> int:
@@ -62,9 +67,11 @@ class Ordering(Home, Obeying):
                   SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact FROM enrollments e
                   WHERE e.exit_final IS NOT TRUE AND {_MATCHES.format(alias="e.")}
                   UNION
-                  SELECT o.sequence, o.entity, o.record, o.occurrence, %(contact)s::text FROM occurrences o
-                  WHERE (%(record)s::text IS NOT NULL OR %(contact)s::text IS NOT NULL) AND (%(sequence)s::text IS NULL OR o.sequence = %(sequence)s)
-                    AND (%(entity)s::text IS NULL OR o.entity = %(entity)s) AND o.record = coalesce(%(record)s::text, %(contact)s::text)
+                  SELECT o.sequence, o.entity, o.record, o.occurrence,
+                         CASE WHEN %(contacts)s::text[] IS NULL THEN %(contact)s::text ELSE o.record END
+                  FROM occurrences o
+                  WHERE (%(sequence)s::text IS NULL OR o.sequence = %(sequence)s)
+                    AND (%(entity)s::text IS NULL OR o.entity = %(entity)s) AND o.record = ANY(%(named)s::text[])
                     AND (%(occurrence)s::text IS NULL OR o.occurrence = %(occurrence)s)
                     AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE (e.sequence, e.entity, e.record, e.occurrence) = (o.sequence, o.entity, o.record, o.occurrence))
                 )
@@ -75,7 +82,7 @@ class Ordering(Home, Obeying):
                   WHERE c.lifted_at IS NULL AND c.action = %(action)s AND c.until IS NOT DISTINCT FROM %(until)s::timestamptz AND c.sequence = m.sequence
                     AND c.entity = m.entity AND c.record = m.record AND c.occurrence = m.occurrence AND c.contact IS NOT DISTINCT FROM m.contact
                 )""".encode(),
-            control_values(order_id, order),
+            control_values(order_id, order) | named_values(order),
         )
 
     def _suppress(self, order_id: str, order: Order) -> int:

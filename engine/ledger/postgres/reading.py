@@ -211,6 +211,15 @@ class Reading(Home):
             rows = self._rows(query.encode(), {**asked, "limit": limit, "offset": offset})
         return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
+    def held(self) -> tuple[ControlRow, ...]:
+        with self._reading():
+            names = self._read_names()
+            rows = self._rows(
+                b"""SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+                    WHERE lifted_at IS NULL AND scope = 'enrollment' ORDER BY ordered_at, order_id COLLATE "C" """
+            )
+            return tuple(names.control(ControlRow(*row)) for row in rows)
+
     def status(self) -> Status:
         with self._reading():
             names = self._read_names()
