@@ -42,7 +42,7 @@ def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str
     """The keys of the records that the sequence is about, and which that were named are not in the CRM."""
     wanted = list(named)
     if segment is not None:
-        wanted += _members(site, snapshot, segment)
+        wanted += members_now(site, snapshot, segment)
     by_entity: dict[str, list[str]] = {}
     for entity, key in wanted:
         by_entity.setdefault(entity, []).append(key)
@@ -67,7 +67,8 @@ def refuse_segment(site: Site, sequence: str, id: str) -> None:
         raise WrongUsage(f"the segment `{id}` is {whose}", help=f"only a sequence with the same owner may use it, and `{sequence}` is another's")
 
 
-def _members(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str, str]]:
+def members_now(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str, str]]:
+    """The members of a segment, as entity and key."""
     binder = Binder()
     select = members(site.definitions, segment, site.now, binder)
     rows = snapshot.connection.execute(f"SELECT key FROM ({sql(select)}) ORDER BY key", binder.of(select)).fetchall()

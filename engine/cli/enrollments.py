@@ -26,16 +26,22 @@ def enrollments(
     """Who is on which sequence, and how far: as the last apply left it, the latest first."""
     door.refuse_pii(show_pii)
     from engine.views import history as view
+    from engine.views.held import Held
     from engine.views.naming import Naming
 
     site = door.site()
     entity, key = record_named(site.definitions, record) if record else (None, None)
     with site.read_ledger() as ledger:
         page = ledger.enrollments(EnrollmentFilter(sequence=sequence, contact=contact, entity=entity, record=key, live=live), limit=limit, offset=offset)
+        held = Held(ledger.held(), site.now)
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone
     door.say_age(copied_at, zone)
     note_unknown(door, site.definitions, sequence)
-    door.out(view.enrollments_json(page, naming, zone) if format_ == "json" else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink))
+    door.out(
+        view.enrollments_json(page, naming, zone, held)
+        if format_ == "json"
+        else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink, held=held)
+    )
     return 0

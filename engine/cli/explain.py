@@ -43,6 +43,7 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         instant(at, "--at")
     from engine.runs.explaining import explain as explained
     from engine.views import explanation as view
+    from engine.views.held import Held
     from engine.views.naming import Naming
 
     site = door.site()
@@ -58,12 +59,14 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
     with site.read_ledger() as ledger:
         about = record if record is not None else (None, None)
         sends = ledger.sends(SendFilter(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence), limit=_SENDS).rows
+        held = Held(ledger.held(), site.now)
     page = view.ExplanationPage(
         found,
         list(sends),
         site.now,
         site.definitions.project.timezone,
         Naming(site.definitions, site.pseudonyms, show_pii),
+        held,
     )
     door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink))
     return 0

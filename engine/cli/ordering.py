@@ -48,8 +48,8 @@ def note_unknown(door: Door, definitions: Definitions, sequence: str | None) -> 
         door.say(f"note: `{sequence}` is no sequence of the definitions; {did_you_mean(sequence, definitions.sequences, 'they have')}")
 
 
-def give(door: Door, order: Order, command: str, done: Mapping[str, str]) -> int:
-    """Carry the order out, or leave it for the run that holds the ledger; `done` says what to tell: carried_out, nothing.
+def give(door: Door, order: Order, command: str, done: Mapping[str, str], *, counted: bool = False) -> int:
+    """Carry the order out, or leave it for the run that holds the ledger; `done` says what to tell: carried_out, nothing; `counted` says how many ways.
 
     Where the definitions are in error the order still gets through: stopping never waits for a YAML file.
     """
@@ -75,7 +75,9 @@ def give(door: Door, order: Order, command: str, done: Mapping[str, str]) -> int
     elif obeyed.rows == 0:
         door.out(done["nothing"])
     else:
-        door.out(done["carried_out"].replace("{rows}", f"{obeyed.rows:,}"))
+        door.out(
+            done["carried_out"].replace("{rows}", f"{obeyed.rows:,}") + (f" Ways: {obeyed.rows:,}." if counted and "{rows}" not in done["carried_out"] else "")
+        )
     return 0
 
 

@@ -1,110 +1,172 @@
-"""`engine pause`, `resume` and `cancel`: a sequence, or people on their way."""
+"""`engine pause`, `resume` and `cancel`: a sequence, or people on their way, one or many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.door import Door, instant
 from engine.cli.options import now_option, pass_door
-from engine.cli.ordering import by, give, record_named, sequence_named
+from engine.cli.ordering import by, give
+from engine.cli.whom import Whom, chosen_by, whom
 from engine.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from engine.ledger.orders import Order
+    from engine.ledger.orders import Verb
 
-Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
-
-
-def _whom(function: Wrapped) -> Wrapped:
-    """Whom the order is about: a sequence, a contact, a record, or all."""
-    for decorate in (
-        click.option("--note", default="", help="Why; `engine status` shows it."),
-        click.option("--record", metavar="ENTITY:KEY", help="What the way is about, such as contract:17."),
-        click.option("--contact", metavar="KEY", help="The contact's key in the CRM."),
-        click.argument("sequence", required=False),
-    ):
-        function = decorate(function)
-    return function
+_PLACES = 10
 
 
 @click.command()
-@_whom
-@click.option("--until", metavar="ISO8601", help="When the pause ends by itself, such as 2026-12-27T00:00:00+07:00.")
+@whom
+@click.option("--until", metavar="WHEN", help="When the pause ends by itself: a date (its first moment) or 2026-12-27T09:00:00+07:00.")
 @click.option("--all", "all_", is_flag=True, help="The whole project.")
 @now_option
 @pass_door
-def pause(door: Door, sequence: str | None, contact: str | None, record: str | None, note: str, until: str | None, all_: bool) -> int:
-    """Hold a SEQUENCE, or the ways of a contact or a record, or everything with --all.
+def pause(door: Door, /, until: str | None, all_: bool, **given: Any) -> int:
+    """Hold a SEQUENCE, or the ways of contacts or records, or everything with --all.
 
     A pause moves no due moment: when it ends, what has not expired goes.
     """
-    end = instant(until, "--until") if until else None
+    end = _until(door, until) if until else None
     if end is not None and end <= door.now:
         raise WrongUsage("--until lies in the past")
-    order, what = _order(door, "pause", sequence, contact, record, note, all_, end)
-    return give(door, order, "pause", {"carried_out": f"Paused: {what}.", "nothing": f"{_nothing(contact or record)}: {what}; nothing was changed."})
-
-
-@click.command()
-@_whom
-@click.option("--all", "all_", is_flag=True, help="The whole project.")
-@now_option
-@pass_door
-def resume(door: Door, sequence: str | None, contact: str | None, record: str | None, note: str, all_: bool) -> int:
-    """Lift the pauses of a SEQUENCE, of a contact or a record, or of the whole project with --all."""
-    order, what = _order(door, "resume", sequence, contact, record, note, all_, None)
-    return give(door, order, "resume", {"carried_out": f"Resumed: {what}. What is due goes with the next apply.", "nothing": f"Nothing was paused: {what}."})
-
-
-@click.command()
-@_whom
-@now_option
-@pass_door
-def cancel(door: Door, sequence: str | None, contact: str | None, record: str | None, note: str) -> int:
-    """End the ways of a contact or a record, on one SEQUENCE or on all: for good.
-
-    Nothing more is sent from now on; the exit itself is written by the next apply.
-    """
-    if not contact and not record:
-        raise WrongUsage(
-            "cancel is for people on their way: name --contact or --record",
-            help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`",
-        )
-    order, what = _order(door, "cancel", sequence, contact, record, note, False, None)
-    return give(
-        door,
-        order,
-        "cancel",
-        {
-            "carried_out": f"Cancelled: {what}; {{rows}} on the way. Nothing more is sent to them; the next apply writes their exit.",
-            "nothing": f"Nobody is on the way: {what}.",
-        },
+    meant = _meant(door, "pause", given, all_)
+    nothing = "Paused already, or on no way" if meant.keys else "Paused already"
+    return _give(
+        door, "pause", meant, given, {"carried_out": f"Paused{_until_words(door, end)}: {meant}.", "nothing": f"{nothing}: {meant}; nothing was changed."}, end
     )
 
 
-def _nothing(person: str | None) -> str:
-    """A sequence is held as such; of a contact or a record only the ways that there are."""
-    return "Paused already, or on no way" if person else "Paused already"
+@click.command()
+@whom
+@click.option("--all", "all_", is_flag=True, help="The whole project.")
+@now_option
+@pass_door
+def resume(door: Door, /, all_: bool, **given: Any) -> int:
+    """Lift the pauses of a SEQUENCE, of contacts or records, or of the whole project with --all."""
+    meant = _meant(door, "resume", given, all_)
+    return _give(
+        door, "resume", meant, given, {"carried_out": f"Resumed: {meant}. What is due goes with the next apply.", "nothing": f"Nothing was paused: {meant}."}
+    )
 
 
-def _order(
-    door: Door, verb: Any, sequence: str | None, contact: str | None, record: str | None, note: str, all_: bool, until: datetime | None
-) -> tuple[Order, str]:
-    """The order, and what it is about in words."""
-    from engine.ledger.orders import Order
+@click.command()
+@whom
+@now_option
+@pass_door
+def cancel(door: Door, /, **given: Any) -> int:
+    """End the ways of contacts or records, on one SEQUENCE or on all: for good.
 
-    named = [name for name in (sequence, contact, record) if name]
+    Nothing more is sent from now on; the exit itself is written by the next apply.
+    """
+    if not any(given[name] for name in ("contacts", "records", "segment", "file")):
+        raise WrongUsage(
+            "cancel is for people on their way: name --contact, --record, --segment or --from FILE",
+            help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`",
+        )
+    meant = _meant(door, "cancel", given, False)
+    done = f"Cancelled: {meant}; {{rows}} on the way. Nothing more is sent to them; the next apply writes their exit."
+    return _give(door, "cancel", meant, given, {"carried_out": done, "nothing": f"Nobody is on the way: {meant}."})
+
+
+def _meant(door: Door, verb: str, given: dict[str, Any], all_: bool) -> Whom:
+    named = any(given[name] for name in ("sequence", "contacts", "records", "segment", "file"))
     if all_ and named:
         raise WrongUsage("--all is the whole project; leave it out to name a part")
     if not all_ and not named:
-        raise WrongUsage(f"{verb} what?", help=f"name a SEQUENCE, --contact or --record; `engine {verb} --all` is the whole project")
-    definitions = door.site().definitions if sequence or record else None
-    if sequence and definitions:
-        sequence_named(definitions, sequence)
-    entity, key = record_named(definitions, record) if record and definitions else (None, None)
-    what = ", ".join([f"`{sequence}`"] * bool(sequence) + [f"contact {contact}"] * bool(contact) + [f"{entity} {key}"] * bool(record)) or "the whole project"
-    return Order(verb, door.now, by(), note=note, sequence=sequence, entity=entity, record=key, contact=contact, until=until), what
+        raise WrongUsage(f"{verb} what?", help=f"name a SEQUENCE, --contact, --record, --segment or --from FILE; `engine {verb} --all` is the whole project")
+    if given["keys_of"] and not given["file"]:
+        raise WrongUsage("--keys-of says what the keys of a file are", help="name the file with --from")
+    return chosen_by(door, given)
+
+
+def _until(door: Door, text: str) -> datetime:
+    """The moment, or the first moment of the date where the project is."""
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        return instant(text, "--until")
+    from engine.clock import to_utc
+
+    return to_utc(datetime.combine(day, time()), door.site().definitions.project.timezone)
+
+
+def _until_words(door: Door, end: datetime | None) -> str:
+    if end is None:
+        return ""
+    from engine.errors import DefinitionsInError
+    from engine.views.phrases import moment
+
+    try:
+        return f" until {moment(end, door.site().definitions.project.timezone)}"
+    except DefinitionsInError:
+        return ""
+
+
+def _give(door: Door, verb: Verb, meant: Whom, given: dict[str, Any], done: dict[str, str], until: datetime | None = None) -> int:
+    from engine.ledger.orders import Order
+
+    if given["dry_run"]:
+        door.out(_foretold(door, verb, meant))
+        return 0
+    code = give(door, Order(verb, door.now, by(), note=given["note"], until=until, **meant.target), verb, done, counted=len(meant.keys) > 1)
+    if verb != "resume" and len(meant.keys) > 1:
+        _say_left_out(door, verb, meant)
+    return code
+
+
+def _ways(door: Door, verb: str, meant: Whom) -> list[tuple[str | None, str | None]]:
+    """The record and contact of each way that the order meets, as the ledger knows them now."""
+    from engine.ledger.history import EnrollmentFilter
+
+    with door.site().read_ledger() as ledger:
+        held = [row for row in ledger.held() if meant.meets(row.sequence, row.entity, row.record, row.contact)]
+        if verb == "resume":
+            return [(row.record, row.contact) for row in held if row.action == "paused"]
+        rows = ledger.enrollments(EnrollmentFilter(sequence=meant.sequence), limit=10_000_000).rows
+    on_the_way = {(row.sequence, row.entity, row.record, row.occurrence, row.contact) for row in rows if not row.exit_final}
+    # Those by hand whom no apply has seen yet have no row but the order itself.
+    on_the_way |= {(row.sequence or "", row.entity or "", row.record or "", row.occurrence or "", row.contact or "") for row in held}
+    return [(record, contact) for sequence, entity, record, _, contact in sorted(on_the_way) if meant.meets(sequence, entity, record, contact)]
+
+
+def _foretold(door: Door, verb: str, meant: Whom) -> str:
+    from engine.views.phrases import counted
+
+    if not meant.keys:
+        return f"{verb} would be for {meant}. A dry run: nothing was changed."
+    ways = _ways(door, verb, meant)
+    what = {"pause": "would be held", "cancel": "would end", "resume": "would go on"}[verb]
+    text = f"{counted(len(ways), 'way')} {what}: {meant}.{_left_out(verb, meant, ways)}"
+    return f"{text}\nWho was enrolled by hand since the last apply is not counted, and meant too.\nA dry run: nothing was changed."
+
+
+def _say_left_out(door: Door, verb: str, meant: Whom) -> None:
+    """Which of many are on no way; nothing where the definitions are in error or another holds the ledger."""
+    from engine.errors import EngineError
+
+    try:
+        said = _left_out(verb, meant, _ways(door, verb, meant)) if not _waits(door) else ""
+    except EngineError:
+        return
+    if said:
+        door.out(said.strip("\n"))
+
+
+def _waits(door: Door) -> bool:
+    from engine.runs.inbox import waiting
+
+    return bool(waiting(door.site().state))
+
+
+def _left_out(verb: str, meant: Whom, ways: list[tuple[str | None, str | None]]) -> str:
+    met = {record if meant.records else contact for record, contact in ways}
+    left = [key for key in meant.keys if key not in met]
+    if not left:
+        return ""
+    places = [meant.places[key] for key in left if key in meant.places]
+    where = f" ({', '.join(places[:_PLACES])}{', …' if len(places) > _PLACES else ''})" if places else ""
+    return f"\n{len(left):,} of them {'is' if len(left) == 1 else 'are'} {'not paused' if verb == 'resume' else 'on no way'}{where}: nothing changes for them."

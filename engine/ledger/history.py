@@ -148,6 +148,9 @@ class EnrollmentRow:
     sends: int
     last_step: str | None
     last_decided_at: datetime | None
+    # Of those enrolled by hand.
+    enrolled_by: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

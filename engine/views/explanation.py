@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.ledger.history import SendRow
 from engine.plan.gates import GATES
 from engine.views.escaping import one_line, to_json
+from engine.views.held import NOTHING_HELD, Held, held_json, held_words
 from engine.views.history import send_row
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -66,6 +67,7 @@ class ExplanationPage:
     now: datetime
     zone: str
     naming: Naming
+    held: Held = NOTHING_HELD
 
 
 def code_text(code: str, words: Words, gate: str, *, width: int = 80) -> str:
@@ -85,7 +87,7 @@ def as_json(page: ExplanationPage) -> str:
         "about": {"entity": entity, "key": naming.record(entity, key)},
         "in_crm": page.found.exists,
         "sends": [send_row(row, naming, page.zone) for row in page.sends],
-        "steps": [_sheet(sheet, naming, page.zone) for sheet in page.found.sheets],
+        "steps": [_sheet(sheet, naming, page.zone, page.held) for sheet in page.found.sheets],
         "upcoming": [_ahead(one, naming, page.zone) for one in page.found.upcoming],
         "notes": [
             {"sequence": note.sequence, "record": naming.record(_entity(page, note), note.record), "contact": naming.contact(note.contact), "reason": note.reason,
@@ -96,7 +98,7 @@ def as_json(page: ExplanationPage) -> str:
     return to_json(value, indent=1) + "\n"
 
 
-def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
+def _sheet(sheet: Sheet, naming: Naming, zone: str, held: Held) -> dict[str, Any]:
     return {
         "sequence": sheet.sequence,
         "about": {"entity": sheet.entity, "key": naming.record(sheet.entity, sheet.record)},
@@ -107,6 +109,7 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str) -> dict[str, Any]:
         "decision": sheet.decision,
         "reason": sheet.reason,
         "window_opens_at": iso(sheet.opens, zone),
+        "held": held_json(held.over(sheet.sequence, sheet.entity, sheet.record, sheet.occurrence, sheet.contact), zone),
         "gates": [
             {"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None}
             for gate in sheet.gates
@@ -219,6 +222,9 @@ def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> It
             yield from wrapped(
                 one_line(f"it opens on {moment(sheet.opens, page.zone)}; the window is {window_in_words(window)}"), width, first="    ", rest="    "
             )
+    order = page.held.over(first.sequence, first.entity, first.record, first.occurrence, first.contact)
+    if order is not None:
+        yield from wrapped(one_line(held_words(order, page.zone)), width, first="  ", rest="    ")
     for gate in sheets[-1].gates:
         # The last one only sums the others up: where one of them decided it says nothing more.
         if gate.number == GATES[-1].number and not gate.passed:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.ledger.history import EnrollmentRow, Page, RunRow, SendDetail, SendRow
+from engine.ledger.history import ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow
 from engine.ledger.past import is_imported
 from engine.views.escaping import for_terminal, one_line, to_json
+from engine.views.held import NOTHING_HELD, Held, held_json, held_words
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
@@ -78,14 +79,18 @@ def _more(shown: int, total: int, offset: int) -> list[str]:
 # --- enrollments ---------------------------------------------------------------------------------------------------
 
 
-def enrollments_json(page: Page[EnrollmentRow], naming: Naming, zone: str) -> str:
+def enrollments_json(page: Page[EnrollmentRow], naming: Naming, zone: str, held: Held = NOTHING_HELD) -> str:
     rows = [
         {
             "sequence": row.sequence,
             "about": {"entity": row.entity, "key": naming.record(row.entity, row.record)},
             "occurrence": naming.occurrence(row.sequence, row.entity, row.record, row.occurrence),
             "contact": naming.contact(row.contact),
-            "status": status_of(row),
+            "status": status_of(row, _over(held, row)),
+            "paused": held_json(_over(held, row, "paused"), zone),
+            "cancelled": held_json(_over(held, row, "cancelled"), zone),
+            "enrolled_by": row.enrolled_by,
+            "note": row.note or None,
             "began": iso(row.began, zone),
             "ended": iso(row.exit_at, zone),
             "reason": row.exit_reason,
@@ -98,26 +103,46 @@ def enrollments_json(page: Page[EnrollmentRow], naming: Naming, zone: str) -> st
     return to_json({"format_version": FORMAT_VERSION, "kind": "enrollments", "total": page.total, "offset": page.offset, "enrollments": rows}, indent=1) + "\n"
 
 
-def status_of(row: EnrollmentRow) -> str:
-    """pending, active, completed or cancelled, as the ledger knows it."""
+def _over(held: Held, row: EnrollmentRow, action: str | None = None) -> ControlRow | None:
+    """The order over one that is on its way."""
+    found = held.over(row.sequence, row.entity, row.record, row.occurrence, row.contact) if row.exit_at is None else None
+    return found if found is not None and action in (None, found.action) else None
+
+
+def status_of(row: EnrollmentRow, held: ControlRow | None = None) -> str:
+    """pending, active, paused, completed or cancelled, as the ledger knows it; `held` is the order over it."""
     if row.exit_at is not None:
         return "completed" if row.exit_reason == "complete" else "cancelled"
+    if held is not None:
+        return held.action
     return "active" if row.last_step else "pending"
 
 
-def enrollments_text(page: Page[EnrollmentRow], naming: Naming, zone: str, *, width: int = 80, ink: Ink = PLAIN) -> str:
+def enrollments_text(page: Page[EnrollmentRow], naming: Naming, zone: str, *, width: int = 80, ink: Ink = PLAIN, held: Held = NOTHING_HELD) -> str:
     if not page.rows:
         return "No enrollments.\n"
+    orders: dict[str, int] = {}
     contact_entity = naming.definitions.crm.contact.entity
     rows = []
     for row in page.rows:
         about = "" if row.entity == contact_entity else f"{row.entity} {naming.record(row.entity, row.record)}"
         how = f" ({short(row.exit_reason)})" if row.exit_reason and row.exit_reason != "complete" else ""
+        order = _over(held, row)
+        if order is not None:
+            words = held_words(order, zone)
+            orders[words] = orders.get(words, 0) + 1
+        if row.enrolled_by:
+            words = f"enrolled by {row.enrolled_by}, {moment(row.base_at or row.began, zone)}{': ' + row.note if row.note else ''}"
+            orders[words] = orders.get(words, 0) + 1
         rows.append(
-            tuple(one_line(cell) for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row) + how, row.last_step or "", str(row.sends)))
+            tuple(
+                one_line(cell)
+                for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row, order) + how, row.last_step or "", str(row.sends))
+            )
         )
     lines = table(("contact", "sequence", "about", "status", "last step", "mails"), rows, width, right=(5,), indent="", give=(2,))
-    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset)]) + "\n"
+    said = [line for words, count in orders.items() for line in wrapped(one_line(f"{count:,} {words}"), width, rest="  ")]
+    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset), *([""] if said else []), *said]) + "\n"
 
 
 # --- one send ------------------------------------------------------------------------------------------------------

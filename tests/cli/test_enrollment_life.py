@@ -39,3 +39,50 @@ def test_b5_a_file_that_names_nobody_is_told_calmly(fresh: Project, tmp_path: Pa
         file.write_text(text, encoding="utf-8")
     said = fresh.run("enroll", "news", "--from", str(file))
     assert said.code in (1, 64) and says in said.err and "Traceback" not in said.err
+
+
+def test_b4_many_are_paused_resumed_and_cancelled(project: Project, tmp_path: Path) -> None:
+    """B4, 9.8: several, a file and a segment; until a date of the project's own time; who is on no way is named by the line; a dry run changes nothing;
+    while a run holds the ledger the one order waits in the inbox, whole."""
+    from datetime import datetime
+
+    from engine.ledger.duckdb import DuckdbLedger
+
+    project.run("apply")
+    file = tmp_path / "rest.txt"
+    file.write_text("3\n5\n3\n88\n", encoding="utf-8")
+    words = ("pause", "news", "--from", str(file), "--until", "2026-12-24", "--note", "the holidays")
+    assert "2 ways would be held" in (dry := project.run(*words, "--dry-run", now=LATER).out) and "1 of them is on no way (line 4)" in dry
+    assert "paused" not in project.run("status", now=LATER).out.split("Stops and pauses")[-1].split("Ledger")[0]
+    with DuckdbLedger.open(project.root / "state" / "ledger.duckdb", "acme", "dev", command="apply", now=datetime(2026, 11, 23, 3)):
+        assert "A run holds the ledger" in project.run(*words, now=LATER).out
+        assert len(list((project.root / "state" / "inbox").iterdir())) == 1
+    project.run("apply", now=LATER)
+    paused = json.loads(project.run("enrollments", "--sequence", "news", "--format", "json", now=LATER).out)["enrollments"]
+    assert sorted(row["paused"]["note"] for row in paused if row["status"] == "paused") == ["the holidays", "the holidays"]
+    assert {row["paused"]["until"] for row in paused if row["paused"]} == {"2026-12-24T00:00:00+07:00"}
+    table = project.run("enrollments", "--sequence", "news", now=LATER).out
+    assert "2 paused until Thu 24 Dec 2026, 00:00, by" in " ".join(table.split()), table
+    assert "the holidays" in " ".join(project.run("explain", "3", "--sequence", "news", now=LATER).out.split())
+    told = project.run("resume", "news", "--contact", "3", "--contact", "5", now=LATER).out
+    assert told.startswith("Resumed: `news`, contact 3, contact 5.") and "Ways: 2." in told
+    assert "Paused: 4 contacts. " in project.run("pause", "--segment", "readers", now=LATER).out
+    told = project.run("cancel", "news", "--from", str(file), "--note", "left", now=LATER).out
+    assert told.startswith("Cancelled: `news`, 3 contacts; 2 on the way.") and "1 of them is on no way (line 4)" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("pause", "--from", "{none}"), "cannot be read"),
+        (("pause", "--segment", "reader"), "did you mean `readers`"),
+        (("pause", "--contact", "1", "--contact", "2", "--record", "contract:11"), "one order for each kind"),
+        (("pause", "--contact", "1", "--until", "tomorrow"), "is not a moment"),
+        (("pause", "--contact", "1", "--until", "2026-11-23"), "in the past"),
+        (("cancel", "news", "--keys-of", "company", "--contact", "1"), "--from"),
+    ],
+)
+def test_b4_an_order_that_is_not_clear_changes_nothing(fresh: Project, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    """9.8: an order for whom nobody can find, or for two kinds at once, is refused with a way out."""
+    said = fresh.run(*(word.replace("{none}", str(tmp_path / "none.csv")) for word in words))
+    assert said.code in (1, 64) and says in said.err + said.out and "Traceback" not in said.err, said

@@ -30,6 +30,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("snapshot", "--anonymise", "--out", "{root}/snap"), ("test",), ("feedback", "ingest", "{root}/log.csv"), ("attention",), ("attention", "--format", "json"), ("status",), ("status", "--format", "json"),
     ("enroll", "news", "--from", "{root}/people.txt", "--dry-run"), ("enroll", "news", "--from", "{root}/people.txt", "--format", "json"),
     ("enroll", "news", "--contact", BOB, "--note", "by hand"), ("enrollments",), ("enrollments", "--format", "json"), ("event", "signed", "--record", "1", "--id", "1"),
+    ("pause", "news", "--from", "{root}/people.txt", "--until", "2026-12-24", "--dry-run"), ("pause", "--from", "{root}/people.txt", "--note", "rest"), ("enrollments",),
+    ("explain", ANN), ("resume", "--segment", "readers"), ("cancel", "--from", "{root}/people.txt", "--dry-run"),
     ("pause", "news", "--contact", ANN), ("resume", "news", "--contact", ANN), ("cancel", "news", "--contact", ANN),
     ("suppress", BOB, "--reason", "manual"), ("unsuppress", BOB), ("stop", "news"), ("start", "news"),
     ("sends",), ("sends", "--format", "json"), ("sends", "--state", "failed"), ("show", "0"), ("resolve", "0", "--as", "sent"),

@@ -472,12 +472,15 @@ class LedgerConformance:
     def test_9_8_many_at_once(self, ledger: Ledger) -> None:
         """B4: one order pauses, resumes or cancels many: those on the way and those by hand whom no plan has seen, and nobody else."""
         ledger.commit(run(), changes(enrollments=[enrollment(record) for record in "1234"], sends=[send(record) for record in "1234"]))
-        ledger.enroll_by_hand("trial", "contact", ["ann-2", "ann-9"], by="mia", note="", now=MONDAY)
+        ledger.enroll_by_hand("trial", "contact", ["ann-2", "ann-9"], by="mia", note="the fair", now=MONDAY)
         many = order("pause", contacts=("ann-1", "ann-2", "nobody"), note="rest")
         assert ledger.take_in({"1": Order.from_json(many.to_json())}, MONDAY) == {"1": 3}
         assert {(row.sequence, row.contact, row.by, row.note) for row in ledger.held()} == {
             ("renewal", "ann-1", "mia", "rest"), ("renewal", "ann-2", "mia", "rest"), ("trial", "ann-2", "mia", "rest"),
         }  # fmt: skip
+        byhand = {"sequence": "trial", "entity": "contact", "record": "ann-9", "occurrence": "1", "contact": "ann-9"}
+        ledger.commit(run(), changes(enrollments=[{**enrollment("9"), **byhand}]))
+        assert {(row.contact, row.enrolled_by, row.note) for row in ledger.enrollments().rows if row.enrolled_by} == {("ann-9", "mia", "the fair")}
         assert ledger.take_in({"2": order("cancel", entity="contract", records=("3", "7"))}, MONDAY) == {"2": 1}
         assert [row.record for row in ledger.claim("w1", 9, MONDAY)] == ["4"]
         assert ledger.take_in({"3": order("resume", sequence="renewal", contacts=("ann-2", "ann-3"))}, MONDAY) == {"3": 1}

@@ -13,7 +13,10 @@ from engine.ledger.orders import Order
 _MATCHES = " AND ".join(
     [
         *(f"(${key} IS NULL OR {{alias}}{key} = ${key})" for key in KEYS),
-        *(f"(${many}::VARCHAR[] IS NULL OR {{alias}}{key} IN (SELECT unnest(${many}::VARCHAR[])))" for key, many in (("contact", "contacts"), ("record", "records"))),
+        *(
+            f"(${many}::VARCHAR[] IS NULL OR {{alias}}{key} IN (SELECT unnest(${many}::VARCHAR[])))"
+            for key, many in (("contact", "contacts"), ("record", "records"))
+        ),
     ]
 )
 

@@ -165,9 +165,10 @@ class Reading(Home):
                   FROM sends s SEMI JOIN shown USING (sequence, entity, record, occurrence, contact)
                   WHERE s.state <> 'cancelled' GROUP BY ALL
                 )
-                SELECT sequence, entity, record, occurrence, contact, base_date, base_at, began, exit_at, exit_reason, exit_final, coalesce(sends, 0), step,
-                       decided_at
+                SELECT sequence, entity, record, occurrence, contact, base_date, shown.base_at, began, exit_at, exit_reason, exit_final, coalesce(sends, 0), step,
+                       decided_at, o.taken_by, coalesce(o.note, '')
                 FROM shown LEFT JOIN last USING (sequence, entity, record, occurrence, contact)
+                LEFT JOIN (FROM occurrences WHERE source = 'hand') o USING (sequence, entity, record, occurrence)
                 ORDER BY began DESC, sequence, entity, record, occurrence, contact""",
             {**values, "limit": limit, "offset": offset},
         )

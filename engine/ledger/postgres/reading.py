@@ -196,8 +196,9 @@ class Reading(Home):
               SELECT e.* FROM enrollments e {where} ORDER BY e.began DESC, {_ordered("e.")} LIMIT %(limit)s OFFSET %(offset)s
             )
             SELECT e.sequence, e.entity, e.record, e.occurrence, e.contact, e.base_date, e.base_at, e.began, e.exit_at, e.exit_reason, e.exit_final,
-                   coalesce(l.sends, 0), l.step, l.decided_at
+                   coalesce(l.sends, 0), l.step, l.decided_at, o.taken_by, coalesce(o.note, '')
             FROM shown e
+            LEFT JOIN occurrences o ON (o.sequence, o.entity, o.record, o.occurrence) = (e.sequence, e.entity, e.record, e.occurrence) AND o.source = 'hand'
             LEFT JOIN LATERAL (
               SELECT count(*) FILTER (WHERE s.state NOT IN ('skipped', 'cancelled')) AS sends, (array_agg(s.step ORDER BY s.decided_at DESC, s.number DESC))[1] AS step,
                      max(s.decided_at) AS decided_at
