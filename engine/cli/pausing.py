@@ -141,7 +141,9 @@ def _foretold(door: Door, verb: str, meant: Whom) -> str:
     ways = _ways(door, verb, meant)
     what = {"pause": "would be held", "cancel": "would end", "resume": "would go on"}[verb]
     text = f"{counted(len(ways), 'way')} {what}: {meant}.{_left_out(verb, meant, ways)}"
-    return f"{text}\nWho was enrolled by hand since the last apply is not counted, and meant too.\nA dry run: nothing was changed."
+    if verb != "resume":
+        text += "\nWho was enrolled by hand since the last apply is not counted, and meant too."
+    return f"{text}\nA dry run: nothing was changed."
 
 
 def _say_left_out(door: Door, verb: str, meant: Whom) -> None:
