@@ -171,5 +171,11 @@ def _said(definitions: Definitions, what: re.Pattern[str]) -> Iterator[str]:
     while more := {id for id, segment in definitions.segments.items() if id not in found and found & set(segments_in(segment))}:
         found |= more
     for id, text in said.get("sequences", {}).items():
-        if id in definitions.sequences and (what.search(json.dumps(text)) or found & set(segments_in(definitions.sequences[id]))):
+        sequence = definitions.sequences.get(id)
+        if sequence is None:
+            continue
+        # Who is in the segment of a schedule is asked at its times only.
+        left = {"trigger"} if isinstance(sequence.trigger, ScheduleTrigger | OnceTrigger) else set()
+        rules = [getattr(sequence, name) for name in type(sequence).model_fields if name not in left]
+        if what.search(json.dumps({name: value for name, value in text.items() if name not in left})) or found & set(segments_in(rules)):
             yield id

@@ -18,7 +18,6 @@ from engine.clock import start_of_day
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import Candidates, LedgerView
-from engine.plan.guards import GUARDS
 from engine.plan.plan import INSTANT, GuardResult, Plan
 from engine.plan.planning import ViewOf, make_plan
 from engine.plan.receiving import AddressKey
@@ -123,11 +122,13 @@ class _Walk:
         self._apply(self._planned(moment, some, due, {}), moment, some, due)
 
     def _apply(self, plan: Plan, moment: datetime, definitions: Definitions, due: pa.Table | None) -> None:
-        failed = [guard for guard in plan.guards if not guard.passed]
-        if failed:
+        allowed: dict[str, float] = {}
+        # What one guard holds the next does not count: each is allowed in its turn, until none is left to tell of.
+        while failed := [guard for guard in plan.guards if not guard.passed and guard.id not in allowed]:
             for guard in failed:
                 self._remember(guard, moment)
-            plan = self._planned(moment, definitions, due, dict.fromkeys(GUARDS, _NO_LIMIT) | {"min_facts": 0})
+                allowed[guard.id] = 0 if guard.id == "min_facts" else _NO_LIMIT
+            plan = self._planned(moment, definitions, due, allowed)
         self.instants.append(moment)
         self.agenda.done(moment)
         if self.falls is not None:

@@ -9,7 +9,7 @@ from engine.views.difference_words import assumptions, blocked, days, edit, flig
 from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import day, table, wrapped
+from engine.views.phrases import counted, day, table, wrapped
 
 _SAMPLE = 3
 _DAYS = 14
@@ -129,7 +129,7 @@ def _volumes(found: Difference, width: int, ink: Ink) -> Iterator[str]:
     yield from lines[1:]
     if len(rows) > _DAYS:
         rest = rows[_DAYS:]
-        yield ink.faint(f"    and {len(rest)} more days: {sum(row[1] for row in rest):,} before, {sum(row[2] for row in rest):,} after")
+        yield ink.faint(f"    and {counted(len(rest), 'more day')}: {sum(row[1] for row in rest):,} before, {sum(row[2] for row in rest):,} after")
 
 
 def _bar(count: int, most: int) -> str:
