@@ -98,7 +98,11 @@ def _in_segment(rule: InSegment, at: At) -> exp.Expression:
     alias = at.record if segment.entity == at.scope.record else at.contact if _is_contact(segment.entity, at) else None
     if alias is None:
         raise ValueError(f"the segment `{rule.segment}` is of `{segment.entity}`, and none is at hand")
-    return member(rule.segment, replace(at, scope=Scope(segment.entity), record=alias, contact=None, resolve=resolve))
+    inside = member(rule.segment, replace(at, scope=Scope(segment.entity), record=alias, contact=None, resolve=resolve))
+    if alias != at.contact:
+        return inside
+    # In the walk of a record that nobody can be told about (4.3) there is no contact: nobody is a member, also of `not: …`.
+    return all_of(exp.Not(this=exp.Is(this=key(alias), expression=exp.Null())), inside)
 
 
 def _history(rule: History, at: At) -> exp.Expression:

@@ -99,6 +99,7 @@ def test_mistakes_of_yaml_and_of_templates_are_told_together() -> None:
 def test_every_code_of_form_references_and_rules_has_a_golden_text() -> None:
     """A code that no mistake shows is a code that nobody has read."""
     shown = {code for case in CASES for code in re.findall(r"\[(E\d{3})\]", case.with_suffix(".txt").read_text(encoding="utf-8"))}
-    own = {code for code in CODES if code[1] in "123"}
+    # These two need what was last applied beside the files: tests/plan/test_8_told.py has their words.
+    own = {code for code in CODES if code[1] in "123"} - {"E260", "E261"}
     assert own - shown == set()
     assert shown - own == set()

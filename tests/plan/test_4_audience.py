@@ -62,9 +62,11 @@ def test_4_3_walk_of_the_record_begins_behind_the_furthest_step(tell: Teller) ->
 
 
 def test_4_3_condition_on_the_contact_sees_no_values(tell: Teller) -> None:
-    """4.3: a step only for billing contacts would not go to nobody; one for everybody but them would."""
-    for condition, unreached in [("{contact.kind: billing}", 0), ("{not: {contact.kind: billing}}", 1)]:
-        story = tell(ONE_NOTICE.replace("template: notice", f"template: notice, if: {condition}"), contract(7, end_date="2026-04-01"), nobody=True)
+    """4.3: a step only for billing contacts would not go to nobody; one for everybody but them would. Nobody is a member of a segment."""
+    others = "{id: others, name: Others, entity: contact, rules: {not: {contact.kind: billing}}}"
+    for condition, unreached in [("{contact.kind: billing}", 0), ("{not: {contact.kind: billing}}", 1), ("{segment: others}", 0), ("{not: {segment: others}}", 1)]:
+        text = ONE_NOTICE.replace("template: notice", f"template: notice, if: {condition}")
+        story = tell(text, contract(7, end_date="2026-04-01"), nobody=True, segments=(others,))
         assert story.funnel("2026-03-02 09:00").counts["unreached"] == unreached
 
 
