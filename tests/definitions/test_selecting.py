@@ -118,7 +118,8 @@ def test_a_job_that_selects_nothing_is_told_at_its_place() -> None:
     """A job's selection is checked when the definitions are: it would be quiet for ever."""
     tree = WorkTree(ROOT)
     files = {path: tree.read(path) for path in tree.paths()}
-    files["engine.yaml"] += b'jobs:\n  mail: {cron: "*/20 * * * *"}\n  news: {cron: "0 9 * * *", select: "tag:nws"}\n'
+    assert files["engine.yaml"].rstrip().splitlines()[-2] == b"jobs:"
+    files["engine.yaml"] += b'  news: {cron: "0 9 * * *", select: "tag:nws"}\n'
     (problem,) = load(MemoryTree(files)).problems
     line = files["engine.yaml"].decode().splitlines().index('  news: {cron: "0 9 * * *", select: "tag:nws"}') + 1
     assert (problem.code, problem.origin and problem.origin.line) == ("E280", line)

@@ -1138,6 +1138,7 @@ def test_the_worlds_reach_every_reason_of_the_page() -> None:
             "trigger_gone",
             "date_moved",
             "sequence_removed",
+            "trigger_changed",
             "left_audience",
             "complete",
         ),
