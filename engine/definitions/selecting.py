@@ -20,6 +20,7 @@ from engine.definitions.sequences import EnrollmentFile, Sequence
 from engine.definitions.templates import Template
 from engine.definitions.translating import closest, did_you_mean
 from engine.definitions.types import TemplateType
+from engine.definitions.using import segments_in
 from engine.errors import WrongUsage
 
 
@@ -254,25 +255,3 @@ def _texts(definitions: Definitions, id: str) -> Iterator[str]:
     folder = posixpath.dirname(definitions.where("template", id).file)
     for body in (*template.body.values(), *template.text.values()):
         yield body if isinstance(body, str) else definitions.bodies.get(posixpath.normpath(posixpath.join(folder, body.file)), "")
-
-
-# Keys whose value is a segment's id, outside of rules.
-_NAMES_SEGMENT = ("segment", "enters", "for_")
-
-
-def segments_in(value: object) -> Iterator[str]:
-    """The segments that a definition names, in its rules and elsewhere: every model and every rule is walked through."""
-    fields = getattr(type(value), "model_fields", None) or getattr(type(value), "__dataclass_fields__", None)
-    if fields is not None:
-        for name in fields:
-            below = getattr(value, name)
-            if name in _NAMES_SEGMENT and isinstance(below, str):
-                yield below
-            else:
-                yield from segments_in(below)
-    elif isinstance(value, Mapping):
-        for below in value.values():
-            yield from segments_in(below)
-    elif isinstance(value, tuple | list):
-        for below in value:
-            yield from segments_in(below)

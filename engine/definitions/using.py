@@ -32,7 +32,7 @@ def rules_of(part: Any) -> Iterator[Rule]:
         yield rule
 
 
-def named(part: Any) -> Iterator[str]:
+def segments_in(part: Any) -> Iterator[str]:
     """The ids of the segments that a definition names, in its keys and in all its rules; an id as often as it is named."""
     if isinstance(part, BaseModel):
         for name in type(part).model_fields:
@@ -40,13 +40,13 @@ def named(part: Any) -> Iterator[str]:
             if name in _KEYS and isinstance(value, str):
                 yield value
             else:
-                yield from named(value)
+                yield from segments_in(value)
     elif isinstance(part, tuple | list):
         for below in part:
-            yield from named(below)
+            yield from segments_in(below)
     elif isinstance(part, dict):
         for below in part.values():
-            yield from named(below)
+            yield from segments_in(below)
     else:
         yield from (below.segment for rule in rules_of(part) for below in walk(rule) if isinstance(below, InSegment))
 
@@ -54,10 +54,10 @@ def named(part: Any) -> Iterator[str]:
 def segments_of(definitions: Definitions, sequence: Sequence) -> frozenset[str]:
     """The segments that a sequence stands on: named in it, or in an enrollment file of it. Those behind a segment's own rules are not."""
     files = [file.segment for file in definitions.enrollments.values() if file.sequence == sequence.id and file.segment is not None]
-    return frozenset((*named(sequence), *files))
+    return frozenset((*segments_in(sequence), *files))
 
 
 def users_of(definitions: Definitions, segment: str) -> list[str]:
     """What names the segment: `sequence onboarding`, `segment vip`, `enrollment 2026-11-hotels`, `type newsletter`."""
     kinds = {"enrollment": definitions.enrollments, "segment": definitions.segments, "sequence": definitions.sequences, "type": definitions.types}
-    return sorted(f"{kind} {id}" for kind, several in kinds.items() for id, one in several.items() if segment in named(one))
+    return sorted(f"{kind} {id}" for kind, several in kinds.items() for id, one in several.items() if segment in segments_in(one))

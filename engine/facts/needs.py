@@ -12,7 +12,7 @@ from engine.definitions.rules import All, AnyOf, Compare, Not, Related, Rule
 from engine.definitions.sequences import Audience, Sequence
 from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.definitions.types import TemplateType, Variable
-from engine.definitions.using import named
+from engine.definitions.using import segments_in
 from engine.facts.snapshot import Needs
 
 _NAMES_IN_TEXT = re.compile(r"\{\s*([a-z][a-z0-9_.]*)\s*\}")
@@ -43,13 +43,16 @@ def tested(definitions: Definitions, sequence: Sequence) -> Needs:
     found = _Found(definitions.crm)
     _of_sequence(found, sequence)
     seen: set[str] = set()
-    pending = [*named(sequence), *(file.segment for file in definitions.enrollments.values() if file.sequence == sequence.id and file.segment is not None)]
+    pending = [
+        *segments_in(sequence),
+        *(file.segment for file in definitions.enrollments.values() if file.sequence == sequence.id and file.segment is not None),
+    ]
     while pending:
         id = pending.pop()
         segment = definitions.segments.get(id)
         if segment is not None and id not in seen:
             seen.add(id)
-            pending += named(segment)
+            pending += segments_in(segment)
             found.rule(segment.rules, (Scope(segment.entity), Scope(segment.entity, bare=True)))
     return {entity: frozenset(fields) for entity, fields in found.fields.items()}
 

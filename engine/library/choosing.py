@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
-from engine.definitions.using import named, segments_of
+from engine.definitions.using import segments_in, segments_of
 from engine.definitions.variables import COMMON, lineage
 from engine.library import PARTS
 
@@ -26,8 +26,8 @@ def _files(definitions: Definitions, sequences: Collection[Sequence]) -> Iterato
     templates = {choice.use for sequence in sequences for step in sequence.steps for choice in step.choices}
     types = {above.id for id in templates for above in lineage(definitions.types, definitions.templates[id].type)} | ({COMMON} & set(definitions.types))
     segments = {segment for sequence in sequences for segment in segments_of(definitions, sequence)}
-    segments |= {segment for id in types for segment in named(definitions.types[id])}
-    while more := {below for id in segments for below in named(definitions.segments[id])} - segments:
+    segments |= {segment for id in types for segment in segments_in(definitions.types[id])}
+    while more := {below for id in segments for below in segments_in(definitions.segments[id])} - segments:
         segments |= more
     for kind, several in (("sequence", ids), ("template", templates), ("type", types), ("segment", segments)):
         yield from (definitions.where(kind, id).file for id in several)  # type: ignore[arg-type] # the names above are kinds

@@ -15,9 +15,10 @@ import pyarrow as pa
 from engine.clock import Duration, shift, start_of_day, to_local, to_utc
 from engine.definitions.cron import Cron
 from engine.definitions.definitions import Definitions
-from engine.definitions.selecting import segments_in, select_sequences
+from engine.definitions.selecting import select_sequences
 from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import DateTrigger, EntersTrigger, OnceTrigger, ScheduleTrigger
+from engine.definitions.using import segments_in
 from engine.plan.outline import reenter_of
 from engine.plan.triggers.ticks import next_tick, ticking
 

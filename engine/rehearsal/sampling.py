@@ -17,6 +17,7 @@ from engine.clock import aware
 from engine.definitions.cases import Case
 from engine.definitions.definitions import Definitions
 from engine.definitions.rules import Compare, walk
+from engine.definitions.using import rules_of
 from engine.definitions.yaml_writing import as_block
 from engine.errors import WrongUsage
 from engine.rehearsal.given import filled
@@ -139,26 +140,9 @@ def kept_texts(definitions: Definitions) -> frozenset[str]:
     contact = definitions.crm.contact
     found = {name for name in (contact.language, contact.timezone) if name}
     found |= {field for entity in definitions.crm.entities.values() for field in entity.fields if field == "currency" or field.endswith("_currency")}
-    for rule in _rules((*definitions.sequences.values(), *definitions.segments.values(), *definitions.types.values())):
+    for rule in rules_of((*definitions.sequences.values(), *definitions.segments.values(), *definitions.types.values())):
         found |= {one.path[-1] for one in walk(rule) if isinstance(one, Compare)}
     return frozenset(found)
-
-
-def _rules(value: object) -> Iterator[Any]:
-    """Every rule that stands somewhere in a model."""
-    if type(value).__module__ == Compare.__module__:
-        yield value
-        return
-    fields = getattr(type(value), "model_fields", None)
-    if fields is not None:
-        for name in fields:
-            yield from _rules(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for below in value.values():
-            yield from _rules(below)
-    elif isinstance(value, tuple | list):
-        for below in value:
-            yield from _rules(below)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.environments import ResolvedEnvironment
 from engine.definitions.project import SnapshotFacts
 from engine.definitions.rules import Compare, History, Rule, walk
-from engine.definitions.using import named, rules_of
+from engine.definitions.using import rules_of, segments_in
 from engine.errors import FactsUnreadable
 from engine.facts.needs import tested
 from engine.ledger.pseudonyms import KEY_FILE, Pseudonyms, read_pseudonyms
@@ -104,7 +104,7 @@ def _rules(definitions: Definitions, sequence: str) -> list[Rule]:
     found = list(rules_of(definitions.sequences[sequence]))
     seen: set[str] = set()
     pending = [
-        *named(definitions.sequences[sequence]),
+        *segments_in(definitions.sequences[sequence]),
         *(file.segment for file in definitions.enrollments.values() if file.sequence == sequence and file.segment),
     ]
     while pending:
@@ -112,5 +112,5 @@ def _rules(definitions: Definitions, sequence: str) -> list[Rule]:
         if id not in seen and id in definitions.segments:
             seen.add(id)
             found += rules_of(definitions.segments[id])
-            pending += named(definitions.segments[id])
+            pending += segments_in(definitions.segments[id])
     return found
