@@ -154,13 +154,17 @@ def _days_table(weekdays: frozenset[int], holidays: Holidays | None) -> pa.Table
     )
 
 
+def _there_is(cursor: duckdb.DuckDBPyConnection, table: str, what: str) -> bool:
+    return cursor.execute(f"SELECT 1 FROM {table} WHERE {what} LIMIT 1").fetchone() is not None
+
+
 def _in_days(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str) -> None:
-    if by_business_days(definitions):
+    if by_business_days(definitions) and _there_is(cursor, source, "unit = 'bd'"):
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM in_days('{source}')")
 
 
 def _in_window(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str) -> None:
-    if by_windows(definitions):
+    if by_windows(definitions) and _there_is(cursor, source, "win IS NOT NULL"):
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM windowed('{source}')")
 
 
