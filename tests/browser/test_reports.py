@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from playwright.sync_api import Browser
 
 from engine.rehearsal.personas import personas
 from engine.views.difference_html import as_html
-from tests.browser.test_mails import CONTRAST
+from tests.browser.test_mails import CONTRAST, ROOT
+from tests.cli.conftest import engine
+from tests.examples.test_incident import the_change
 from tests.rehearsal.test_difference_views import changed
 
 pytestmark = pytest.mark.browser
@@ -39,4 +42,26 @@ def test_the_report_fits_the_window_and_can_be_read(browser: Browser, report: Pa
     assert page.evaluate(CONTRAST) == []
     assert all("Contract C-1 ends soon." in frame.content() for frame in page.frames[1:3])
     assert said == [] and [url for url in asked if not url.startswith(("file:", "about:"))] == []
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("incident")
+    path = folder / "report.html"
+    path.write_text(engine(*the_change(folder), "--format", "html").out, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+def test_the_picture_of_the_incident(browser: Browser, incident: Path, width: int, scheme: str) -> None:
+    """No table is wider than its window, also on a phone, so that no figure is out of sight; ENGINE_WRITE_SCREENSHOTS=1 writes docs/screenshots."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)  # type: ignore[arg-type]  # a literal
+    page = context.new_page()
+    page.goto(incident.as_uri())
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length") == 0
+    assert page.evaluate(CONTRAST) == []
+    picture = page.screenshot(full_page=True)
+    if os.environ.get("ENGINE_WRITE_SCREENSHOTS"):
+        (ROOT / "docs" / "screenshots" / f"incident-{width}-{scheme}.png").write_bytes(picture)
     context.close()

@@ -25,9 +25,9 @@ def said_on(page: Path) -> str:
     return str(text)
 
 
-def test_issue_5_the_diff_says_it_first(tmp_path: Path) -> None:
-    """§8, 10.3: two commits; the first lines say 113 to one contact, 1,487 in all, and each guard that would block; exit 3. The pages show these lines."""
-    root = tmp_path / "incident"
+def the_change(root: Path) -> tuple[str, ...]:
+    """Both commits in a repository below `root`, and the command that compares them."""
+    root /= "incident"
     shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns("state"))
     git(root, "init", "-q", "-b", "main")
     git(root, "add", ".")
@@ -35,7 +35,12 @@ def test_issue_5_the_diff_says_it_first(tmp_path: Path) -> None:
     git(root, "apply", "the-change.patch")
     git(root, "commit", "-qam", "Remind them on the first of the month")
     assert engine("-C", str(root), "state", "create", "--now", NOW).code == 0
-    found = engine("-C", str(root), "diff", "--base", "main~1", "--head", "main", "--horizon", "7d", "--now", NOW, "--detailed-exitcode")
+    return ("-C", str(root), "diff", "--base", "main~1", "--head", "main", "--horizon", "7d", "--now", NOW)
+
+
+def test_issue_5_the_diff_says_it_first(tmp_path: Path) -> None:
+    """§8, 10.3: two commits; the first lines say 113 to one contact, 1,487 in all, and each guard that would block; exit 3. The pages show these lines."""
+    found = engine(*the_change(tmp_path), "--detailed-exitcode")
     assert found.code == 3, found.err
     first, rest = found.out.split("\n\n")[:2], found.out
     assert first[1].splitlines()[:2] == [
