@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.reporting import ROOT, commit, evidence, machine
-from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run, server, storm, workers
+from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run, server, storm, workers, year
 
 RECORD = ROOT / "state" / "soak.json"
 # Shares of the time that each part has for itself before what is left over is given to whoever is not done.
-SHARES = (("storm", 0.25), ("server", 0.05), ("workers", 0.1), ("laws", 0.15), ("kills", 0.2), ("oracle", 0.25))
+SHARES = (("storm", 0.2), ("server", 0.05), ("workers", 0.1), ("laws", 0.15), ("kills", 0.15), ("year", 0.15), ("oracle", 0.2))
 # What each of these parts is, in the report.
 STORMS = {
     "storm": "kill -9 of senders at random moments, judged by the receiving server's record",
@@ -119,6 +119,7 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
         f"| `engine apply` killed at random moments, and kills at all failpoints | {KILLS} random kills, all failpoints | {of('kills')} | {faults['kills']} |",
         f"| laws over random values, and all that is left to `make soak` | {EXAMPLES:,} cases each, where a test has no number of its own | {of('laws')} | {faults['laws']} |",
         "",
+        *_years(done["year"]),
         *_storms(parts, done),
     ]
     for part, slices in parts.items():
@@ -133,6 +134,15 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
             for what, text in row["faults"].items():
                 lines += [f"## Found: {what}", "", "```", text.rstrip(), "```", ""]
     return lines
+
+
+def _years(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What happened in the demo company's year, and what was wrong."""
+    lines = [
+        f"- {row['name']}: " + ", ".join(f"{number:,} {what}" for what, number in sorted(row["counts"].items())) + f"; wrong: {len(row['faults'])}"
+        for row in rows
+    ]
+    return ["A year of the demo company, its ledger counted again by other code:", "", *lines, ""] if lines else []
 
 
 def _storms(parts: dict[str, list[Slice]], done: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -152,15 +162,21 @@ def _storms(parts: dict[str, list[Slice]], done: dict[str, list[dict[str, Any]]]
                 lines.append(
                     f"| {words}: {', '.join(kind)} | {sums['messages']:,} | {sums['kills']:,} | {sums['doubts']:,} ({sums['arrived']:,}) | {found} | {len(rows)} of {len(names)} |"
                 )
-    return [*lines, "", "`keyed` is a provider that knows a repeated key. Files of the storm lie in memory: what is killed are processes, never the machine.", ""] if len(lines) > 2 else []
+    return (
+        [*lines, "", "`keyed` is a provider that knows a repeated key. Files of the storm lie in memory: what is killed are processes, never the machine.", ""]
+        if len(lines) > 2
+        else []
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--minutes", type=float, default=60, help="how long (60)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes at once (the number of cores)")
-    parser.add_argument("--parts", default=",".join(part for part, _ in SHARES), help="which of these (all); the report tells all that was finished on this commit")
-    parser.add_argument("--share", type=float, default=1.0, help="of storm, server and workers this share, to try them")
+    parser.add_argument(
+        "--parts", default=",".join(part for part, _ in SHARES), help="which of these (all); the report tells all that was finished on this commit"
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="of storm, server, workers and year this share, to try them")
     parser.add_argument("--fresh", action="store_true", help="begin anew, also on the same commit")
     options = parser.parse_args()
     record = Record.read(RECORD, options.fresh)
@@ -171,6 +187,7 @@ def main() -> int:
         "storm": lambda: storm(options.share),
         "server": lambda: server(options.share),
         "workers": lambda: workers(options.share),
+        "year": lambda: year(options.share),
     }
     parts = {name: make() for name, make in makers.items()}
     chosen = options.parts.split(",")

@@ -16,6 +16,7 @@ ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
 SLICE = 50
 # Random kills for each ledger, with and without a key that the provider knows; the server's; and messages for eight workers (reliability.md §5 A, D).
 STORM_KILLS, STORM_SLICE, SERVER_KILLS, WORKERS_SEND = 2000, 250, 20, 100_000
+YEAR_DAYS = 365
 _STORM = (sys.executable, "-c", "import sys; from tests.soak import storm; storm.main(sys.argv[1:])")
 # What the other parts run.
 ELSEWHERE = ("tests/crash/", "tests/oracle/test_engine_agrees.py")
@@ -87,6 +88,12 @@ def workers(share: float) -> list[Slice]:
     return [Slice("workers", f"{wanted} mails, 8 workers, 2 killed", (*_STORM, "workers", "smtp", "1", str(wanted)), wanted)]
 
 
+def year(share: float) -> list[Slice]:
+    """A year of the demo company with all that happens to it (tests/soak/year.py)."""
+    days = max(3, round(YEAR_DAYS * share))
+    return [Slice("year", f"{days} days of the demo company, seed 1", (sys.executable, "-m", "tests.soak.year", "1", str(days)), days)]
+
+
 def laws(seed: int) -> list[Slice]:
     """Every test with random values but the oracle's own, with 2,000 cases each where it has no number of its own, and whatever else is left to `make soak`."""
     environ = {"HYPOTHESIS_EXAMPLES": str(EXAMPLES), "ENGINE_SOAK": "1"}
@@ -123,12 +130,12 @@ def run(one: Slice, seconds: float) -> Found:
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
         return Found(False, {})
-    if one.part in ("storm", "server", "workers"):
-        return _storm(one, said, process.returncode)
+    if one.part in ("storm", "server", "workers", "year"):
+        return _counted(one, said, process.returncode)
     return _worlds(said, process.returncode) if one.part == "oracle" else _tests(one, said, process.returncode)
 
 
-def _storm(one: Slice, said: str, code: int) -> Found:
+def _counted(one: Slice, said: str, code: int) -> Found:
     if code:
         return Found(True, {one.name: said[-3000:]})
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
