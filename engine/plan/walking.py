@@ -87,6 +87,7 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
     if reached:
         run(cursor, "pass_gates")
         _find_missing(cursor, definitions, now)
+        _take_addresses(cursor)
         run(cursor, "pass_judge")
     else:
         cursor.execute("DELETE FROM judged")
@@ -116,6 +117,18 @@ def _find_missing(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, n
             [sequence_id, step_id, template, locale, is_record],
         )
         find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now, of_record=is_record)
+
+
+def _take_addresses(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Fill winners: who takes each address at this position (4.6).
+
+    Whoever has taken one for an earlier occurrence of the record is too soon for the others (3.8), and leaves them to the next with that address.
+    """
+    run(cursor, "pass_flags")
+    run(cursor, "pass_winners")
+    while cursor.execute("SELECT 1 FROM later_turns LIMIT 1").fetchone() is not None:
+        cursor.execute("UPDATE flagged SET too_soon = true WHERE id IN (FROM later_turns)")
+        run(cursor, "pass_winners")
 
 
 def _sorted(definitions: Definitions) -> list[Sequence]:
