@@ -97,10 +97,13 @@ def _max_per_contact(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
 
 def _min_facts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, counts: Mapping[str, int], allowed: Mapping[str, float]) -> Iterable[GuardResult]:
     needed: set[str] = set()
-    for id, entity in cursor.execute("SELECT DISTINCT sequence, entity FROM known WHERE exit_reason IS NULL").fetchall():
-        needed |= {entity, definitions.crm.contact.entity} & set(definitions.crm.entities)
+    for (id,) in cursor.execute("SELECT DISTINCT sequence FROM known WHERE exit_reason IS NULL").fetchall():
         sequence = definitions.sequences.get(id)
-        if sequence is not None and sequence.about != definitions.crm.contact.entity:
+        if sequence is None or sequence.status == "archived":
+            # 8.13: whoever is on its way leaves, whatever the CRM says, and may leave because its table is no longer filled.
+            continue
+        needed |= {sequence.about, definitions.crm.contact.entity}
+        if sequence.about != definitions.crm.contact.entity:
             needed |= {hop.relation.entity for hop in contact_hops(definitions.crm, sequence)}
     limits: dict[str, float] = dict.fromkeys(needed, 1)
     limits.update(definitions.project.guards.min_facts or {})

@@ -31,10 +31,15 @@ def walk(
             holds_for(cursor, definitions, sequence, rule, name, "pairs", now)
     run(cursor, "start_walk")
     timing.windows_now(cursor, definitions)
+    own = _partly_active(definitions)
+    for sequence, step in own:
+        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk WHERE sequence = $1", [sequence.id])
+        choose(cursor, definitions, sequence, step, "pairs", now)
+    lapsing = any(step.kind != "wait" for _, step in own)
     position = _next_position(cursor, -1)
     while position is not None:
         cursor.execute("UPDATE clock SET pass = $1", [position])
-        _pass(cursor, definitions, position, now, earlier, eras)
+        _pass(cursor, definitions, position, now, earlier, eras, lapsing)
         if sheets:
             run(cursor, "sheets")
         position = _next_position(cursor, position)
@@ -53,27 +58,30 @@ def _next_position(cursor: duckdb.DuckDBPyConnection, position: int) -> int | No
     return row[0] if row else None
 
 
-def _choose_first(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime) -> None:
-    """A `wait` step whose template is inactive takes no time (5.7): with several templates the contact's own is known first."""
-    for sequence in _sorted(definitions):
-        if position >= len(sequence.steps) or sequence.status == "archived":
-            continue
-        step = sequence.steps[position]
-        if isinstance(step.template, str) or all(definitions.templates[choice.use].status == "active" for choice in step.choices):
-            continue
-        cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk, clock WHERE pos = pass AND sequence = $1",
-            [sequence.id],
-        )
-        choose(cursor, definitions, sequence, step, "pairs", now)
+def _partly_active(definitions: Definitions) -> list[tuple[Sequence, Step]]:
+    """The steps that have several templates of which some are inactive: whether such a step is active, each contact's own choice says (5.7)."""
+    return [
+        (sequence, step)
+        for sequence in _sorted(definitions)
+        if sequence.status != "archived"
+        for step in sequence.steps
+        if not isinstance(step.template, str) and not _all_active(definitions, step)
+    ]
 
 
-def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime, earlier: Earlier | None, eras: bool) -> None:
-    _choose_first(cursor, definitions, position, now)
+def _all_active(definitions: Definitions, step: Step) -> bool:
+    return all(definitions.templates[choice.use].status == "active" for choice in step.choices)
+
+
+def _pass(
+    cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position: int, now: datetime, earlier: Earlier | None, eras: bool, lapsing: bool
+) -> None:
     run(cursor, "pass_here")
     if eras:
         run(cursor, "eras")
     timing.zones_of_contacts(cursor, definitions)
+    if lapsing:
+        run(cursor, "lapses")
     if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
         timing.waits(cursor, definitions)
         if earlier and any(position < len(s.steps) and (s.id, s.steps[position].id) in earlier for s in definitions.sequences.values()):
@@ -87,6 +95,7 @@ def _pass(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, position:
     if reached:
         run(cursor, "pass_gates")
         _find_missing(cursor, definitions, now)
+        _take_addresses(cursor)
         run(cursor, "pass_judge")
     else:
         cursor.execute("DELETE FROM judged")
@@ -100,7 +109,7 @@ def _ask(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: 
     cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
     if step.if_ is not None:
         holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
-    if not isinstance(step.template, str) and all(definitions.templates[choice.use].status == "active" for choice in step.choices):
+    if not isinstance(step.template, str) and _all_active(definitions, step):
         choose(cursor, definitions, sequence, step, "pairs", now)
 
 
@@ -116,6 +125,18 @@ def _find_missing(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, n
             [sequence_id, step_id, template, locale, is_record],
         )
         find_missing(cursor, definitions, definitions.sequences[sequence_id], step_id, template, locale, "pairs", now, of_record=is_record)
+
+
+def _take_addresses(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Fill winners: who takes each address at this position (4.6).
+
+    Whoever has taken one for an earlier occurrence of the record is too soon for the others (3.8), and leaves them to the next with that address.
+    """
+    run(cursor, "pass_flags")
+    run(cursor, "pass_winners")
+    while cursor.execute("SELECT 1 FROM later_turns LIMIT 1").fetchone() is not None:
+        cursor.execute("UPDATE flagged SET too_soon = true WHERE id IN (FROM later_turns)")
+        run(cursor, "pass_winners")
 
 
 def _sorted(definitions: Definitions) -> list[Sequence]:

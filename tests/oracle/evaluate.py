@@ -218,39 +218,36 @@ def _plan_sequence(
 def _walked(
     world: World, ledger: OracleLedger, sequence: Sequence, guarded: bool
 ) -> tuple[list[Decision], Considered]:
-    found = Enrolling(world, ledger, sequence).considered()
-    sent: list[Decision] = []
-    walked = [_walk_one(case, sent, guarded) for case in found.cases]
-    # 4.6, 6.12 Whoever lacks a variable at a step for which a higher key has taken the address is a duplicate, and no hold.
-    late = [
-        number
-        for number, (case, rows) in enumerate(zip(found.cases, walked, strict=True))
-        if any(_taken_after_all(world, case, row, sent) for row in rows)
-    ]
-    if late:
-        fresh = Enrolling(world, ledger, sequence).considered().cases
-        for number in late:
-            walked[number] = _walk_one(fresh[number], sent, guarded)
-    return [row for rows in walked for row in rows], found
+    """4.6 Walked again until nobody else is found whose address a higher key takes: also who lacks a variable, or for whom it is too soon, is a duplicate then."""
+    taken: set[tuple[EnrollmentKey, str]] = set()
+    while True:
+        found = Enrolling(world, ledger, sequence).considered()
+        sent: list[Decision] = []
+        rows: list[Decision] = []
+        for case in found.cases:
+            case.guarded, case.sent_in_plan, case.taken = guarded, sent, taken
+            walked = walk(case)
+            rows += walked
+            sent += [row for row in walked if row.decision == "send"]
+        contacts = world.facts.all(world.facts.contact_entity)
+        addresses = {one.key: address_of(world, one) for one in contacts}
+        late = {
+            (EnrollmentKey(*_occurrence(row), row.contact), str(row.step))
+            for row in rows
+            if row.reason in ("missing_variable", "too_soon") and row.contact
+            if any(
+                (_occurrence(d), d.step, d.address)
+                == (_occurrence(row), row.step, addresses[row.contact])
+                for d in sent
+            )
+        }
+        if not late:
+            return rows, found
+        taken |= late
 
 
-def _walk_one(case: Case, sent: list[Decision], guarded: bool) -> list[Decision]:
-    case.guarded, case.sent_in_plan = guarded, sent
-    rows = walk(case)
-    sent += [row for row in rows if row.decision == "send"]
-    return rows
-
-
-def _taken_after_all(
-    world: World, case: Case, row: Decision, sent: list[Decision]
-) -> bool:
-    if row.reason != "missing_variable" or case.contact is None:
-        return False
-    here = (*case.key[:4], row.step, address_of(world, case.contact))
-    return any(
-        (d.sequence, d.entity, d.record, d.occurrence, d.step, d.address) == here
-        for d in sent
-    )
+def _occurrence(row: Decision) -> tuple[str, str, str, str]:
+    return (row.sequence, row.entity, row.record, row.occurrence)
 
 
 def _count(

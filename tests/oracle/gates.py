@@ -83,6 +83,8 @@ class Case:
     history: list[Decided]
     guarded: bool = False
     sent_in_plan: list[Decision] = field(default_factory=list)
+    # The steps for which a higher key has taken the address (`evaluate.py`).
+    taken: set[tuple[EnrollmentKey, str]] = field(default_factory=set)
 
     @property
     def scope(self) -> Scope:
@@ -270,7 +272,8 @@ def same_address(case: Case, step: Step) -> Verdict | None:
         (d.sequence, d.entity, d.record, d.occurrence, d.step, d.address) == here
         for d in case.sent_in_plan
     )
-    return Verdict("skip", "duplicate_address") if in_ledger or in_plan else None
+    by_another = in_ledger or in_plan or (case.key, step.id) in case.taken
+    return Verdict("skip", "duplicate_address") if by_another else None
 
 
 def too_soon(case: Case, step: Step) -> Verdict | None:

@@ -563,6 +563,29 @@ def test_4_6_who_lacks_a_variable_is_a_duplicate_of_a_higher_key() -> None:
     ]
 
 
+def test_4_6_who_is_too_soon_is_a_duplicate_of_a_higher_key() -> None:
+    """4.6, 6.12 in its order: for contact 1 the new date comes too soon, contact 2 takes the address, so 1 is a duplicate first; alone it is too soon."""
+    world, ledger = project(RENEWAL), started(project(RENEWAL))
+    desk, other = contact(1, email="a@example.com"), contact(2, email="a@example.com")
+    run(world, facts(ENDING, people=[desk]), ledger, DUE)
+    moved_on = contract(7, end_date=date(2026, 4, 3))
+    for people, expected in [
+        ([desk], [("1", "skip", "too_soon")]),
+        (
+            [desk, other],
+            [("1", "skip", "duplicate_address"), ("2", "send", "due")],
+        ),
+    ]:
+        rows = facts(moved_on, people=people)
+        plan = evaluate(world, rows, ledger, at("2026-03-04T09:00"))
+        found = [
+            (str(d.contact), d.decision, d.reason)
+            for d in plan.decisions
+            if d.step == "notice-30"
+        ]
+        assert sorted(found) == expected
+
+
 def test_4_6_who_is_held_by_a_guard_takes_no_address() -> None:
     """4.6, 6.14 the lowest key that passes all other gates before the cap."""
     world = project(RENEWAL, guards={"first_run_max": 0})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from engine.plan.planning import make_plan
 
 from .base import Row, company, contact, contract
@@ -63,6 +65,21 @@ def test_10_1_min_facts_is_one_where_a_live_enrollment_needs_it(tell: Teller) ->
     story.apply("2026-03-02 09:00")
     story.rows["contact"] = []
     assert failed(story, "2026-03-03 09:00") == [("min_facts", None, 1, 0)]
+
+
+@pytest.mark.parametrize("ending", ["archived", "removed"])
+def test_10_1_min_facts_is_not_asked_for_a_sequence_that_is_over(tell: Teller, ending: str) -> None:
+    """10.1, 8.13: with the sequence the table of contracts goes. Who was on the way exits, and nothing blocks for ever; while the sequence is there it blocks."""
+    story = contracts(tell, 1)
+    story.apply("2026-03-02 09:00")
+    story.rows["contract"] = []
+    assert failed(story, "2026-03-03 09:00") == [("min_facts", None, 1, 0)]
+    if ending == "archived":
+        story.change("status: active", "status: archived")
+    else:
+        story.remove("sequences/renewal")
+    assert failed(story, "2026-03-03 09:00") == []
+    assert story.apply("2026-03-03 09:00") == ["1>1: exit sequence_removed"]
 
 
 def test_10_1_min_facts_where_it_is_said(tell: Teller) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .base import contact, contract
-from .samples import ONE_NOTICE, RENEWAL, TRIAL
+from .samples import ONE_NOTICE, PROJECT_LETTERS, RENEWAL, TRIAL
 from .story import Teller
 
 NOTICE = "notice: send due, 2026-03-02 09:00"
@@ -130,6 +130,21 @@ def test_4_6_address_is_taken_by_who_passes_all_other_gates(tell: Teller) -> Non
         contact(2, email="desk@example.com", kind="billing"),
     )
     assert story.sends("2026-03-02 09:00") == ["7>2 notice: send due, 2026-03-02 09:00"]
+
+
+def test_4_6_who_is_too_soon_in_this_plan_leaves_the_address_to_the_next(tell: Teller) -> None:
+    """4.6, 3.8: two reasons to write one letter in one run. For the second the desk is contact 2's, since contact 1 has just got the first."""
+    text = PROJECT_LETTERS.replace("    steps:", "    min_gap: 7d\n    reenter: every_occurrence\n    steps:")
+    story = tell(text, contract(7), contact(1, email="desk@example.com"), contact(2, email="desk@example.com"))
+    for file in ("a", "b"):
+        story.file(f"enrollments/{file}", f"{{id: {file}, sequence: letters, contacts: [7]}}")
+    rows = [row for row in story.planned("2026-03-02 10:00").decisions.to_pylist() if row["step"] == "first"]
+    assert sorted((row["occurrence"], row["contact"], row["reason"]) for row in rows) == [
+        ("a", "1", "due"),
+        ("a", "2", "duplicate_address"),
+        ("b", "1", "duplicate_address"),
+        ("b", "2", "due"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,16 @@ def test_5_6_step_expires_when_a_later_active_step_is_due(tell: Teller) -> None:
         assert story.sends("2026-03-18 09:00") == sends
 
 
+def test_5_6_later_step_is_active_where_the_contact_s_own_template_is(tell: Teller) -> None:
+    """5.6, 5.7: the 14-day notice has an inactive template for billing contacts. Theirs of 30 days goes on; for everybody else it is over."""
+    choices = "template: [{if: {contact.kind: billing}, use: upsell}, {use: reminder}]"
+    text = RENEWAL.replace("before: 30d, template: notice", "before: 30d, template: notice, expires: 30d").replace("before: 14d, template: reminder", f"before: 14d, {choices}")
+    story = tell(text, contract(7, end_date="2026-04-01"), contact(1, kind="billing"), contact(2))
+    story.file("templates/upsell", template("upsell", status="inactive"))
+    assert story.sends("2026-03-18 09:00") == ["7>1 notice-30: send due, 2026-03-02 09:00", "7>2 notice-14: send due, 2026-03-18 09:00"]
+    assert story.sends("2026-03-25 09:00") == ["7>1 notice-7: send due, 2026-03-25 09:00", "7>2 notice-7: send due, 2026-03-25 09:00"]
+
+
 def test_5_6_expires_is_calendar_time_too(tell: Teller) -> None:
     """5.6: `expires: 1d` over the night when New York's clocks go forward ends at 09:00 of the next day, 23 hours later."""
     text = RENEWAL.replace("before: 30d", "before: 25d").replace("    steps:", "    expires: 1d\n    steps:")

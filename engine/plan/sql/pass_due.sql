@@ -1,8 +1,9 @@
 -- Gates 6.5 to 6.8 for everyone who stands at this position.
 CREATE OR REPLACE TEMP TABLE at_step AS
 WITH timed AS (
-    SELECT h.* EXCLUDE (sign, count, unit, at_us, exp_count, exp_unit, cal, trigger),
-        coalesce(d.raw, w.raw) AS raw, coalesce(d.due, w.due) AS due, coalesce(d.expiry, w.expiry) AS expiry
+    SELECT h.* EXCLUDE (sign, count, unit, at_us, exp_count, exp_unit, cal, trigger, lapses),
+        coalesce(d.raw, w.raw) AS raw, coalesce(d.due, w.due) AS due,
+        CASE WHEN h.lapses IS NULL THEN coalesce(d.expiry, w.expiry) ELSE least(d.own_expiry, h.lapses) END AS expiry
     FROM here h
     LEFT JOIN dues d ON h.kind IN ('before', 'after') AND d.sequence = h.sequence AND d.occurrence = h.occurrence AND d.pos = h.pos AND d.zone = h.zone
     LEFT JOIN waits w ON h.kind = 'wait' AND w.id = h.id

@@ -1,6 +1,6 @@
 -- One pass of the walk (6.17): everyone who stands at this position, with the step and the clock of its sequence.
 CREATE OR REPLACE TEMP TABLE here AS
-SELECT w.*, st.step, st.kind, st.active AND coalesce(t.active, true) AS active, st.start, NULL::TIMESTAMP AS floor, st.has_if, st.exp_count, st.exp_unit, s.zone, s.cal, s.win, s.kind AS trigger,
+SELECT w.*, st.step, st.kind, st.active AND coalesce(t.active, true) AS active, st.start, NULL::TIMESTAMP AS floor, NULL::TIMESTAMP AS lapses, st.has_if, st.exp_count, st.exp_unit, s.zone, s.cal, s.win, s.kind AS trigger,
     st.sign, st.count, st.unit, st.at_us
 FROM walk w
 LEFT JOIN seqs s ON s.sequence = w.sequence
