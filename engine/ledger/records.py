@@ -110,6 +110,7 @@ class Candidates:
     history: what was asked in `history`;
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
     events: those of the names in `events`; ticks and memberships: whole where they are asked for; rosters: the last of each sequence.
+    With `as_of` all of it is as it was at that moment: what an apply wrote before it, and what was told until then.
     """
 
     occurrences: pa.Table
@@ -121,6 +122,7 @@ class Candidates:
     history: tuple[PastAsked, ...] = ()
     ticks: bool = False
     memberships: bool = False
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
