@@ -16,6 +16,9 @@ CREATE TEMPORARY VIEW fact_counts AS
 SELECT c.serial, c.entity, c.records FROM {ledger}.fact_counts c JOIN {ledger}.transactions t ON t.serial = c.serial
 WHERE t.done_at < (SELECT moment FROM as_of);
 
+CREATE TEMPORARY VIEW audience_counts AS
+SELECT sequence, serial, digest, people, counted_at FROM {ledger}.audience_counts WHERE counted_at < (SELECT moment FROM as_of);
+
 CREATE TEMPORARY VIEW occurrences AS
 SELECT sequence, entity, record, occurrence, base_at, source, override FROM {ledger}.occurrences
 WHERE taken_at < (SELECT moment FROM as_of) OR (taken_by <> 'plan' AND taken_at = (SELECT moment FROM as_of));

@@ -44,6 +44,7 @@ _WHOLE = {
     "controls": "SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": "SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": "SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
+    "audiences": "SELECT DISTINCT ON (sequence) sequence, digest, people, counted_at FROM audience_counts ORDER BY sequence, serial DESC",
     # Handed over, or perhaps handed over: a first run that was stopped before its first mail is still the first run.
     "sequences_sent": "SELECT DISTINCT sequence FROM sends WHERE state IN ('dispatching', 'sent', 'unknown', 'failed')",
 }

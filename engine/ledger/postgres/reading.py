@@ -47,6 +47,7 @@ _WHOLE = {
     "controls": b"SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": b"SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": b"SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
+    "audiences": b"SELECT DISTINCT ON (sequence) sequence, digest, people, counted_at FROM audience_counts ORDER BY sequence, serial DESC",
     "sequences_sent": statement("view_sequences_sent"),
 }
 # Asked only where a sequence has such a trigger.
