@@ -92,7 +92,7 @@ _REFERENCES = {
     "E260": ("it looks like a renaming", "What was sent is remembered by the ids of sequence and step. One of them is gone since the last apply, and a new one uses the same template or has the same steps: under its new id everybody would be new to it. "
              "Nothing is sent until the files say which it is: `renamed_from: old-id` keeps the history; or the old one stays for one apply, archived or switched off, and then the new one is another."),
     "E261": ("what the ledger remembers by was changed", "A sequence's `about:` and an entity's `key:` tell which record a mail was about. With another, nothing that was sent would be known again. A sequence about something else is a new sequence; "
-             "a new key waits for `engine state rekey`, which carries the old ones over."),
+             "for a new key `engine state rekey ENTITY --map FILE` carries the old ones over."),
     "E262": ("a renaming that does not fit what the ledger knows", "`renamed_from:` names an id whose history another sequence or step has, or the new id has a history of its own already. Two histories cannot become one."),
     "E263": ("no such calendar of holidays", "`holidays:` in engine.yaml names the calendars of the project; `send_window:` and a sequence's `holidays:` choose one of them."),
     "E264": ("holidays that are not known", "The public holidays of a country come from a library, by the two letters of ISO 3166; some countries have parts with days of their own. Days of one's own stand in `also:`, and `except:` takes days out."),
