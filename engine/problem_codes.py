@@ -92,7 +92,7 @@ _REFERENCES = {
     "E260": ("it looks like a renaming", "What was sent is remembered by the ids of sequence and step. One of them is gone since the last apply, and a new one uses the same template or has the same steps: under its new id everybody would be new to it. "
              "Nothing is sent until the files say which it is: `renamed_from: old-id` keeps the history; or the old one stays for one apply, archived or switched off, and then the new one is another."),
     "E261": ("what the ledger remembers by was changed", "A sequence's `about:` and an entity's `key:` tell which record a mail was about. With another, nothing that was sent would be known again. A sequence about something else is a new sequence; "
-             "a new key waits for `engine state rekey`, which carries the old ones over."),
+             "for a new key `engine state rekey ENTITY --map FILE` carries the old ones over."),
     "E262": ("a renaming that does not fit what the ledger knows", "`renamed_from:` names an id whose history another sequence or step has, or the new id has a history of its own already. Two histories cannot become one."),
     "E263": ("no such calendar of holidays", "`holidays:` in engine.yaml names the calendars of the project; `send_window:` and a sequence's `holidays:` choose one of them."),
     "E264": ("holidays that are not known", "The public holidays of a country come from a library, by the two letters of ISO 3166; some countries have parts with days of their own. Days of one's own stand in `also:`, and `except:` takes days out."),
@@ -157,6 +157,7 @@ _GUARDS = {
     "E507": ("too many of a sequence's people at once", "`max_share_of_audience:` is the share of all contacts that a sequence is for who may get a mail of it within 24 hours. A trigger that has lost its condition shows here. A sequence may say another share in its own file."),
     "E508": ("too many leave their way at once", "`max_exits:` is the share of the enrollments on their way that may end other than by completing within 24 hours. A broken join or a field that was renamed in the CRM ends people's paths; nothing is written until it is mended, or `--allow max_exits=N% --reason \"…\"`."),
     "E509": ("the CRM's file is old", "`facts_max_age:` is how long ago the file or files of the CRM may have been written. An export that has stopped would send mail about yesterday's world. Renew it, or allow the age for this run."),
+    "E510": ("a sequence is for many more people than at its last apply, or far fewer", "`max_drift: 2` compares the contacts of all records that a sequence is for, due or not, with how many they were at its last apply. Nobody changed its trigger, its audience, the segments behind them or the map; so it was the CRM: an import that came twice or half, values that were renamed, a join or a filter in a view that the map reads. Look there, and at `engine segment count` or `engine plan`. The number it is compared with stays until the people are back, or until `--allow max_drift=N --reason \"…\"` says that they are right. A sequence may say another factor in its own file."),
 }  # fmt: skip
 
 _DELIVERY = {

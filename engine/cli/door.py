@@ -57,6 +57,12 @@ class Door:
             return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         return instant(self.now_said, "--now")
 
+    def stand_at(self, moment: str, option: str) -> datetime:
+        """From here on the moment is this command's now; what was its now before."""
+        before, self.now = self.now, instant(moment, option)
+        self.now_said = moment
+        return before
+
     def site(self) -> Site:
         """The project made ready: checked definitions, one environment, keys at hand."""
         if self._site is None:

@@ -6,21 +6,21 @@ import re
 
 import click
 
-from engine.cli.door import Door, instant
+from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.cli.ordering import record_named
 from engine.errors import WrongUsage
 from engine.ledger.history import SendFilter
 
-# The latest of its sends, beside what is decided now.
-_SENDS = 10
+# The latest of its sends, beside what is decided now; for a past moment those before it, and what became of what was decided at it.
+_SENDS, _OF_THE_PAST = 10, 1000
 _CODE = re.compile(r"[EWew]\d{3}")
 
 
 @click.command()
 @click.argument("what", metavar="CONTACT|ENTITY:KEY|CODE")
 @click.option("--sequence", metavar="ID", help="Only this sequence.")
-@click.option("--at", metavar="ISO8601", help="At this moment, with the CRM and the ledger as they are.")
+@click.option("--at", metavar="ISO8601", help="At this moment; for a past one with the ledger as it was then.")
 @format_option("text", "json")
 @pii_option
 @now_option
@@ -30,6 +30,9 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
 
     CONTACT is a contact's key in the CRM, ENTITY:KEY any record, such as contract:17. CODE is a reason (unsubscribed) or an
     error (E201), told at length.
+
+    With a past moment under --at: the gates as they were then from what the ledger knew by then, with the CRM and the definitions of
+    today. With one ahead: the plan of that moment on today's ledger; what the runs until then will do is `engine simulate`'s to say.
     """
     if not what.strip():
         raise WrongUsage("explain whom?", help="name a contact's key, ENTITY:KEY, or a code such as E201 or unsubscribed")
@@ -38,9 +41,10 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         door.out(told)
         return 0
     door.refuse_pii(show_pii)
+    looking = ""
     if at is not None:
-        door.now_said = at
-        instant(at, "--at")
+        present = door.stand_at(at, "--at")
+        looking = "back" if door.now < present else "ahead" if door.now > present else ""
     from engine.runs.explaining import explain as explained
     from engine.views import explanation as view
     from engine.views.held import Held
@@ -48,7 +52,7 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
 
     site = door.site()
     record = record_named(site.definitions, what) if ":" in what else None
-    found = explained(site, contact=None if record else what, record=record, sequence=sequence)
+    found = explained(site, contact=None if record else what, record=record, sequence=sequence, looking_back=looking == "back")
     door.say_age(found.ledger_as_of, site.definitions.project.timezone)
     if not found.exists and not found.sheets:
         entity, key = found.subject
@@ -58,8 +62,9 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         )
     with site.read_ledger() as ledger:
         about = record if record is not None else (None, None)
-        sends = ledger.sends(SendFilter(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence), limit=_SENDS).rows
-        held = Held(ledger.held(), site.now)
+        wanted = SendFilter(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence)
+        sends = ledger.sends(wanted, limit=_OF_THE_PAST if looking == "back" else _SENDS).rows
+        held = Held(ledger.held(site.now if looking == "back" else None), site.now)
     page = view.ExplanationPage(
         found,
         list(sends),
@@ -67,6 +72,7 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         site.definitions.project.timezone,
         Naming(site.definitions, site.pseudonyms, show_pii),
         held,
+        looking,
     )
     door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink))
     return 0

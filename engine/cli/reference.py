@@ -221,10 +221,13 @@ def _guards() -> str:
               max_growth: 3                  # times as many as on the greatest day of two weeks
               max_share_of_audience: 30%
               max_exits: 20%
+              max_drift: 2                   # times as many people as at the last apply, or as few
               facts_max_age: 36h             # where the CRM is a file that somebody exports
 
         A guard of a sequence counts what it would send before frequency caps hold some of it. The `max_growth` of the project counts all mails together,
-        that of a sequence its own. The audience of a date trigger is everybody whose record matches it, due or not; of other triggers who is on the way.""")
+        that of a sequence its own. The audience of a date trigger is everybody whose record matches it, due or not; of other triggers who is on the way. For
+        `max_drift` it is everybody whose record matches the date trigger, or is in the segment that the trigger names; of events and enrollments by hand nobody
+        knows who they will be for, and they have no drift.""")
     return _page("Guards", intro, [_table(("guard", "counts", "a sequence may say it too"), rows)])
 
 

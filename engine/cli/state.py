@@ -6,21 +6,16 @@ from pathlib import Path
 
 import click
 
-from engine.cli.catalog import LaterCommand
 from engine.cli.door import Door
 from engine.cli.options import now_option, pass_door
+from engine.cli.rekeying import rekey
 from engine.cli.state_care import backup, restore, verify
 from engine.cli.state_folder import make_state_folder
 
 
-class _State(click.Group):
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return super().get_command(context, name) or (LaterCommand(name) if name == "rekey" else None)
-
-
-@click.group(cls=_State)
+@click.group()
 def state() -> None:
-    """The ledger's care. rekey comes with a later version."""
+    """The ledger's care."""
 
 
 @state.command()
@@ -93,5 +88,5 @@ def roles(door: Door, schema: str | None) -> int:
     return 0
 
 
-for _command in (backup, verify, restore):
+for _command in (backup, verify, restore, rekey):
     state.add_command(_command)

@@ -152,6 +152,7 @@ class Guards(Model):
     max_growth: Factor | None = None
     max_share_of_audience: Share | None = None
     max_exits: Share | None = None
+    max_drift: Factor | None = None
     facts_max_age: DurationField | None = None
 
 
@@ -161,6 +162,7 @@ class SequenceGuards(Model):
     first_run_max: Count | None = None
     max_growth: Factor | None = None
     max_share_of_audience: Share | None = None
+    max_drift: Factor | None = None
 
 
 class Sequence(Model):

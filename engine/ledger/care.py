@@ -66,6 +66,19 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """New keys for the records of an entity: how many of those that the ledger knows have one, and which have none.
+
+    `sends` is how many send keys are others now. Without `backup` nothing was done.
+    """
+
+    known: int
+    missing: tuple[str, ...]
+    sends: int = 0
+    backup: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """What was erased. `cancelled` are planned sends that lost their address; `backups` are the files that were cleaned with it."""
 

@@ -75,8 +75,9 @@ class Reading(Protocol):
 
     def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]: ...
 
-    def held(self) -> tuple[ControlRow, ...]:
-        """Pauses and cancellations of enrollments that were not lifted, all of them; a pause whose `until` has passed is among them."""
+    def held(self, at: datetime | None = None) -> tuple[ControlRow, ...]:
+        """Pauses and cancellations of enrollments that were not lifted (at a past moment, if one is named: not yet), all of them;
+        a pause whose `until` has passed is among them."""
 
     def status(self) -> Status: ...
 

@@ -56,6 +56,9 @@ NAMES = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("name", pa
 # of that apply, `day` the start of its local day. All of them.
 FOLLOWED = pa.schema([("sequence", pa.string()), ("said", pa.string()), ("since", INSTANT), ("day", INSTANT)])
 FACT_COUNTS = pa.schema([("entity", pa.string()), ("records", pa.int64())])
+# How many people each sequence was for at its last apply, under the digest of what decides it (10.1); `counted_at` is since when it is so many.
+AUDIENCES = pa.schema([("sequence", pa.string()), ("digest", pa.string()), ("people", pa.int64())])
+AUDIENCES_KNOWN = pa.schema([*AUDIENCES, ("counted_at", INSTANT)])
 # What a segment had for members at an apply, and the enrollments that began through it; kept for people, no plan reads them.
 SEGMENT_COUNTS = pa.schema([("segment", pa.string()), ("members", pa.int64())])
 SEGMENT_USES = pa.schema([("segment", pa.string()), ("sequence", pa.string()), ("enrolled", pa.int64())])
@@ -84,6 +87,7 @@ VIEW: Mapping[str, pa.Schema] = {
     "names": NAMES,
     "followed": FOLLOWED,
     "fact_counts": FACT_COUNTS,
+    "audiences": AUDIENCES_KNOWN,
     "sequences_sent": SEQUENCES_SENT,
 }
 
@@ -102,7 +106,7 @@ class PastAsked:
 class Candidates:
     """What a plan asks about. The view then holds:
 
-    starts, step_starts, names, followed, occurrences, controls, suppressions, fact_counts (of the last run), sequences_sent: whole;
+    starts, step_starts, names, followed, occurrences, controls, suppressions, fact_counts (of the last run), audiences, sequences_sent: whole;
     enrollments: those without a final exit, those with a planned row, those of the candidate occurrences, those that ended
     after `exits_since`, and all of `whole_sequences`;
     All are asked and answered under the ids that the ledger keeps; `occurrences` and `whole_sequences` alone are as they are called now,
@@ -110,6 +114,7 @@ class Candidates:
     history: what was asked in `history`;
     decided: the keys of those enrollments' and of the candidate occurrences; recent_sends: as its schema says.
     events: those of the names in `events`; ticks and memberships: whole where they are asked for; rosters: the last of each sequence.
+    With `as_of` all of it is as it was at that moment: what an apply wrote before it, and what was told until then.
     """
 
     occurrences: pa.Table
@@ -121,6 +126,7 @@ class Candidates:
     history: tuple[PastAsked, ...] = ()
     ticks: bool = False
     memberships: bool = False
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ CHANGES: Mapping[str, pa.Schema] = {
     "sends": SENDS,
     "cancels": CANCELS,
     "fact_counts": FACT_COUNTS,
+    "audiences": AUDIENCES,
     "segment_counts": SEGMENT_COUNTS,
     "segment_uses": SEGMENT_USES,
 }

@@ -32,6 +32,8 @@ GUARDS: Mapping[str, str] = {
     "max_growth": "mails within 24 hours, this run included, against the greatest such day of the 14 before; fewer than 50 are never too many",
     "max_share_of_audience": "the share of all the contacts that a sequence is for who get a mail of it within 24 hours; fewer than 20 contacts are not asked about",
     "max_exits": "the share of the enrollments on their way that leave within 24 hours, this run included; fewer than 20 are not asked about",
+    "max_drift": "how many times as many people a sequence is for as at its last apply, or as few, though nobody changed its trigger, its audience, "
+    "their segments or the map; fewer than 20 count as 20",
     "facts_max_age": "the hours since the CRM's file was last written, of several the oldest; a database that is read as it is has no age",
 }
 

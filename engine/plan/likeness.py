@@ -86,7 +86,7 @@ def changed_identities(both: Revisions) -> Iterator[Problem]:
                 "E261",
                 f"the key of `{name}` was `{was}`, and is `{now}` now: the ledger would know nobody again",
                 both.after.where("crm", "crm").value("entities", name, "key"),
-                f"put `key: {was}` back; carrying the old keys over comes with `engine state rekey`, which is not in this version yet",
+                f"put `key: {was}` back, or carry the old keys over: `engine state rekey {name} --map FILE`, a CSV with the columns old and new",
             )
 
 

@@ -26,7 +26,10 @@ COUNTERS = ("considered", "send", "wait", "hold", "exit", "complete", "skipped_s
 
 @dataclass(frozen=True)
 class GuardResult:
-    """One guard, checked: `observed` against `limit`. A guard of a sequence holds that sequence, any other blocks the run (10.2)."""
+    """One guard, checked: `observed` against `limit`. A guard of a sequence holds that sequence, any other blocks the run (10.2).
+
+    `since` is when that was counted with which it compares, of one that compares with a former run.
+    """
 
     id: str
     sequence: str | None
@@ -34,6 +37,7 @@ class GuardResult:
     observed: float
     passed: bool
     detail: str = ""
+    since: datetime | None = None
 
     @property
     def blocks_all(self) -> bool:

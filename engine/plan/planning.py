@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
-from engine.ledger.records import Candidates, LedgerView
+from engine.ledger.records import AUDIENCES, Candidates, LedgerView
 from engine.plan.capping import keep_caps
+from engine.plan.drifting import drift
 from engine.plan.earlier import Earlier, earlier_dues, fill_earlier
 from engine.plan.followed import Followed, earlier_times, fill_eras, followed, has_eras, new_rows
 from engine.plan.guards import project_guards
@@ -75,7 +76,11 @@ def make_plan(
         if earlier and view.tables["enrollments"].num_rows:
             earlier_dues(cursor, definitions, earlier)
         consider(cursor, definitions, view, known, now, address_key)
-        guards = _walk_guarded(cursor, definitions, view, snapshot, now, allowed or {}, called, earlier, eras=has_eras(known), sheets=inspect is not None)
+        # Some records say nothing of how many there are.
+        drifted, audiences_now = drift(cursor, definitions, view, now, allowed or {}) if only is None else ([], AUDIENCES.empty_table())
+        guards = _walk_guarded(
+            cursor, definitions, view, snapshot, now, allowed or {}, called, earlier, drifted, eras=has_eras(known), sheets=inspect is not None
+        )
         close(cursor, called)
         if inspect is not None:
             inspect(cursor)
@@ -93,6 +98,7 @@ def make_plan(
                 {
                     **changes(cursor, introductions, snapshot.counts, called),
                     "followed": new_rows(known, introductions),
+                    "audiences": audiences_now,
                     **taken_changes(cursor, definitions, view),
                 }
             ),
@@ -197,13 +203,14 @@ def _walk_guarded(
     allowed: Mapping[str, float],
     called: Identity,
     earlier: Earlier,
+    drifted: list[GuardResult],
     *,
     eras: bool,
     sheets: bool,
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
     walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
-    own = sequence_guards(cursor, definitions, view, now, allowed)
+    own = [*sequence_guards(cursor, definitions, view, now, allowed), *drifted]
     over = sorted({guard.sequence for guard in own if guard.sequence is not None and not guard.passed})
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])

@@ -152,8 +152,9 @@ class _Walk:
         )
 
     def _view(self, asked: Candidates, due: pa.Table | None) -> LedgerView:
-        if self.asked is None:
-            self.asked = asked
+        if self.first is None:
+            # A plan whose rules look back asks for that first, and for all else after it: what is kept answers both.
+            self.asked = replace(asked, history=asked.history or self.asked.history) if self.asked is not None else asked
         view = self.folded.view(asked, due)
         self.renamed = self.renamed or view.tables["names"].num_rows > 0
         return view

@@ -75,7 +75,15 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
         plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
         found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon)]
         found += [
-            Finding("guard", _owner(definitions, guard.sequence), guard.id, 1, detail=guard.sequence or guard.detail)
+            Finding(
+                "guard",
+                _owner(definitions, guard.sequence),
+                guard.id,
+                1,
+                detail=guard.sequence or guard.detail,
+                why=guard.detail if guard.since else "",
+                since=guard.since,
+            )
             for guard in plan.guards
             if not guard.passed
         ]

@@ -60,7 +60,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that can be said at this now; `upcoming` has not begun. `ledger_as_of` is set when only a copy of the ledger could be read."""
+    """All that can be said at this now; `upcoming` has not begun. `ledger_as_of` is set when only a copy of the ledger could be read.
+
+    `looked_back`: the now is past, and the ledger is as it was then; the CRM and the definitions are today's.
+    """
 
     subject: tuple[str, str]
     sheets: tuple[Sheet, ...]
@@ -68,6 +71,7 @@ class Explanation:
     ledger_as_of: datetime | None
     exists: bool
     upcoming: tuple[Upcoming, ...] = ()
+    looked_back: bool = False
 
 
 @dataclass
@@ -80,8 +84,13 @@ class _Seen:
     exists: bool = False
 
 
-def explain(site: Site, *, contact: str | None = None, record: tuple[str, str] | None = None, sequence: str | None = None) -> Explanation:
-    """Every gate for the contact, or for the record (entity, key), at the site's now. WrongUsage for an unknown sequence or entity."""
+def explain(
+    site: Site, *, contact: str | None = None, record: tuple[str, str] | None = None, sequence: str | None = None, looking_back: bool = False
+) -> Explanation:
+    """Every gate for the contact, or for the record (entity, key), at the site's now. WrongUsage for an unknown sequence or entity.
+
+    `looking_back`: that now is past, and what the ledger learned later is left out.
+    """
     if sequence is not None and sequence not in site.definitions.sequences:
         raise WrongUsage(f"there is no sequence `{sequence}`", help=f"the sequences are {', '.join(sorted(site.definitions.sequences))}")
     entity, key = record if record is not None else (site.definitions.crm.contact.entity, contact or "")
@@ -99,9 +108,9 @@ def explain(site: Site, *, contact: str | None = None, record: tuple[str, str] |
         others = beside(cursor, site.definitions, site.now, entity, key, sequence)
         seen.notes += [Note(id, key, None, reason, at) for id, reason, at in others if id not in on_the_way]
 
-    planned = plan_now(site, inspect=inspect)
+    planned = plan_now(site, inspect=inspect, looking_back=looking_back)
     sheets = [_sheet(row, seen, site.now) for row in seen.sheets] + [_exit(row) for row in seen.exits]
-    return Explanation((entity, key), tuple(sheets), tuple(seen.notes), planned.ledger_as_of, seen.exists, tuple(seen.upcoming))
+    return Explanation((entity, key), tuple(sheets), tuple(seen.notes), planned.ledger_as_of, seen.exists, tuple(seen.upcoming), looking_back)
 
 
 def why_not(

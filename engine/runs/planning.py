@@ -40,11 +40,16 @@ class Planned:
     refused: tuple[Problem, ...] = ()
 
 
-def plan_now(site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None, supposed: pa.Table | None = None) -> Planned:
-    """The plan at the site's now; `supposed` are occurrences by hand as if the ledger had them, for a dry run."""
+def plan_now(
+    site: Site, *, allowed: Mapping[str, float] | None = None, inspect: Inspect | None = None, supposed: pa.Table | None = None, looking_back: bool = False
+) -> Planned:
+    """The plan at the site's now; `supposed` are occurrences by hand as if the ledger had them, for a dry run.
+
+    `looking_back`: the now is past, and the ledger is as it was then. Of the kill switch nothing is remembered, so it is left out.
+    """
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         since = since_applied(site.definitions, ledger)
-        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count, supposed=supposed)
+        plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count, supposed=supposed, looking_back=looking_back)
         return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
 
 
@@ -67,12 +72,15 @@ def plan_on(
     allowed: Mapping[str, float] | None = None,
     inspect: Inspect | None = None,
     supposed: pa.Table | None = None,
+    looking_back: bool = False,
 ) -> Plan:
     """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts."""
     return make_plan(
         definitions or site.definitions,
         snapshot,
-        lambda candidates: with_kill_switch(_with(ledger.view(candidates), supposed), site.stopped),
+        lambda asked: with_kill_switch(
+            _with(ledger.view(replace(asked, as_of=site.now) if looking_back else asked), supposed), site.stopped and not looking_back
+        ),
         site.now,
         environment=site.environment.name,
         address_key=site.pseudonyms.address_key,

@@ -109,7 +109,7 @@ def what(page: AttentionPage, one: Finding) -> str:
             f"{counted(one.count, 'mail')} of {one.about} ({one.step}) {'waits' if one.count == 1 else 'wait'} and will soon be too late: {_short(one.why)}"
         ),
         "unknown": lambda: f"nobody knows whether {counted(one.count, 'mail')} of {one.about} went out",
-        "guard": lambda: f"the guard {one.about} blocks" + (f" {one.detail}" if one.detail else ""),
+        "guard": lambda: f"the guard {one.about} blocks" + (f" {one.detail}" if one.detail else "") + (f": {one.why}" if one.why else ""),
         "job": lambda: f"the job {one.about} is late",
         "draft": lambda: f"{one.about} is a draft that nobody has touched for a while",
         "gone_members": lambda: f"{counted(one.count, 'member')} of the segment {one.about} {'is' if one.count == 1 else 'are'} not in the CRM any more",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,38 @@ _DECIDED = {
 }
 
 
+# So many of the sends before are shown.
+_BEFORE = 10
+
+
 @dataclass(frozen=True)
 class ExplanationPage:
+    """`sends` are the ledger's, the latest first. `looking` is `back` or `ahead` where the now is not the present."""
+
     found: Explanation
     sends: Sequence[SendRow]
     now: datetime
     zone: str
     naming: Naming
     held: Held = NOTHING_HELD
+    looking: str = ""
+
+    @property
+    def before(self) -> Sequence[SendRow]:
+        """The latest that were decided before; looking back, the others are what came later."""
+        return [row for row in self.sends if self.looking != "back" or row.decided_at < self.now][:_BEFORE]
+
+    @cached_property
+    def _later(self) -> Mapping[tuple[str | None, ...], SendRow]:
+        return {} if self.looking != "back" else {_key(row): row for row in self.sends if row.decided_at >= self.now and row.state != "cancelled"}
+
+    def became(self, sheet: Sheet) -> SendRow | None:
+        """Looking back: what the ledger has decided for the step since."""
+        return self._later.get(_key(sheet))
+
+
+def _key(one: SendRow | Sheet) -> tuple[str | None, ...]:
+    return one.sequence, one.step, one.entity, one.record, one.occurrence, one.contact
 
 
 def code_text(code: str, words: Words, gate: str, *, width: int = 80) -> str:
@@ -84,10 +109,11 @@ def as_json(page: ExplanationPage) -> str:
         "format_version": FORMAT_VERSION,
         "kind": "explanation",
         "now": iso(page.now, page.zone),
+        "ledger_as_of": iso(page.now, page.zone) if page.looking == "back" else None,
         "about": {"entity": entity, "key": naming.record(entity, key)},
         "in_crm": page.found.exists,
-        "sends": [send_row(row, naming, page.zone) for row in page.sends],
-        "steps": [_sheet(sheet, naming, page.zone, page.held) for sheet in page.found.sheets],
+        "sends": [send_row(row, naming, page.zone) for row in page.before],
+        "steps": [_sheet(sheet, naming, page.zone, page.held) | _became(page, sheet) for sheet in page.found.sheets],
         "upcoming": [_ahead(one, naming, page.zone) for one in page.found.upcoming],
         "notes": [
             {"sequence": note.sequence, "record": naming.record(_entity(page, note), note.record), "contact": naming.contact(note.contact), "reason": note.reason,
@@ -117,6 +143,14 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str, held: Held) -> dict[str, Any
     }
 
 
+def _became(page: ExplanationPage, sheet: Sheet) -> dict[str, Any]:
+    """Only looking back: the send or skip that the ledger has for the step since, or nothing."""
+    if page.looking != "back":
+        return {}
+    row = page.became(sheet)
+    return {"became": None if row is None else send_row(row, page.naming, page.zone)}
+
+
 def _ahead(one: Upcoming, naming: Naming, zone: str) -> dict[str, Any]:
     return {
         "sequence": one.sequence,
@@ -141,6 +175,7 @@ def as_text(page: ExplanationPage, *, width: int = 80, ink: Ink = PLAIN) -> str:
 def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
     entity, key = page.found.subject
     yield ink.strong(f"{entity} {page.naming.record(entity, key)}") + f", at {moment(page.now, page.zone)} {page.zone}"
+    yield from _from_where(page, width, ink)
     if not page.found.exists:
         yield "  " + ink.warn("not in the CRM any more")
     if not page.found.sheets and not page.found.notes:
@@ -151,7 +186,7 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
         yield ""
         yield from _way(page, list(several), width, ink)
     yield from _comes_later(page, width, ink)
-    if page.sends:
+    if page.before:
         yield ""
         yield ink.strong("Before")
         rows = [
@@ -162,7 +197,7 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
                 f"{row.sequence}/{row.step}",
                 short(row.reason) if row.reason else "",
             )
-            for row in page.sends
+            for row in page.before
         ]
         yield from table((), rows, width, give=(4,))
     if page.found.notes:
@@ -170,6 +205,16 @@ def _lines(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
         yield ink.strong("Not on it")
         for note in page.found.notes:
             yield from wrapped(one_line(_noted(page, note)), width, first="  ", rest="    ")
+
+
+def _from_where(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
+    """What of all this is of the moment, and what is of today."""
+    said = {
+        "back": f"The CRM as it is now; the ledger as it was at {moment(page.now, page.zone)}; the definitions are today's.",
+        "ahead": "The plan of that moment on the CRM and the ledger of now. What the runs until then will do is not in it: `engine simulate --until` follows them.",
+    }
+    if page.looking:
+        yield from (ink.faint(line) for line in wrapped(said[page.looking], width, first="  "))
 
 
 def _comes_later(page: ExplanationPage, width: int, ink: Ink) -> Iterator[str]:
@@ -217,6 +262,15 @@ def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> It
         due = f", due {moment(sheet.due, page.zone)}" if sheet.due else ""
         word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {short(sheet.reason)}" if sheet.decision != "send" else _DECIDED["send"]
         yield from wrapped(one_line(f"{sheet.step or 'no step'}{due}: {word}"), width, first="  ", rest="    ")
+        row = page.became(sheet)
+        if row is not None:
+            what = "passed over" if row.state == "skipped" else row.state
+            yield from wrapped(
+                one_line(f"the ledger has it since: {what}, {moment(row.sent_at or row.decided_at, page.zone)}; `engine show {row.send_key[:8]}`"),
+                width,
+                first="    ",
+                rest="    ",
+            )
         window = naming.definitions.sequences[sheet.sequence].send_window if sheet.opens is not None else None
         if window is not None and sheet.opens is not None:
             yield from wrapped(

@@ -12,9 +12,13 @@ from engine.views.ink import PLAIN, Ink
 from engine.views.phrases import number, wrapped
 
 _SHARES = ("max_shrink", "max_share_of_audience", "max_exits")
-_TIMES = ("max_growth",)
+_TIMES = ("max_growth", "max_drift")
 _HOURS = ("facts_max_age",)
 _OF_AN_ENTITY = ("min_facts", "max_shrink")
+# What one sequence saw says nothing about the next.
+_EACH_ITS_OWN = ("max_drift",)
+# Where to look first, of a guard whose number does not say it.
+_LOOK = {"max_drift": "the definitions are the same, so it was the CRM: look for an import that came twice or half, renamed values, a join or filter in a view"}
 # `engine explain CODE` tells each at length.
 CODES = {
     "max_sends.per_run": "E501",
@@ -27,6 +31,7 @@ CODES = {
     "max_share_of_audience": "E507",
     "max_exits": "E508",
     "facts_max_age": "E509",
+    "max_drift": "E510",
 }
 
 
@@ -45,6 +50,8 @@ def guard_lines(guards: Sequence[GuardResult], *, width: int = 80, ink: Ink = PL
         for guard in several:
             yield from _failed(guard, width, ink)
         yield from (ink.faint(text) for text in wrapped(f"it counts {GUARDS.get(id, id)}{_within(several[0])}", width, first="    "))
+        if id in _LOOK:
+            yield from wrapped(_LOOK[id], width, first="    ")
         # Never broken into lines: it is there to be copied. One value is for all that the guard holds.
         yield f"    if {'that is' if len(several) == 1 else 'all these are'} meant: {override(several, apply)}"
     passed = len(guards) - len(failed)
@@ -59,13 +66,14 @@ def _failed(guard: GuardResult, width: int, ink: Ink) -> Iterator[str]:
     code = f"error[{CODES[guard.id]}]: " if guard.id in CODES else ""
     saw = f"{code}{guard.id}{about}: {shown(guard, guard.observed)}, {'at least' if least else 'at most'} {shown(guard, guard.limit)}"
     effect = "the sequence is held, the others go" if guard.sequence else "nothing is sent and nothing is written"
-    lines = wrapped(f"{saw}; {effect}", width, first="  ", rest="    ")
+    was = f" ({one_line(guard.detail)})" if guard.id in _EACH_ITS_OWN else ""
+    lines = wrapped(f"{saw}{was}; {effect}", width, first="  ", rest="    ")
     yield ink.bad(lines[0])
     yield from lines[1:]
 
 
 def _within(guard: GuardResult) -> str:
-    return f" ({one_line(guard.detail)})" if guard.detail and guard.id not in _OF_AN_ENTITY else ""
+    return f" ({one_line(guard.detail)})" if guard.detail and guard.id not in (*_OF_AN_ENTITY, *_EACH_ITS_OWN) else ""
 
 
 def override(guards: Sequence[GuardResult], apply: str = "engine apply") -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 
-from tests.cli.conftest import Project, Said
+from tests.cli.conftest import NOW, Project, Said
 
 Golden = Callable[[str, str], None]
 Applied = tuple[Project, Said]
@@ -67,6 +67,24 @@ def test_explain_shows_every_gate(applied: Applied, golden: Golden) -> None:
     """Gate by gate, and what was sent before."""
     project, _ = applied
     golden("explain.txt", project.calm(project.run("explain", "3", now="2026-11-24T09:00:00+07:00").out))
+
+
+def test_explain_looks_back(applied: Applied) -> None:
+    """A day later `--at` the apply's own moment shows what it decided, says what is of then and what of today, and leads to the mail."""
+    project, _ = applied
+    later = "2026-11-24T09:00:00+07:00"
+    said = " ".join(project.run("explain", "3", "--at", NOW, now=later).out.split())
+    assert "The CRM as it is now; the ledger as it was at Mon 23 Nov 2026, 09:00; the definitions are today's." in said
+    assert "a mail goes now the ledger has it since: sent, Mon 23 Nov 2026" in said and "Before" not in said
+    told = json.loads(project.run("explain", "3", "--at", NOW, "--format", "json", now=later).out)
+    assert told["now"] == told["ledger_as_of"] == NOW and told["sends"] == []
+    (went,) = [step["became"] for step in told["steps"] if step["decision"] == "send"]
+    assert went["state"] == "sent" and f"`engine show {went['send_key'][:8]}`" in said
+    assert project.run("show", went["send_key"][:8]).code == 0
+    # At a moment ahead it is that moment's plan on today's ledger.
+    ahead = project.run("explain", "3", "--at", "2026-11-28T09:00:00+07:00").out
+    assert "The plan of that moment" in ahead and "engine simulate --until" in ahead
+    assert json.loads(project.run("explain", "3", "--at", NOW, "--format", "json").out)["ledger_as_of"] is None
 
 
 def test_explain_codes() -> None:

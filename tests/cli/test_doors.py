@@ -38,7 +38,7 @@ def test_commands_of_later_stages_are_refused_with_a_word() -> None:
     help = engine("--help").out
     for name in LATER:
         assert name in help
-    for words in (("studio",), ("state", "rekey")):
+    for words in (("studio",),):
         said = engine(*words)
         assert (said.code, said.out) == (64, "") and "not in this version yet" in said.err, words
 

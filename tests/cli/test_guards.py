@@ -23,6 +23,7 @@ FAILED = [
     GuardResult("max_share_of_audience", "renewal", 0.3, 0.7, False, "70 of 100 contacts"),
     GuardResult("max_exits", None, 0.2, 0.25, False, "5 of 20 enrollments"),
     GuardResult("facts_max_age", None, 36, 61.5, False),
+    GuardResult("max_drift", "renewal", 2, 6.6667, False, "120 people on 2026-11-23 09:00, 800 now"),
 ]
 
 

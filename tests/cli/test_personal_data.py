@@ -37,7 +37,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("sends",), ("sends", "--format", "json"), ("sends", "--state", "failed"), ("show", "0"), ("resolve", "0", "--as", "sent"),
     ("compare", "--log", "{root}/log.csv", "--from", "2026-11-20", "--to", "2026-11-22"), ("import", "sends", "{root}/log.csv", "--dry-run"), ("import", "enrollments", "{root}/log.csv", "--dry-run"),
     ("simulate", "--until", "2026-12-31"), ("simulate", "--until", "2026-12-31", "--format", "json"), ("schedule", "export", "--for", "cron"),
-    ("state", "verify"), ("state", "backup", "{root}/state/copy"), ("forget", BOB),
+    ("state", "verify"), ("state", "backup", "{root}/state/copy"), ("explain", ANN, "--at", "2026-11-22T09:00:00+07:00"),
+    ("state", "rekey", "contact", "--map", "{root}/keys.csv"), ("state", "rekey", "contact", "--map", "{root}/keys.csv", "--keep-missing", "--dry-run"), ("forget", BOB),
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "renewal,notice-30,canary.zoe@example.com,2026-12-20,Canary,2026-11-19T02:00:00Z,2026-11-21T02:00:00Z\nnone,none,Canary,,,Canary,Canary\n",
         encoding="utf-8",
     )
+    (root / "keys.csv").write_text("old,new\ncanary.ann@example.com,canary.new@example.com\n", encoding="utf-8")
     (root / "people.txt").write_text(f"{ANN}\n{BOB}\ncanary.gone@example.com\n", encoding="utf-8")
     for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "begin")):
         _git(root, *words)

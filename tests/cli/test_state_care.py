@@ -105,3 +105,24 @@ def test_forget_asks_for_one_thing(project: Project) -> None:
     for words in ((), ("1", "--older-than", "400d"), ("--older-than", "soon"), ("--older-than", "3h")):
         assert project.run("forget", *words).code == 64
     assert project.run("forget", "--older-than", "400d").code == 0
+
+
+def test_8_10_state_rekey(project: Project) -> None:
+    """A map that lacks keys is refused and lists pseudonyms; a dry run changes nothing; done, it names the backup, and the ledger is whole."""
+    project.run("apply")
+    keys = project.root / "keys.csv"
+    keys.write_text("old,new\n1,1001\n2,1002\n")
+    refused = project.run("state", "rekey", "contact", "--map", str(keys))
+    assert refused.code == 1 and "Not in the map:" in refused.out and "--keep-missing" in refused.err and not re.search(r"^  \d+$", refused.out, re.MULTILINE)
+    listed = [line.strip() for line in project.run("state", "rekey", "contact", "--map", str(keys), "--show-pii").out.splitlines()[1:]]
+    keys.write_text("old,new\n" + "".join(f"{key},10{key}\n" for key in ["1", "2", *listed]))
+    dry = project.run("state", "rekey", "contact", "--map", str(keys), "--dry-run")
+    assert dry.code == 0 and "Nothing was changed" in dry.out
+    done = project.run("state", "rekey", "contact", "--map", str(keys))
+    assert done.code == 0 and "before-rekey" in done.out and "sends have another key" in done.out, done.out + done.err
+    assert "The ledger is whole" in project.run("state", "verify").out
+    for text, word in (("old,new\n1,\n", "has no new key"), ("old,new\n1,2\n1,3\n", "again"), ("a,b\n", "no column `old`"), ("old,new\n", "no keys")):
+        keys.write_text(text)
+        said = project.run("state", "rekey", "contact", "--map", str(keys))
+        assert said.code == 64 and word in said.err, said.err
+    assert project.run("state", "rekey", "nobody", "--map", str(keys)).code == 64

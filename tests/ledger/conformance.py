@@ -587,6 +587,53 @@ class LedgerConformance:
         assert {(row["template"], row["category"], row["topic"]) for row in more.tables["recent_sends"].to_pylist()} == {("renewal-30-days", "transactional", None)}
         assert ledger.view(candidates(since=MONDAY)).tables["recent_sends"].num_rows == 0
 
+    def test_1_1_a_view_of_a_past_moment_is_what_was_seen_then(self, ledger: Ledger) -> None:
+        """With `as_of` the view leaves out what came later: sends, skips, exits and returns, enrollments, pauses, suppressions, starts, events."""
+        seen: list[tuple[datetime, dict[str, Any]]] = []
+        asked = replace(
+            candidates(whole=("renewal", "trial")), ticks=True, memberships=True, events=("visited",), exits_since=MONDAY - timedelta(days=9),
+            history=(PastAsked("received", None, None, MONDAY + timedelta(days=9)), PastAsked("enrolled", None, None, MONDAY + timedelta(days=9))),
+        )  # fmt: skip
+
+        def look(at: datetime | None = None) -> dict[str, Any]:
+            rows = {name: table.to_pylist() for name, table in ledger.view(replace(asked, as_of=at)).tables.items()}
+            return {name: sorted(map(str, table)) for name, table in rows.items()} | {"held": sorted(map(str, ledger.held(at)))}
+
+        def at(hours: int) -> datetime:
+            return MONDAY + timedelta(hours=hours)
+
+        def kept(hours: int) -> None:
+            seen.append((at(hours) + timedelta(minutes=5), look()))
+
+        first = {"starts": [{"sequence": "renewal", "started": MONDAY}], "step_starts": [{"sequence": "renewal", "step": "a", "started": MONDAY}]}
+        members = {"memberships": [{"sequence": "s", "record": "1", "member": True}], "rosters": [{"sequence": "s", "digest": "d1"}]}
+        kept(-1)
+        ledger.commit(run(at(0)), changes(enrollments=[enrollment(r) for r in "1234"], fact_counts=[{"entity": "contract", "records": 5}], **first))
+        kept(0)
+        ledger.commit(run(at(1)), changes(sends=[send(r) for r in "123"], skips=[skip("4")], exits=[{**who("3"), "reason": "trigger_gone", "final": False}], **members))
+        kept(1)
+        taken = {row.record: row for row in ledger.claim("w", 10, at(1) + timedelta(minutes=10))}
+        ledger.begin_dispatch([dispatch(taken["1"]), dispatch(taken["2"])], at(1) + timedelta(minutes=11))
+        ledger.settle([said(taken["1"], "sent"), said(taken["2"], "retry")], at(1) + timedelta(minutes=12))
+        ledger.release([(taken["3"].send_key, taken["3"].token)], at(1) + timedelta(minutes=13))
+        ledger.take_in({"a": order("pause", at(2), contact="ann-1"), "b": order("suppress", at(2), address_key="k:x", reason="manual")}, at(2))
+        kept(2)
+        tick = {"sequence": "t", "tick": "2026-01-05T09:00", "base_at": MONDAY}
+        ledger.commit(run(at(3)), changes(returns=[who("3")], cancels=[{"send_key": key("3"), "reason": "left_audience"}], ticks=[tick]))
+        kept(3)
+        ledger.take_in({"c": order("resume", at(4), contact="ann-1"), "d": order("unsuppress", at(4), address_key="k:x")}, at(4))
+        ledger.enroll_by_hand("trial", "contact", ["ann-9"], by="mia", note="", now=at(4))
+        kept(4)
+        members = {"memberships": [{"sequence": "s", "record": "1", "member": False}], "rosters": [{"sequence": "s", "digest": "d2"}]}
+        ledger.commit(run(at(5)), changes(starts=[{"sequence": "renewal", "started": at(5)}], exits=[{**who("2"), "reason": "goal_met", "final": True}], **members))
+        kept(5)
+        for moment, was in seen:
+            now = look(moment)
+            assert {name: (rows, now[name]) for name, rows in was.items() if rows != now[name]} == {}, moment
+        # An apply's own moment shows what that apply saw, and the reader itself has not stayed there.
+        assert look(at(1)) == seen[1][1]
+        assert look() == seen[-1][1]
+
     def test_feedback_stands_beside_the_send_once(self, ledger: Ledger) -> None:
         """9.7: told twice it is one row; a doubt ends (T12); a complaint suppresses; what is about no send is counted. By send key or Message-ID."""
         ledger.commit(run(), changes(enrollments=[enrollment(r) for r in "123"], sends=[send(r) for r in "123"]))

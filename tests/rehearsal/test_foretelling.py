@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from icalendar import Calendar
 
-from engine.clock import Duration, shift, to_local
+from engine.clock import Duration, naive_utc, shift, to_local
+from engine.ledger.orders import Order
 from engine.rehearsal.foretelling import Ground as Foretold
 from engine.rehearsal.foretelling import foretold
 from engine.rehearsal.simulating import simulation
+from engine.runs.locking import obey
 from engine.views import simulated
 from tests.plan.base import company, contact, contract
 from tests.plan.samples import DRIP, RENEWAL
@@ -113,6 +115,15 @@ def test_3_4_ticks_to_come_are_foretold(tmp_path: Path) -> None:
     assert {row[1:] for row in told if row[0] == "weekly"} == {("hello", who, day) for who in "12" for day in mondays} | {
         ("tips", who, day) for who in "12" for day in ("03-03", "03-04", "03-11", "03-18", "03-25", "04-01")
     }
+
+
+def test_3_2_an_event_is_followed_where_a_rule_looks_back(tmp_path: Path) -> None:
+    """7.6, 3.2: a rule on history asks the ledger first; what is kept for the days to come knows the inbox's events all the same."""
+    visits = "{id: visits, about: contact, status: active, active_from: 2026-01-01, trigger: {event: visited}, reenter: never, steps: [{id: hello, wait: 2d, template: hello}]}"
+    ground = ticking(tmp_path, visits, TICKS[2], TICKS[3])
+    told = Order("event", naive_utc(datetime.fromisoformat(AT)), "test", event="visited", event_id="v", entity="contact", record="1", happened_at=datetime(2026, 3, 2))
+    assert obey(ground.site(AT), told, "event").rows == 1
+    assert ("visits", "hello", "1", "03-04") in mails_of(ground, 7)
 
 
 def test_1_1_applies_day_by_day_send_what_simulate_says(tmp_path: Path) -> None:

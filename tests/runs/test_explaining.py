@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,8 +18,19 @@ from tests.plan.base import contact, contract
 from tests.plan.samples import RENEWAL, TRIAL
 
 from .ground import Ground
+from .shared import on_postgres
 
+Make = Callable[..., Ground]
 AT = "2026-03-02T09:00:00+07:00"
+
+
+@pytest.fixture(params=["file", "postgres"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """A project with its ledger in one of the homes."""
+    if request.param == "file":
+        return lambda *said: Ground.make(tmp_path / "project", *said)
+    url = request.getfixturevalue("database")
+    return lambda *said: on_postgres(tmp_path / "project", url, *said)
 
 
 def first_not_passed(sheet: Sheet) -> str | None:
@@ -86,3 +98,25 @@ def test_explain_of_nobody_says_that_nobody_is_there(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage) as wrong:
         explain(ground.site(AT), contact="1", sequence="none")
     assert wrong.value.exit_code == 64
+
+
+def test_1_1_looking_back_shows_what_was_to_be_seen_then(make: Make) -> None:
+    """`--at` a past moment: sends, exits, pauses and suppressions that came later are left out, in either home; an apply's own moment shows what it saw."""
+    text = TRIAL + "    exit_when: {contact.kind: staff}\n"
+    rows = [contact(1, trial_end="2026-03-02"), contact(2, trial_end="2026-03-02"), contact(3, trial_end="2026-03-09")]
+    ground = make(text, *rows)
+    days = ["2026-03-01T09:00:00+07:00", AT, "2026-03-03T09:00:00+07:00", "2026-03-09T09:00:00+07:00"]
+
+    def seen(at: str, *, looking_back: bool = False) -> list[tuple[Sheet, ...]]:
+        return [explain(ground.site(at), contact=key, looking_back=looking_back).sheets for key in "123"]
+
+    then = []
+    for day in days:
+        then.append(seen(day))
+        ground.apply(day)
+    obey(ground.site(days[3]), Order("pause", naive_utc(datetime.fromisoformat(days[3])), "ann", contact="3", sequence="trial"), "pause")
+    assert [[sheet.decision for sheet in sheets] for sheets in then[1]] == [["send"], ["send"], []]
+    assert [seen(day, looking_back=True) for day in days[:3]] == then[:3]
+    assert seen(days[1]) != then[1]
+    # The pause is of the last moment, and what people order counts at once.
+    assert [sheet.reason for sheet in seen(days[3], looking_back=True)[2]] == ["paused_enrollment"]

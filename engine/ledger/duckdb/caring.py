@@ -51,6 +51,12 @@ def back_up(files: LedgerFiles, target: Path, identity: Identity, *, now: dateti
     return _copy(files.copy, target, None, copied_at)
 
 
+def copy_held(files: LedgerFiles, target: Path) -> BackedUp:
+    """The same for a ledger that this process holds and has closed, all of it in its file."""
+    _refuse_target(files, target, force=False)
+    return _copy(files.ledger, target, files.read_witness(), None)
+
+
 def _refuse_target(files: LedgerFiles, target: Path, force: bool) -> None:
     own = {path.resolve() for path in (files.ledger, files.wal, files.lock, files.witness, files.copy)}
     if {target.resolve(), beside(target).resolve()} & own:

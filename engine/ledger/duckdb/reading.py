@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from engine.ledger.as_of import moment_table, shadowed, views
 from engine.ledger.duckdb.files import Holder, who_holds
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
@@ -41,6 +44,7 @@ _WHOLE = {
     "controls": "SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": "SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": "SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
+    "audiences": "SELECT DISTINCT ON (sequence) sequence, digest, people, counted_at FROM audience_counts ORDER BY sequence, serial DESC",
     # Handed over, or perhaps handed over: a first run that was stopped before its first mail is still the first run.
     "sequences_sent": "SELECT DISTINCT sequence FROM sends WHERE state IN ('dispatching', 'sent', 'unknown', 'failed')",
 }
@@ -69,6 +73,25 @@ class Reading(Home):
         return ()
 
     def view(self, candidates: Candidates) -> LedgerView:
+        with self._standing_at(candidates.as_of):
+            return self._view(candidates)
+
+    @contextmanager
+    def _standing_at(self, moment: datetime | None) -> Iterator[None]:
+        """While the block lasts, what is read under the tables' names is as it was at the moment; None is now."""
+        if moment is None:
+            yield
+            return
+        (catalog,) = self._row("SELECT current_database()")
+        self._stage("as_of", moment_table(moment))
+        self.connection.execute(views('"{}".main'.format(catalog.replace('"', '""'))))
+        try:
+            yield
+        finally:
+            for name in shadowed():
+                self.connection.execute(f"DROP VIEW temp.{name}")
+
+    def _view(self, candidates: Candidates) -> LedgerView:
         candidates = as_kept(candidates, self.names())
         self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
         tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
@@ -174,12 +197,13 @@ class Reading(Home):
         )
         return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
-    def held(self) -> tuple[ControlRow, ...]:
+    def held(self, at: datetime | None = None) -> tuple[ControlRow, ...]:
         names = self.names()
-        rows = self._rows(
-            """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
-               WHERE lifted_at IS NULL AND scope = 'enrollment' ORDER BY ordered_at, order_id, sequence, entity, record, occurrence, contact"""
-        )
+        with self._standing_at(at):
+            rows = self._rows(
+                """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+                   WHERE lifted_at IS NULL AND scope = 'enrollment' ORDER BY ordered_at, order_id, sequence, entity, record, occurrence, contact"""
+            )
         return tuple(names.control(ControlRow(*row)) for row in rows)
 
     def status(self) -> Status:

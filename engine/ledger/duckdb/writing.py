@@ -29,6 +29,7 @@ class Writing(Home):
             self._write_run(transaction, run)
             self._write_introductions(transaction, run.now)
             self._write_segments(transaction, changes, run.now)
+            self._write_audiences(transaction, changes, run.now)
             self._write_triggers(changes, run.now, transaction.serial)
             self._write_enrollments(transaction, run)
             return self._write_sends(run, transaction.serial)
@@ -88,6 +89,16 @@ class Writing(Home):
                ON CONFLICT DO NOTHING""",
             {"now": now},
         )
+
+    def _write_audiences(self, transaction: Transaction, changes: Changes, now: datetime) -> None:
+        if changes.table("audiences").num_rows:
+            self._rows(
+                """INSERT INTO audience_counts
+                   SELECT n.sequence, $serial, n.digest, n.people, $now FROM new_audiences n
+                   LEFT JOIN (SELECT DISTINCT ON (sequence) sequence, digest, people FROM audience_counts ORDER BY sequence, serial DESC) l USING (sequence)
+                   WHERE (n.digest, n.people) IS DISTINCT FROM (l.digest, l.people)""",
+                {"serial": transaction.serial, "now": now},
+            )
 
     def _write_segments(self, transaction: Transaction, changes: Changes, now: datetime) -> None:
         if changes.table("segment_counts").num_rows:

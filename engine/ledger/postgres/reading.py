@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
+from engine.ledger.as_of import moment_table, views
 from engine.ledger.history import (
     ALL_ENROLLMENTS,
     ALL_SENDS,
@@ -29,7 +32,7 @@ from engine.ledger.identity import Holder
 from engine.ledger.names import as_kept
 from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import read_holder
-from engine.ledger.postgres.statements import statement
+from engine.ledger.postgres.statements import quoted, statement
 from engine.ledger.postgres.tables import fetch, stage
 from engine.ledger.records import INSTANT, VIEW, Candidates, LedgerView, PastAsked
 
@@ -44,6 +47,7 @@ _WHOLE = {
     "controls": b"SELECT scope, action, sequence, entity, record, occurrence, contact, until FROM controls WHERE lifted_at IS NULL",
     "suppressions": b"SELECT DISTINCT address_key, reason, topic FROM suppressions WHERE lifted_at IS NULL",
     "fact_counts": b"SELECT entity, records FROM fact_counts WHERE serial = (SELECT max(serial) FROM fact_counts)",
+    "audiences": b"SELECT DISTINCT ON (sequence) sequence, digest, people, counted_at FROM audience_counts ORDER BY sequence, serial DESC",
     "sequences_sent": statement("view_sequences_sent"),
 }
 # Asked only where a sequence has such a trigger.
@@ -71,7 +75,7 @@ class Reading(Home):
 
     def view(self, candidates: Candidates) -> LedgerView:
         # Read-write only for the tables of the question, which end with it.
-        with self._reading("READ WRITE"):
+        with self._reading("READ WRITE"), self._standing_at(candidates.as_of):
             candidates = as_kept(candidates, self._read_names())
             occurrences = candidates.occurrences.select(_OCCURRENCE).group_by(list(_OCCURRENCE)).aggregate([])
             stage(self.connection, "candidate_occurrences", occurrences.cast(pa.schema([(name, pa.string()) for name in _OCCURRENCE])))
@@ -92,6 +96,15 @@ class Reading(Home):
                 tables[name] = fetch(self.connection, _OF_TRIGGERS[name], VIEW[name]) if wanted else VIEW[name].empty_table()
             head = self._read_head()
         return LedgerView(tables, head.serial, head.last_now)
+
+    @contextmanager
+    def _standing_at(self, moment: datetime | None) -> Iterator[None]:
+        """Until the transaction ends, what is read under the tables' names is as it was at the moment; None is now."""
+        if moment is not None:
+            schema = quoted(self.place.schema)
+            stage(self.connection, "as_of", moment_table(moment))
+            self.connection.execute(f"SET LOCAL search_path = pg_temp, {schema}; {views(schema)}".encode())
+        yield
 
     def _past(self, asked: Sequence[PastAsked]) -> pa.Table:
         if not asked:
@@ -212,8 +225,8 @@ class Reading(Home):
             rows = self._rows(query.encode(), {**asked, "limit": limit, "offset": offset})
         return names.enrollments(Page(tuple(EnrollmentRow(*row) for row in rows), total, offset))
 
-    def held(self) -> tuple[ControlRow, ...]:
-        with self._reading():
+    def held(self, at: datetime | None = None) -> tuple[ControlRow, ...]:
+        with self._reading("READ ONLY" if at is None else "READ WRITE"), self._standing_at(at):
             names = self._read_names()
             rows = self._rows(
                 b"""SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls

@@ -110,6 +110,16 @@ class Writing(Home):
             {"now": now},
         )
 
+    def _write_audiences(self, moving: Transaction, changes: Changes, now: datetime) -> None:
+        if changes.table("audiences").num_rows:
+            self._run(
+                b"""INSERT INTO audience_counts (sequence, serial, digest, people, counted_at)
+                    SELECT n.sequence, %(serial)s, n.digest, n.people, %(now)s FROM new_audiences n
+                    LEFT JOIN (SELECT DISTINCT ON (sequence) sequence, digest, people FROM audience_counts ORDER BY sequence, serial DESC) l USING (sequence)
+                    WHERE (n.digest, n.people) IS DISTINCT FROM (l.digest, l.people)""",
+                {"serial": moving.serial, "now": now},
+            )
+
     def _write_segments(self, moving: Transaction, changes: Changes, now: datetime) -> None:
         if changes.table("segment_counts").num_rows:
             self._run(

@@ -6,7 +6,7 @@ BEGIN
         -- What is append-only stays so: no right to change or delete.
         GRANT INSERT ON transactions, definitions_applied, starts, step_starts, names, followed, fact_counts, ticks, rosters, occurrences, enrollment_history, attempts, outcomes, orders, events, inbox_events
             TO engine_apply;
-        GRANT INSERT ON segment_counts, segment_uses TO engine_apply;
+        GRANT INSERT ON segment_counts, segment_uses, audience_counts TO engine_apply;
         GRANT INSERT, UPDATE ON notices TO engine_apply;
         GRANT INSERT, UPDATE ON memberships, runs, enrollments, sends, address_slots, controls, suppressions TO engine_apply;
         GRANT UPDATE ON ledger_meta, plan_lock TO engine_apply;
