@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from engine.errors import LedgerRefused
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.duckdb.files import LedgerFiles
 from engine.ledger.duckdb.migrating import migrate
-from engine.ledger.duckdb.statements import migrations
+from engine.ledger.duckdb.statements import SCHEMA_VERSION, migrations
 from engine.ledger.identity import Identity
 from engine.ledger.orders import Order
 from engine.ledger.postgres import PostgresLedger, PostgresReading
@@ -134,17 +135,30 @@ def test_t_l_another_lineage_is_never_accepted(home_on_postgres: PostgresHome, t
         )
 
 
+def test_4_8_a_ledger_that_knew_no_messages_gets_them(tmp_path: Path) -> None:
+    """1.3, 4.8: the rows of schema 1 stay as they are, each a mail of its own."""
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as old:
+        old.execute(migrations()[0])
+        old.execute(
+            "INSERT INTO sends (send_key, number, sequence, step, entity, record, occurrence, contact, state, reason, decided_at, judged_at, run_id, updated_at) "
+            "VALUES (gen_random_uuid(), 1, 's', 'one', 'contract', '7', 'o', '1', 'skipped', 'expired', now()::TIMESTAMP, now()::TIMESTAMP, 'r', now()::TIMESTAMP)"
+        )
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as old:
+        old.execute(migrations()[1])
+        assert old.execute("SELECT record, message, item FROM sends").fetchall() == [("7", None, None)]
+
+
 def test_1_3_a_file_of_an_older_engine_is_migrated_whole_or_not(tmp_path: Path) -> None:
     """1.3: `state migrate` takes the steps that are missing; one that fails leaves the file as it was; a newer ledger is refused."""
     files, identity = LedgerFiles(tmp_path / "ledger.duckdb"), Identity("acme", "production")
     DuckdbLedger.create(files.ledger, "acme", "production", now=MONDAY)
     before = files.ledger.read_bytes()
-    assert migrate(files, identity, MONDAY) == (1, 1)
+    assert migrate(files, identity, MONDAY) == (SCHEMA_VERSION, SCHEMA_VERSION)
     bad, good = (*migrations(), "CREATE TABLE more (x INTEGER); SELECT nothing"), (*migrations(), "CREATE TABLE more (x INTEGER)")
     with pytest.raises(Exception, match="could not be migrated"):
         migrate(files, identity, MONDAY, bad)
     assert files.ledger.read_bytes() == before
-    assert migrate(files, identity, MONDAY, good) == (1, 2)
+    assert migrate(files, identity, MONDAY, good) == (SCHEMA_VERSION, SCHEMA_VERSION + 1)
     with pytest.raises(LedgerRefused, match="this engine"):
         DuckdbLedger.open(files.ledger, "acme", "production", command="apply", now=MONDAY)
     with pytest.raises(LedgerRefused, match="this engine"):

@@ -17,7 +17,7 @@ from engine.ledger.ledger import LedgerBroken
 from engine.ledger.orders import Order
 from engine.ledger.postgres import PostgresLedger, PostgresReading, opening, roles_sql
 from engine.ledger.postgres.connecting import Place
-from engine.ledger.postgres.statements import migrations
+from engine.ledger.postgres.statements import SCHEMA_VERSION, migrations
 from engine.ledger.pseudonyms import Pseudonyms
 from engine.ledger.witness import read_witness
 from tests.ledger.postgres_homes import PostgresHome
@@ -76,21 +76,21 @@ def test_an_older_and_a_newer_ledger(home: PostgresHome, version: int, words: st
             open_it(home)
         assert words in refused.value.help
     finally:
-        home.execute("UPDATE ledger_meta SET schema_version = 1")
+        home.execute("UPDATE ledger_meta SET schema_version = " + str(SCHEMA_VERSION))
 
 
 def test_state_migrate(own: str) -> None:
     """All steps that are missing, or none of them when one fails; a second time there is nothing to do."""
     PostgresLedger.create(own, "acme", "production")
     place, identity = Place(own, "engine"), Identity("acme", "production")
-    assert PostgresLedger.migrate(own, "acme", "production") == (1, 1)
+    assert PostgresLedger.migrate(own, "acme", "production") == (SCHEMA_VERSION, SCHEMA_VERSION)
     step = b"ALTER TABLE runs ADD COLUMN remark text"
     with pytest.raises(LedgerBroken, match="it is as it was"):
         opening.migrate(place, identity, (*migrations(), step, b"ALTER TABLE nowhere ADD COLUMN remark text"))
-    assert opening.migrate(place, identity, (*migrations(), step)) == (1, 2)
-    with pytest.raises(LedgerRefused, match="schema 2"):
+    assert opening.migrate(place, identity, (*migrations(), step)) == (SCHEMA_VERSION, SCHEMA_VERSION + 1)
+    with pytest.raises(LedgerRefused, match=f"schema {SCHEMA_VERSION + 1}"):
         PostgresLedger.open(own, "acme", "production", command="engine apply")
-    with pytest.raises(LedgerRefused, match="schema 2"):
+    with pytest.raises(LedgerRefused, match=f"schema {SCHEMA_VERSION + 1}"):
         PostgresLedger.migrate(own, "acme", "production")
 
 

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SCHEMA_VERSION = 1
 
 
 @cache
@@ -18,3 +17,6 @@ def statement(name: str) -> str:
 def migrations() -> tuple[str, ...]:
     """The migrations in order; the first makes schema version 1."""
     return tuple(path.read_text(encoding="utf-8") for path in sorted((_HERE / "migrations").glob("*.sql")))
+
+
+SCHEMA_VERSION = len(migrations())
