@@ -23,8 +23,6 @@ _FORM = {
     "E107": ("a key stands twice", "YAML readers silently keep the last of two equal keys; here that is an error, because one of the two would be without effect. Remove one, or merge them."),
     "E108": ("a tag or an alias that has no meaning", "Tags (`!name`) are not part of the language. `*name` repeats what `&name` marked above it in the same file; one that points nowhere, or into itself, "
              "is an error. Text that begins with `!`, `*` or `&` goes into quotes."),
-    "E109": ("not in this version yet", "The key, word or unit is part of the language, and a later version brings it. Until then it is refused, never ignored: a send window that nobody keeps would be "
-             "worse than none. Take it out for now."),
     "E110": ("more than a definition can be", "At most 50 levels of nesting and 100,000 values in a file, and at most 10,000 values where aliases repeat them. A few lines of aliases can stand for a billion values; "
              "such a file is refused before it is expanded."),
     "E111": ("several documents in one file", "`---` begins a second document. One file holds one definition; move the second to a file of its own."),
@@ -119,6 +117,7 @@ _RULES = {
     "E318": ("several ways to contacts", "More than one relation leads from the record to contacts, and they may be different people. `audience: {from: …}` says which."),
     "E319": ("a record where a value is asked", "The path ends at an entity, and a comparison, a date or a variable needs one value. Name the field that is meant: `contract.company.name`."),
     "E320": ("a choice that is never reached", "In `first_of:` the first group that has somebody is used, so nothing is asked after `all`. In a step's list of templates the first whose `if` holds is used, so exactly the last has no `if`."),
+    "E321": ("nothing to combine", "`combine: contact` makes one mail of several records of one contact. Where the sequence is about the contacts themselves, each has one record only."),
     "E330": ("`every` does not fit", "`trigger: {date: contract.start_date, every: 3mo}` comes round every three months of a date: days, weeks, months or years, counted from a date and not from a timestamp."),
     "E331": ("an event that is not declared", "`events:` in definitions/crm.yaml names what can happen to a record: `contract_signed: {entity: contract, at: signed_date}` for what the CRM knows, `{entity: contract}` for what `engine event` tells."),
     "E332": ("the event is about something else", "A sequence that an event starts is about the record to which it happens: `about:` and the event's `entity:` are the same."),

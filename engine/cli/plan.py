@@ -98,5 +98,5 @@ def _save(door: Door, path: Path, page: PlanPage) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise EngineError(f"the plan cannot be kept in {path}: {error.strerror}", help="nothing was written; name another place with --out") from None
-    mails = page.plan.changes["sends"].num_rows
+    mails = page.plan.mails()
     door.say(f"{counted(mails, 'mail')} to review in {path}; apply it, and never more than it: {door.command(f'apply {quote(str(path))}')}")

@@ -65,6 +65,11 @@ def audiences(draft: Draft) -> Iterator[Problem]:
                     "E316", f"a sequence about `{sequence.about}` has no audience: each gets its own mail", places.key("audience"), "take it out; what narrows it is the condition of a step, `if:`",
                     ((places.value("about"), "what the sequence is about"),),
                 )  # fmt: skip
+            if sequence.combine is not None:
+                yield Problem(
+                    "E321", f"a sequence about `{sequence.about}` has nothing to combine: each contact is one record", places.key("combine"), "take it out",
+                    ((places.value("about"), "what the sequence is about"),),
+                )  # fmt: skip
             continue
         yield from _from(draft, sequence)
         if sequence.audience is not None:

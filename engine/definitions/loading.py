@@ -20,7 +20,6 @@ from engine.definitions.compiling import compiled
 from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions, Kind, Layout, Places
 from engine.definitions.draft import Draft
-from engine.definitions.later import refuse_later
 from engine.definitions.project import Project
 from engine.definitions.segments import MembersFile, Segment
 from engine.definitions.sequences import EnrollmentFile, Sequence
@@ -197,13 +196,11 @@ class _Reading:
                 )
             self.draft.broken.add((kind, id))
             return
-        later, locs = refuse_later(kind, document.data, document.places)
-        self.problems.extend(later)
-        data = _without(document.data, locs)
+        data = document.data
         try:
             model = MODELS[kind].model_validate(data, by_alias=True, by_name=False)
         except ValidationError as error:
-            self.problems.extend(problems_of(error, MODELS[kind], data, document.places, locs))
+            self.problems.extend(problems_of(error, MODELS[kind], data, document.places))
             self.draft.broken.update({(kind, id), (kind, str(data.get("id", id)))})
             return
         self.problems.extend(
@@ -372,22 +369,6 @@ def _empty(data: Any, loc: Loc = ()) -> Iterator[Loc]:
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _empty(value, (*loc, index))
-
-
-def _without(data: Any, locs: list[Loc]) -> Any:
-    """The data without what stands at these places."""
-    for loc in locs:
-        data = _dropped(data, loc)
-    return data
-
-
-def _dropped(data: Any, loc: Loc) -> Any:
-    copied = dict(data)
-    if len(loc) == 1:
-        copied.pop(loc[0], None)
-    else:
-        copied[loc[0]] = _dropped(data[loc[0]], loc[1:])
-    return copied
 
 
 def digest(draft: Draft) -> str:

@@ -30,7 +30,6 @@ OPERATORS: tuple[str, ...] = (
     "equals", "not_equals", *TEXT_OPERATORS, *ORDER_OPERATORS, "in_list", "is_empty", "is_not_empty", *DATE_OPERATORS,
 )  # fmt: skip
 HISTORY = ("received", "opened", "clicked", "enrolled")
-LATER_HELP = "a later version brings it; take it out until then"
 GROUPS = ("all", "any", "not", "segment", "exists", "none", "count", *HISTORY)
 
 

@@ -178,6 +178,8 @@ class Sequence(Model):
     about: EntityName
     trigger: Trigger
     audience: Audience | None = None
+    # Several records of one contact that are due for one step in one run are one mail (4.8).
+    combine: Literal["contact"] | None = None
     goal: RuleField | None = None
     exit_when: RuleField | None = None
     timezone: StepZone | None = None

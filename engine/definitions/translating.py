@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from engine.definitions.base import Loc
 from engine.definitions.definitions import Places
-from engine.definitions.rules import LATER_HELP
 from engine.problems import Origin, Problem
 
 # What to write where a key is missing; the words of language.md.
@@ -38,7 +37,6 @@ _CUSTOM = {
     "weekday": "E129",
     "file_id": "E115",
     "name": "E115",
-    "later": "E109",
     "trigger": "E106",
     "cap": "E106",
     "number": "E105",
@@ -50,8 +48,8 @@ _EXPECTED = {
 }  # fmt: skip
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], data: Any, places: Places, silent: Sequence[Loc] = ()) -> list[Problem]:
-    """What Pydantic found in one file, sorted by place. Of several words about one place the first stays; of `silent` places none."""
+def problems_of(error: ValidationError, model: type[BaseModel], data: Any, places: Places) -> list[Problem]:
+    """What Pydantic found in one file, sorted by place. Of several words about one place the first stays."""
     found: dict[Loc, Problem] = {}
     missing: list[tuple[Loc, str]] = []
     unknown: dict[Loc, list[str]] = {}
@@ -85,8 +83,7 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: Any, place
             found.setdefault(
                 (*above, key), Problem("E104", f"`{key}` is missing" + (f" in `{above[-1]}`" if above and isinstance(above[-1], str) else ""), place, help)
             )
-    kept = (problem for loc, problem in found.items() if not any(loc[: len(above)] == above for above in silent))
-    return sorted(kept, key=lambda problem: problem.sort_key)
+    return sorted(found.values(), key=lambda problem: problem.sort_key)
 
 
 def unknown_key(key: str, known: tuple[str, ...], meant: str | None, place: Origin) -> Problem:
@@ -226,8 +223,6 @@ def _custom(kind: str, detail: Any, loc: Loc, data: Any, places: Places) -> Prob
             places.value(*loc),
             f"did you mean `{meant}`?" if meant else "write an IANA name such as Asia/Bangkok, or UTC",
         )
-    if kind == "later":
-        return Problem("E109", message, places.value(*loc), LATER_HELP)
     return Problem(_CUSTOM[kind], *swapped(message, places.value(*loc)))
 
 

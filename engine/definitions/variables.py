@@ -12,6 +12,7 @@ COMMON = "common"
 # Always there, without a declaration: what they are, and a sample for previews.
 ALWAYS: Mapping[str, tuple[str, object]] = {
     "current_year": ("The year in which the mail is sent", 2026),
+    "items": ("The records that the mail is about, each with the variables of the type: several where the sequence says `combine: contact`, else one", ()),
     "unsubscribe_url": ("The recipient's own link to unsubscribe", "https://mail.example.com/u/sample"),
 }
 

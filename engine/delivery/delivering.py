@@ -158,7 +158,7 @@ class _Delivery:
 
     def _give_back(self, rows: Sequence[Claimed]) -> None:
         if rows:
-            self.ledger.release([(row.send_key, row.token) for row in rows], self.clock.now())
+            self.ledger.release([hold for row in rows for hold in row.holds], self.clock.now())
 
     def _wait_for_one(self, until: datetime) -> bool:
         """Wait for the next message that was put off; False when there is none that this run waits for."""
@@ -208,7 +208,7 @@ class _Delivery:
         if isinstance(made, Message):
             return made
         text = redacted(made.text, addresses=(row.address,))
-        if self.ledger.fail(row.send_key, row.token, "render_error", text, self.clock.now()):
+        if self.ledger.fail(row.holds, "render_error", text, self.clock.now()):
             self.done = replace(self.done, failed=self.done.failed + 1)
             self._tell(Fate(row.send_key, "failed", "render", f"E606: {text}"))
         return None

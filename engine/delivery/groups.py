@@ -11,7 +11,7 @@ from hashlib import sha256
 from engine.delivery.backoff import backoff
 from engine.delivery.transport import Outcome, Transport
 from engine.ledger.ledger import Ledger
-from engine.ledger.records import Claimed, Dispatch, Frozen, Settlement
+from engine.ledger.records import Claimed, Dispatch, Frozen, Hold, Settlement
 from engine.messages.message import Message
 
 # The phase of a row that was dispatched with its group and then not handed over: nothing of it left, and it is no attempt.
@@ -90,12 +90,21 @@ class Group:
     def _settlement(self, row: Claimed) -> Settlement:
         outcome = self.outcomes.get(row.send_key)
         if outcome is None and row.send_key in self.in_hand & self.past_commit:
-            return Settlement(row.send_key, row.token, "unknown", "interrupted", retry_at=self.now())
+            return Settlement(row.send_key, row.token, "unknown", "interrupted", retry_at=self.now(), items=_items(row))
         if outcome is None:
-            return Settlement(row.send_key, row.token, "retry", NOT_TRIED)
+            return Settlement(row.send_key, row.token, "retry", NOT_TRIED, items=_items(row))
         later = self.now() + backoff(row.send_key, row.attempts + 1) if outcome.state in ("retry", "unknown") else None
         return Settlement(
-            row.send_key, row.token, outcome.state, outcome.phase, outcome.code, outcome.enhanced_code, outcome.text, outcome.provider_message_id, later
+            row.send_key,
+            row.token,
+            outcome.state,
+            outcome.phase,
+            outcome.code,
+            outcome.enhanced_code,
+            outcome.text,
+            outcome.provider_message_id,
+            later,
+            _items(row),
         )
 
     def _dispatch(self, letters: Sequence[Letter]) -> None:
@@ -103,10 +112,15 @@ class Group:
         if not wanted:
             return
         ttl = self.transport.key_ttl_seconds if self.transport.idempotent else 0
-        group = [Dispatch(row.send_key, row.token, _frozen(row, message), self.transport.name, ttl) for row, message in wanted]
+        group = [Dispatch(row.send_key, row.token, _frozen(row, message), self.transport.name, ttl, _items(row)) for row, message in wanted]
         self.dispatched |= self.ledger.begin_dispatch(group, self.now())
         self.asked |= {row.send_key for row, _ in wanted}
         self.dispatched_at = self.dispatched_at or self.now()
+
+
+def _items(row: Claimed) -> tuple[Hold, ...]:
+    """The rows of a message of several (4.8): they leave together, and one answer is for all."""
+    return row.holds if row.items else ()
 
 
 def _frozen(row: Claimed, message: Message) -> Frozen:

@@ -74,6 +74,8 @@ FROM met;
 -- Decided before; in the state that the last answer before the moment gave it, unless nothing has happened to it since.
 CREATE TEMPORARY VIEW sends AS
 SELECT s.send_key, s.number, s.sequence, s.step, s.entity, s.record, s.occurrence, s.contact, s.due_at, s.decided_at, s.template, s.category, s.topic, s.address_key, s.ambiguous,
+       s.message, s.item, CASE WHEN s.first_dispatch_at < (SELECT moment FROM as_of) THEN s.payload_hash END AS payload_hash,
+       CASE WHEN s.first_dispatch_at < (SELECT moment FROM as_of) THEN s.known_until END AS known_until,
        CASE WHEN s.state = 'skipped' OR s.updated_at < (SELECT moment FROM as_of) THEN s.reason END AS reason,
        CASE WHEN s.state = 'skipped' OR s.updated_at < (SELECT moment FROM as_of) THEN s.state
             WHEN o.became IS NOT NULL THEN o.became

@@ -128,6 +128,8 @@ class SendDetail:
     subject: str | None
     payload: bytes | None
     attempts: tuple[Attempt, ...]
+    # The other sends of the same message (4.8).
+    others: tuple[SendRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

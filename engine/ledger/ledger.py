@@ -33,7 +33,7 @@ from engine.ledger.identity import Holder
 from engine.ledger.names import Names
 from engine.ledger.orders import Order
 from engine.ledger.past import Past, TakenPast
-from engine.ledger.records import LEASE, MAX_ATTEMPTS, Candidates, Changes, Claimed, Committed, Dispatch, LedgerView, Recovered, Run, Settled, Settlement
+from engine.ledger.records import LEASE, MAX_ATTEMPTS, Candidates, Changes, Claimed, Committed, Dispatch, Hold, LedgerView, Recovered, Run, Settled, Settlement
 
 OnUnknown = Literal["ask", "assume_sent", "resend"]
 
@@ -109,22 +109,23 @@ class Ledger(Reading, Protocol):
     def finish_run(self, run_id: str, outcome: str, counts: Mapping[str, int], now: datetime) -> None: ...
 
     def claim(self, worker: str, limit: int, now: datetime, *, lease: timedelta = LEASE) -> list[Claimed]:
-        """Take up to `limit` planned rows that may go now, in the plan's order (T2)."""
+        """Take up to `limit` messages that may go now, in the plan's order (T2): all rows of each that may, or none (4.8)."""
 
     def begin_dispatch(self, group: Sequence[Dispatch], now: datetime) -> set[str]:
         """Freeze the messages and say which may leave: the last commit before what cannot be taken back (T3).
 
         Left out are rows whose token has passed on, and those that were stopped, paused, suppressed, expired or judged too long ago
-        meanwhile; these the ledger has moved on already. ValueError for other bytes under a key that has some.
+        meanwhile; these the ledger has moved on already. ValueError for other bytes under a key that has some. Of a message of several that
+        was not frozen before, what is left when a row falls out is planned again, to be claimed and made without it.
         """
 
     def settle(self, settlements: Sequence[Settlement], now: datetime, *, max_attempts: int = MAX_ATTEMPTS) -> Settled:
         """Record what became of messages (T4 to T8, T11). An acknowledgement always wins; all else needs the token."""
 
-    def fail(self, send_key: str, token: int, reason: str, text: str, now: datetime) -> bool:
-        """A claimed row that can never be handed over, such as one that does not render: failed. False when the token had passed on."""
+    def fail(self, holds: Sequence[Hold], reason: str, text: str, now: datetime) -> bool:
+        """A claimed message that can never be handed over, such as one that does not render: failed. False when the tokens had passed on."""
 
-    def release(self, holds: Sequence[tuple[str, int]], now: datetime) -> int:
+    def release(self, holds: Sequence[Hold], now: datetime) -> int:
         """Give claimed rows back unsent: planned again, with a new token (T9)."""
 
     def recover(self, now: datetime) -> Recovered:
@@ -134,7 +135,7 @@ class Ledger(Reading, Protocol):
         """Settle doubts as each sequence says; where it says nothing, marketing is assumed sent and transactional is asked (9.5)."""
 
     def resolve(self, send_key: str, as_: Literal["sent", "failed", "resend"], *, by: str, note: str, now: datetime) -> None:
-        """A person settles a doubt. WrongUsage when the send is not unknown."""
+        """A person settles a doubt, for all sends of the message. WrongUsage when the send is not unknown."""
 
     def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
         """Evidence from outside (a webhook, a DSN, a look-up) that these were accepted: sent, whatever else was thought (T12)."""

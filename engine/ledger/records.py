@@ -27,15 +27,17 @@ ENROLLMENTS = pa.schema([
 ])  # fmt: skip
 # Every send key that is taken: state is planned, claimed, dispatching, sent, failed, unknown or skipped (never cancelled).
 # `address_key` is the keyed hash of the address it went to, NULL for skips. `ambiguous`: a planned row that may have been delivered.
+# `message`: that of a planned row whose bytes stay as they were frozen with other records (4.8), else NULL.
 DECIDED = pa.schema([
     *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("reason", pa.string()),
-    ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()), ("ambiguous", pa.bool_()),
+    ("decided_at", INSTANT), ("due_at", INSTANT), ("address_key", pa.string()), ("ambiguous", pa.bool_()), ("message", pa.string()),
 ])  # fmt: skip
 # Sends (every state but skipped and cancelled) decided after `sends_since`, of any sequence and occurrence;
-# `ended_as` is the latest exit reason of their enrollment, or NULL. Template, category and topic are what caps count by.
+# `ended_as` is the latest exit reason of their enrollment, or NULL. Template, category and topic are what caps count by. Rows with one
+# `message` are one mail (4.8); NULL is a mail of its own.
 RECENT_SENDS = pa.schema([
     *_ENROLLMENT, ("step", pa.string()), ("state", pa.string()), ("decided_at", INSTANT), ("address_key", pa.string()), ("ended_as", pa.string()),
-    ("template", pa.string()), ("category", pa.string()), ("topic", pa.string()),
+    ("template", pa.string()), ("category", pa.string()), ("topic", pa.string()), ("message", pa.string()),
 ])  # fmt: skip
 # Occurrences taken by hand.
 OCCURRENCES = pa.schema([*_OCCURRENCE, ("base_at", INSTANT), ("source", pa.string()), ("override", pa.bool_())])
@@ -149,10 +151,12 @@ RETURNS = pa.schema(_ENROLLMENT)
 # complete is an exit too: final, with reason complete.
 EXITS = pa.schema([*_ENROLLMENT, ("reason", pa.string()), ("final", pa.bool_())])
 SKIPS = pa.schema([("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("due_at", INSTANT)])
+# Sends with one `message` are one mail (4.8): it is the send key of the first by base, and `item` the place in it; both NULL for a mail of its own.
 SENDS = pa.schema([
     ("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("due_at", INSTANT), ("expires_at", INSTANT),
     ("template", pa.string()), ("locale", pa.string()), ("category", pa.string()), ("topic", pa.string()),
     ("address_key", pa.string()), ("address", pa.string()), ("name", pa.string()), ("variables", pa.string()), ("position", pa.int64()),
+    ("message", pa.string()), ("item", pa.int64()),
 ])  # fmt: skip
 # Planned rows that nobody has claimed and that pass no longer (9.6); the state becomes cancelled with this reason.
 CANCELS = pa.schema([("send_key", pa.string()), ("reason", pa.string())])
@@ -257,11 +261,27 @@ class Frozen:
     subject: str
 
 
+# A row that a worker holds: its send key and its token.
+Hold = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record of a message of several (4.8): the row that is its own."""
+
+    send_key: str
+    token: int
+    record: str
+    occurrence: str
+    variables: str
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A send that a worker holds (T2). `token` is its fence: only its holder may move the row on. `variables` is JSON.
+    """A message that a worker holds (T2). `token` is its fence: only its holder may move the row on. `variables` is JSON.
 
-    `frozen` is there when the message was frozen by an earlier attempt: it is sent as it is and not rendered again.
+    `frozen` is there when the message was frozen by an earlier attempt: it is sent as it is and not rendered again. Of a message of several
+    sends (4.8) `items` are all that are held, by base; it goes by the key of the first, or by the one under which it was frozen.
     """
 
     send_key: str
@@ -284,6 +304,12 @@ class Claimed:
     attempts: int
     address_key: str = ""
     frozen: Frozen | None = None
+    items: tuple[Item, ...] = ()
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Every row of it, with its token."""
+        return tuple((item.send_key, item.token) for item in self.items) or ((self.send_key, self.token),)
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Claimed:
@@ -299,20 +325,21 @@ class Claimed:
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """One frozen message that its holder is about to hand over (T3). `key_ttl_seconds` is how long the transport promises to
-    know a repeated key, 0 where it takes none."""
+    know a repeated key, 0 where it takes none. `items` are the rows of a message of several (4.8)."""
 
     send_key: str
     token: int
     frozen: Frozen
     transport: str
     key_ttl_seconds: int = 0
+    items: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of one hand-over. sent (T4), retry = definitely not accepted (T5), failed = never will be (T6), unknown (T7, T8).
 
-    `text` holds no address and no secret. `retry_at` is when a retry may go; None is at once.
+    `text` holds no address and no secret. `retry_at` is when a retry may go; None is at once. `items` are the rows of a message of several.
     """
 
     send_key: str
@@ -324,11 +351,12 @@ class Settlement:
     text: str = ""
     provider_message_id: str = ""
     retry_at: datetime | None = None
+    items: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the ledger made of settlements: send keys by the state they are in now. `stale` ones came from a holder whose token
+    """What the ledger made of settlements: the keys of messages by the state they are in now. `stale` ones came from a holder whose token
     had passed on, and were dropped."""
 
     sent: tuple[str, ...] = ()

@@ -192,7 +192,7 @@ class _Checker:
                     names.add(finding.word)
             elif finding.kind == "include":
                 names |= self._partial(finding, placed, told, seen)
-            else:
+            elif finding.kind != "item_variable":
                 self._finding(finding, placed, told)
         return frozenset(names)
 

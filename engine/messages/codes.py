@@ -26,7 +26,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     UNKNOWN_VARIABLE: (
         "unknown variable",
         "A template names a variable that its type does not have. A template may say only what its type declares (with `extends`), what "
-        "`definitions/types/common.yaml` declares, `current_year` and `unsubscribe_url`. Either the name is misspelled, or the variable "
+        "`definitions/types/common.yaml` declares, `current_year`, `items` and `unsubscribe_url`. Either the name is misspelled, or the variable "
         "must be added to the type, with a description and a sample. `engine variables TYPE` lists what there is.",
     ),
     SYNTAX: (

@@ -45,7 +45,10 @@ def guide_of(definitions: Definitions, type_id: str, locale: str | None = None) 
     about, language = about_of(definitions, type_id), locale or definitions.project.fallback
     rows = [_row(definitions, type_id, about, name, variable, language) for name, variable in sorted(variables_of(definitions, type_id).items())]
     for name, (description, sample) in ALWAYS.items():
-        rows.append(GuideRow(name, description, "number" if isinstance(sample, int) else "text", "always there", f"{{{{ {name} }}}}", str(sample), None, ""))
+        fields = tuple(row.name for row in rows if row.declared_in) if name == "items" else ()
+        kind = "list" if name == "items" else "number" if isinstance(sample, int) else "text"
+        shows = "" if name == "items" else str(sample)
+        rows.append(GuideRow(name, description, kind, "always there", _write(name, fields), shows, None, "", fields))
     return Guide(type_id, type_.name, type_.description, category_of_type(definitions, type_id), about, tuple(rows), tuple(FILTERS.items()))
 
 
@@ -55,9 +58,13 @@ def _row(definitions: Definitions, type_id: str, about: str | None, name: str, v
     source = variable.path if variable.function == "value" else f"{variable.function} of {variable.path}"
     if variable.format is not None:
         source += f", as {variable.format}"
-    write = f"{{% for item in {name} %}}{{{{ item.{fields[0]} }}}}{{% endfor %}}" if fields else f"{{{{ {name} }}}}"
+    write = _write(name, fields)
     shows, declared_in = _shows(definitions, about, variable, locale), _declared_in(definitions, type_id, name)
     return GuideRow(name, variable.description, kind, source, write, shows, _default(variable), declared_in, fields)
+
+
+def _write(name: str, fields: tuple[str, ...]) -> str:
+    return f"{{% for item in {name} %}}{{{{ item.{fields[0]} }}}}{{% endfor %}}" if fields else f"{{{{ {name} }}}}"
 
 
 def _shows(definitions: Definitions, about: str | None, variable: Variable, locale: str) -> str:

@@ -33,6 +33,8 @@ class Case:
     locale: str
     variables: Mapping[str, Any]
     contact_name: str
+    # The variables of each record, where the mail is about several (4.8).
+    items: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def hard_cases(definitions: Definitions, template_id: str) -> tuple[Case, ...]:
     cases = [
         Case("longest", "The longest names", first, long, LONGEST_NAME),
         Case("missing", "Every optional value is missing", first, none, ""),
-        Case("twenty", "Twenty items in each list", first, many, str(plain.get("contact_name") or "")),
+        Case("twenty", "Twenty items in each list, and twenty records", first, many, str(plain.get("contact_name") or ""), (many,) * MANY),
         Case("html", "Values that look like HTML", first, nasty, "<b>Tom & Jerry's</b>"),
     ]
     for locale in definitions.project.locales[1:]:
@@ -114,7 +116,7 @@ def make_preview(
         link = link_of(definitions.project.links.unsubscribe, "preview")
     if category_of(definitions, template_id) != "marketing" and unsubscribe_url is None:
         link = None
-    rendered = renderer.render_parts(template_id, case.locale, case.variables, due_at=due_at, unsubscribe_url=link)
+    rendered = renderer.render_parts(template_id, case.locale, case.variables, due_at=due_at, unsubscribe_url=link, items=case.items)
     message = renderer.render(
         template_id,
         case.locale,
@@ -125,5 +127,6 @@ def make_preview(
         due_at=due_at,
         unsubscribe_url=link,
         subject_mark=mark,
+        items=case.items,
     )
     return Preview(case, locale_used(definitions, template_id, case.locale), rendered, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,11 +23,11 @@ from engine.messages.placeholders import Placeholders
 from engine.messages.sandbox import Compiled, Refused, TooMuch, compile_template
 from engine.messages.skeleton import Frame, Skeleton, prefers_base64
 from engine.messages.sources import Source, best_source, locale_used, source_of
-from engine.messages.usage import names_in
+from engine.messages.usage import names_in, names_in_items
 from engine.messages.values import MissingVariable, Values
 
 LAYOUT_NAMES = ("subject", "preheader", "locale", "sender_name", "reply_to", "postal_address", "topic_name", "category")
-ALWAYS_NAMES = ("current_year", "unsubscribe_url")
+ALWAYS_NAMES = ("current_year", "items", "unsubscribe_url")
 
 
 class RenderFailed(EngineError):
@@ -75,6 +75,7 @@ class Letter:
         self._values = Values(definitions, template.type, locale)
         compiled = [part for part in (self._subject, self._preheader, self._html, self._text) if part is not None]
         self._names = frozenset[str]().union(*(names_in(part.source) for part in compiled))
+        self._names_of_items = frozenset[str]().union(*(names_in_items(definitions, template.type, part.source) for part in compiled))
         topic = topic_of(definitions, template.id)
         names = definitions.project.topics[topic].name if topic in definitions.project.topics else {}
         self._fixed = {
@@ -84,10 +85,17 @@ class Letter:
             "category": category_of(definitions, template.id),
         }
 
-    def render(self, variables: Mapping[str, Any], *, sender: From, due_at: datetime, unsubscribe_url: str | None) -> Rendered:
-        """The parts for one reader. Raises RenderFailed."""
+    def render(
+        self, variables: Mapping[str, Any], *, sender: From, due_at: datetime, unsubscribe_url: str | None, items: Sequence[Mapping[str, Any]] = ()
+    ) -> Rendered:
+        """The parts for one reader; `items` are the variables of each record, the first again among them, where a mail is about several (4.8).
+
+        Raises RenderFailed.
+        """
         try:
             values = self._values.of(variables, self._names)
+            if "items" in self._names:
+                values["items"] = [self._values.of(one, self._names_of_items) for one in items or (variables,)]
             # CRM data under these names never stands in for the engine's own values.
             values.update(self._fixed)
             values.update(
@@ -139,9 +147,11 @@ class Renderer:
         due_at: datetime,
         unsubscribe_url: str | None = None,
         sender: From | None = None,
+        items: Sequence[Mapping[str, Any]] = (),
     ) -> Rendered:
         """Subject, preheader, HTML and text for one reader. Raises RenderFailed or TemplateBroken."""
-        return self.letter(template_id, locale).render(variables, sender=sender or self.sender, due_at=due_at, unsubscribe_url=unsubscribe_url)
+        letter = self.letter(template_id, locale)
+        return letter.render(variables, sender=sender or self.sender, due_at=due_at, unsubscribe_url=unsubscribe_url, items=items)
 
     def render(
         self,
@@ -157,6 +167,7 @@ class Renderer:
         sender: From | None = None,
         reply_to: str | None = None,
         subject_mark: str = "",
+        items: Sequence[Mapping[str, Any]] = (),
     ) -> Message:
         """The frozen mail: the same inputs give the same bytes. `due_at` is naive UTC; `subject_mark` goes before a tester's subject.
 
@@ -167,7 +178,7 @@ class Renderer:
         if reply_to is not None:
             who = From(who.name, who.address, reply_to)
         letter = self.letter(template_id, locale)
-        parts = letter.render(variables, sender=who, due_at=due_at, unsubscribe_url=unsubscribe_url)
+        parts = letter.render(variables, sender=who, due_at=due_at, unsubscribe_url=unsubscribe_url, items=items)
         try:
             skeleton = self._skeleton(template_id, letter, who)
             subject = f"{subject_mark} {parts.subject}" if subject_mark else parts.subject

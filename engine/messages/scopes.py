@@ -15,10 +15,18 @@ from engine.messages.values import item_kinds, kind_of
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value is: `text`, `number`, `date`, `boolean`, `list` and `item` (with fields), `loop`, or `any` where it cannot be said."""
+    """What a value is: `text`, `number`, `date`, `boolean`, `list` and `item` (with fields), `loop`, or `any` where it cannot be said.
+
+    `records` says of a list or an item that its fields are the variables of the type: `items` (4.8).
+    """
 
     name: str
     fields: Mapping[str, Kind] = field(default_factory=dict)
+    records: bool = False
+
+    def item(self) -> Kind:
+        """What a `for` through it gives."""
+        return Kind("item", self.fields, self.records) if self.name == "list" and self.fields else ANY
 
 
 ANY, TEXT, NUMBER, DATE, BOOLEAN = Kind("any"), Kind("text"), Kind("number"), Kind("date"), Kind("boolean")
@@ -44,7 +52,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that the walk saw: a mistake, or what the text reads (`name`, `include`) and makes (`target`)."""
+    """Something that the walk saw: a mistake, or what the text reads (`name`, `include`, `item_variable` of one of `items`) and makes (`target`)."""
 
     kind: str
     word: str
@@ -57,14 +65,15 @@ class Finding:
 def scope_of(definitions: Definitions, type_id: str, more: tuple[str, ...] = ()) -> Scope:
     """What a template of a type may read."""
     about = about_of(definitions, type_id)
-    names: dict[str, Kind] = {"current_year": NUMBER, **{name: TEXT for name in ALWAYS if name != "current_year"}, **dict.fromkeys(more, TEXT)}
+    declared: dict[str, Kind] = {}
     for name, variable in variables_of(definitions, type_id).items():
         kind = kind_of(definitions, about, variable)
         if kind == "list":
-            names[name] = Kind("list", {field: _BY_TYPE[type_] for field, type_ in item_kinds(definitions, about, variable).items()})
+            declared[name] = Kind("list", {field: _BY_TYPE[type_] for field, type_ in item_kinds(definitions, about, variable).items()})
         else:
-            names[name] = TEXT if variable.format is not None or variable.currency is not None else _BY_TYPE.get(kind, ANY)
-    return Scope(names)
+            declared[name] = TEXT if variable.format is not None or variable.currency is not None else _BY_TYPE.get(kind, ANY)
+    always = {**dict.fromkeys(ALWAYS, TEXT), "current_year": NUMBER, "items": Kind("list", declared, records=True)}
+    return Scope({**always, **dict.fromkeys(more, TEXT), **declared})
 
 
 def walk(tree: nodes.Node, scope: Scope) -> Iterator[Finding]:
@@ -95,7 +104,7 @@ def _for(node: nodes.For, scope: Scope) -> Iterator[Finding]:
     yield from findings
     if kind.name not in ("list", "any"):
         yield Finding("misfit", _last_word(node.iter), node.lineno, f"`for` goes through a list, and this is {_WORDS[kind.name]}")
-    item = Kind("item", kind.fields) if kind.name == "list" and kind.fields else ANY
+    item = kind.item()
     one = isinstance(node.target, nodes.Name)
     names = {name.name: item if one else ANY for name in (node.target, *node.target.find_all(nodes.Name)) if isinstance(name, nodes.Name)}
     inner = scope.with_names({**names, "loop": LOOP})
@@ -144,19 +153,20 @@ def _getitem(node: nodes.Getitem, scope: Scope) -> tuple[Kind, list[Finding]]:
     findings += _expression(node.arg, scope)[1]
     if kind.name not in ("list", "any"):
         findings.append(Finding("misfit", _last_word(node.node), node.lineno, f"`[]` takes a position in a list, and this is {_WORDS[kind.name]}"))
-    return (Kind("item", kind.fields) if kind.name == "list" and kind.fields else ANY), findings
+    return kind.item(), findings
 
 
 def _member(kind: Kind, name: str, line: int, of: str) -> tuple[Kind, list[Finding]]:
     if kind.name == "any" or name.startswith("_"):
-        return ANY, []
+        # It may be one of `items`: what is asked of it counts as used.
+        return ANY, [Finding("item_variable", name, line)] if kind.name == "any" else []
     if kind.name == "loop":
         if name in LOOP_WORDS:
             return (BOOLEAN if name in ("first", "last") else NUMBER), []
         return ANY, [Finding("unknown_field", name, line, f"`loop` has no `{name}`", LOOP_WORDS)]
     if kind.name == "item":
         if name in kind.fields:
-            return kind.fields[name], []
+            return kind.fields[name], [Finding("item_variable", name, line)] if kind.records else []
         return ANY, [Finding("unknown_field", name, line, f"unknown field `{name}` of `{of}`", tuple(kind.fields))]
     if kind.name == "list":
         return ANY, [Finding("unknown_field", name, line, f"`{of}` is a list; `{name}` belongs to its items: use `for`, or `{of}[0].{name}`")]
@@ -174,7 +184,7 @@ def _filter(node: nodes.Filter, scope: Scope) -> tuple[Kind, list[Finding]]:
         message = f"`{node.name}` takes {_WORDS[wanted]}, and `{_last_word(node.node)}` is {_WORDS[kind.name]}"
         findings = [*findings, Finding("misfit", node.name, node.lineno, message)]
     if node.name in ("first", "last"):
-        return (Kind("item", kind.fields) if kind.fields else ANY), findings
+        return kind.item(), findings
     if node.name in ("default", "d"):
         return (kind if kind.name in ("list", "text") else ANY), findings
     return (NUMBER if node.name in ("length", "count", "round", "abs", "thai_year") else TEXT), findings

@@ -15,7 +15,7 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
-from engine.plan.sequence_guards import SMALLEST_FOR_SHARES, growth, mails_by_day
+from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, mails_by_day
 from engine.relations.audiences import contact_hops
 
 _DAY = Duration(24, "h")
@@ -71,12 +71,13 @@ def _one(cursor: duckdb.DuckDBPyConnection, query: str, *values: object) -> int:
 
 
 # A planned row that nobody has claimed is judged again in this plan, and counted there.
-_EARLIER = "FROM recent_sends WHERE state <> 'planned' AND decided_at > $1"
+_EARLIER = "FROM recent_mails WHERE decided_at > $1"
+_PLANNED = f"FROM decisions WHERE decision = 'send' AND {ONE_MAIL}"
 
 
 def _max_sends(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, allowed: Mapping[str, float]) -> Iterable[GuardResult]:
     said = definitions.project.guards.max_sends
-    planned = _one(cursor, "SELECT count(*) FROM decisions WHERE decision = 'send'")
+    planned = _one(cursor, f"SELECT count(*) {_PLANNED}")
     yield from _check("max_sends.per_run", said.per_run if said else None, planned, allowed)
     day = shift(now, _DAY, "UTC", -1)
     earlier = _one(cursor, f"SELECT count(*) {_EARLIER}", day)
@@ -91,7 +92,7 @@ def _max_per_contact(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
     most = _one(
         cursor,
         "SELECT max(n) FROM (SELECT contact, count(*) AS n, bool_or(fresh) AS fresh FROM ("
-        f"SELECT contact, false AS fresh {_EARLIER} UNION ALL SELECT contact, true FROM decisions WHERE decision = 'send') GROUP BY contact) WHERE fresh",
+        f"SELECT contact, false AS fresh {_EARLIER} UNION ALL SELECT contact, true {_PLANNED}) GROUP BY contact) WHERE fresh",
         since,
     )
     yield from _check("max_per_contact", said.max, most, allowed, f"within {said.per}")
@@ -137,7 +138,7 @@ def _max_growth(
     for of_sequence in mails_by_day(cursor, now).values():
         for day, mails in of_sequence.items():
             days[day] = days.get(day, 0) + mails
-    planned = _one(cursor, "SELECT count(*) FROM decisions WHERE decision = 'send'")
+    planned = _one(cursor, f"SELECT count(*) {_PLANNED}")
     yield from growth(None, allowed.get("max_growth", said), planned, days)
 
 

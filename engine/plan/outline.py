@@ -103,6 +103,7 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now
         "by_recipient": sequence.timezone == RECIPIENT,
         "cal": business_calendar(definitions, sequence),
         "win": window_of_sequence(definitions, sequence),
+        "combined": sequence.combine is not None,
     }
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.definitions.definitions import Definitions
 
@@ -55,6 +56,12 @@ class SequenceSummary:
     backfill_hint: Mapping[str, int] = field(default_factory=dict)
 
 
+def mails_in(sends: pa.Table) -> int:
+    """How many mails these sends are: those of one message are one (4.8)."""
+    message = sends.column("message")
+    return int(message.null_count + pc.count_distinct(message, mode="only_valid").as_py())
+
+
 @dataclass(frozen=True)
 class Plan:
     """The value of f(definitions, facts, ledger, now). `changes` has the rows that an apply writes, by the names of ledger.records.CHANGES."""
@@ -75,6 +82,11 @@ class Plan:
     def summary(self) -> dict[str, int]:
         """The counters over all sequences, named as in interface.md §4."""
         return {name: sum(sequence.counts.get(name, 0) for sequence in self.sequences) for name in COUNTERS}
+
+    def mails(self, sequence: str | None = None) -> int:
+        """How many mails an apply would send, of all sequences or of one."""
+        sends = self.changes["sends"]
+        return mails_in(sends if sequence is None else sends.filter(pc.equal(sends.column("sequence"), pa.scalar(sequence))))
 
     @property
     def applyable(self) -> bool:

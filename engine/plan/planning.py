@@ -159,6 +159,7 @@ def _take_in(
     # What is not there costs nothing: most plans have no enrollment by hand, or nobody on the way.
     if view.tables["enrollments"].num_rows:
         known_bases(cursor, definitions)
+    run(cursor, "recent_mails")
     if view.tables["recent_sends"].num_rows:
         run(cursor, "gaps")
     return introductions
@@ -209,15 +210,22 @@ def _walk_guarded(
     sheets: bool,
 ) -> tuple[GuardResult, ...]:
     """Walk; where a sequence is over its own guard, walk again with that sequence held (10.2)."""
-    walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
+    _walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
     own = [*sequence_guards(cursor, definitions, view, now, allowed), *drifted]
     over = sorted({guard.sequence for guard in own if guard.sequence is not None and not guard.passed})
     if over:
         cursor.executemany("UPDATE seqs SET guarded = true WHERE sequence = $1", [[sequence] for sequence in over])
         forget_walk(cursor)
-        walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
+        _walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
     keep_caps(cursor, definitions, now, called)
     return (*own, *project_guards(cursor, definitions, view, snapshot, now, allowed))
+
+
+def _walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, earlier: Earlier, *, eras: bool, sheets: bool) -> None:
+    walk(cursor, definitions, now, earlier, eras=eras, sheets=sheets)
+    # Guards and caps count mails, so what is one mail is known before they ask.
+    if any(sequence.combine is not None for sequence in definitions.sequences.values()):
+        run(cursor, "combining")
 
 
 def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:

@@ -23,13 +23,15 @@ DAYS_COMPARED = 14
 
 # What the plan would send, also where a guard holds it by now. Caps are asked later (6.15), so that more is counted and not less.
 _WOULD = "decision = 'send' OR (decision = 'hold' AND reason = 'guard')"
+# Several records in one mail are one mail (4.8): its first stands for it.
+ONE_MAIL = "coalesce(item, 1) = 1"
 
 
 def sequence_guards(
     cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, allowed: Mapping[str, float]
 ) -> list[GuardResult]:
     """Each guard that a sequence says, or that holds for every sequence; its own limit goes before the project's (10.4)."""
-    counts = dict(cursor.execute(f"SELECT sequence, count(*) FROM decisions WHERE {_WOULD} GROUP BY ALL").fetchall())
+    counts = dict(cursor.execute(f"SELECT sequence, count(*) FROM decisions WHERE ({_WOULD}) AND {ONE_MAIL} GROUP BY ALL").fetchall())
     sent = set(view.tables["sequences_sent"].column("sequence").to_pylist())
     grown = mails_by_day(cursor, now) if any(s.guards and s.guards.max_growth is not None for s in definitions.sequences.values()) else {}
     results: list[GuardResult] = []
@@ -56,7 +58,7 @@ def mails_by_day(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, 
     """By sequence: how many mails the ledger has in each of the rolling days before now; 0 is the one that ends now."""
     found: dict[str, dict[int, int]] = {}
     for sequence, day, mails in cursor.execute(
-        "SELECT sequence, floor(epoch_us($1 - decided_at) / 86400000000)::INTEGER AS day, count(*) FROM recent_sends WHERE state <> 'planned' GROUP BY ALL",
+        "SELECT sequence, floor(epoch_us($1 - decided_at) / 86400000000)::INTEGER AS day, count(*) FROM recent_mails GROUP BY ALL",
         [now],
     ).fetchall():
         found.setdefault(sequence, {})[day] = mails
@@ -84,7 +86,7 @@ def _share_of_audience(
     values = {"sequence": sequence.id, "since": now - DAY}
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE mailed AS SELECT contact FROM decisions WHERE sequence = $sequence AND ({_WOULD}) "
-        "UNION SELECT contact FROM recent_sends WHERE sequence = $sequence AND state <> 'planned' AND decided_at > $since",
+        "UNION SELECT contact FROM recent_mails WHERE sequence = $sequence AND decided_at > $since",
         values,
     )
     whole, binder = "SELECT contact FROM mailed UNION SELECT contact FROM enrollments WHERE sequence = $its_id", Binder()

@@ -164,7 +164,8 @@ def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Intro
         "skips": f"SELECT send_key, {keys}, step, reason, detail, CASE WHEN year(due) <= 9999 THEN due END AS due_at FROM keyed WHERE decision = 'skip' ORDER BY sequence, record, occurrence, contact, pos",
         "sends": f"SELECT send_key, {keys}, step, due AS due_at, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expires_at, template, "
         "locale, category, topic, address_key, address, name, NULL::VARCHAR AS variables, "
-        "row_number() OVER (ORDER BY due, sequence, whole(record) IS NULL, whole(record), record, contact) AS position "
+        "row_number() OVER (ORDER BY due, sequence, whole(record) IS NULL, whole(record), record, contact) AS position, "
+        "CASE WHEN mail IS NOT NULL THEN first_value(send_key) OVER (PARTITION BY mail ORDER BY item) END AS message, CASE WHEN mail IS NOT NULL THEN item END AS item "
         "FROM keyed WHERE decision = 'send' ORDER BY position",
     }
     written = {name: _table(cursor, query, CHANGES[name]) for name, query in queries.items()}

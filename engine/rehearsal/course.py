@@ -12,7 +12,7 @@ from engine.definitions.definitions import Definitions
 from engine.plan.plan import INSTANT, GuardResult, Plan
 
 _KEYS = [("sequence", pa.string()), ("step", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("occurrence", pa.string())]
-# One row a mail, at the instant of the simulated apply that would send it.
+# One row a send, at the instant of the simulated apply that would send it.
 MAILS = pa.schema([
     ("moment", INSTANT), *_KEYS, ("contact", pa.string()), ("due", INSTANT), ("template", pa.string()), ("locale", pa.string()),
     ("category", pa.string()), ("topic", pa.string()),
@@ -32,6 +32,16 @@ class Blocked:
     most: float
 
 
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """One mail in somebody's box."""
+
+    moment: datetime
+    sequence: str
+    step: str
+    contact: str
+
+
 @dataclass(frozen=True)
 class Course:
     """The plans of a span of days, each on the ledger that those before it would leave. Facts are those of the first instant.
@@ -49,6 +59,15 @@ class Course:
     ahead: pa.Table
     blocked: tuple[Blocked, ...]
     enrolled: Mapping[str, int]
+
+    def letters(self) -> list[Arriving]:
+        """The mails as they would arrive: where a sequence combines, several records of one contact at one instant are one (4.8)."""
+        combined = {id for id, sequence in self.definitions.sequences.items() if sequence.combine is not None}
+        found: dict[object, Arriving] = {}
+        for number, row in enumerate(self.mails.select(["moment", "sequence", "step", "contact", "template"]).to_pylist()):
+            key = tuple(row.values()) if row["sequence"] in combined else number
+            found.setdefault(key, Arriving(row["moment"], row["sequence"], row["step"], row["contact"]))
+        return list(found.values())
 
     @property
     def cut(self) -> bool:

@@ -32,7 +32,7 @@ CREATE TABLE occurrences ({_OCCURRENCE.replace(",", " VARCHAR,")} VARCHAR, base_
 CREATE TABLE enrollments ({_ENROLLMENT.replace(",", " VARCHAR,")} VARCHAR, base_date DATE, base_at TIMESTAMP, began TIMESTAMP);
 CREATE TABLE moves (number BIGINT, {_ENROLLMENT.replace(",", " VARCHAR,")} VARCHAR, exit_at TIMESTAMP, exit_reason VARCHAR, exit_final BOOLEAN);
 CREATE TABLE decided ({_STEP.replace(",", " VARCHAR,")} VARCHAR, state VARCHAR, reason VARCHAR, decided_at TIMESTAMP, due_at TIMESTAMP, address_key VARCHAR,
-  template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR, ambiguous BOOLEAN DEFAULT FALSE);
+  template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR, message VARCHAR, ambiguous BOOLEAN DEFAULT FALSE);
 CREATE TABLE controls (scope VARCHAR, action VARCHAR, {_ENROLLMENT.replace(",", " VARCHAR,")} VARCHAR, until TIMESTAMP);
 CREATE TABLE fact_counts (entity VARCHAR, records BIGINT);
 """
@@ -180,7 +180,9 @@ class Folded:
         self._move(changes, "returns", "NULL, NULL, NULL")
         self._move(changes, "exits", "$now, reason, final", at)
         self._take(changes, "skips", f"INSERT INTO decided BY NAME SELECT {_STEP}, 'skipped' AS state, reason, $now AS decided_at, due_at FROM arriving", at)
-        self._take(changes, "sends", f"INSERT INTO decided BY NAME SELECT {_STEP}, 'sent' AS state, $now AS decided_at, due_at, {_LETTER} FROM arriving", at)
+        self._take(
+            changes, "sends", f"INSERT INTO decided BY NAME SELECT {_STEP}, 'sent' AS state, $now AS decided_at, due_at, {_LETTER}, message FROM arriving", at
+        )
         if "fact_counts" in changes and changes["fact_counts"].num_rows:
             self._connection.execute("DELETE FROM fact_counts")
             self._take(changes, "fact_counts", "INSERT INTO fact_counts SELECT entity, records FROM arriving")

@@ -196,10 +196,17 @@ def _begin(folded: Folded, definitions: Definitions, case: Case) -> None:
 def _letters(definitions: Definitions, snapshot: Snapshot, plan: Plan, renderer: Renderer) -> dict[str, tuple[str, str, str]]:
     """Subject and body of each send, or what keeps it from being made, by send key."""
     written: dict[str, tuple[str, str, str]] = {}
-    for row in with_variables(definitions, snapshot, plan.changes["sends"], plan.now).to_pylist():
+    rows = with_variables(definitions, snapshot, plan.changes["sends"], plan.now).to_pylist()
+    messages: dict[str, list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["item"] or 0):
+        messages.setdefault(row["message"] or row["send_key"], []).append(row)
+    for row in rows:
+        # Each record of a mail of several has the whole of it (4.8).
+        records = messages[row["message"] or row["send_key"]]
+        items = [json.loads(one["variables"] or "{}") for one in records]
         link = _LINK if row["category"] == "marketing" else None
         try:
-            made = renderer.render_parts(row["template"], row["locale"], json.loads(row["variables"] or "{}"), due_at=row["due_at"], unsubscribe_url=link)
+            made = renderer.render_parts(row["template"], row["locale"], items[0], due_at=records[0]["due_at"], unsubscribe_url=link, items=items)
             written[row["send_key"]] = (made.subject, made.text, "")
         except RenderFailed as failed:
             written[row["send_key"]] = ("", "", failed.message)

@@ -67,10 +67,10 @@ def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS) -> Sim
         )
         course = foretold(ground, site.definitions, most=most)
         zone = site.definitions.project.timezone
-        mails = course.mails.select(["moment", "sequence", "step", "contact"]).to_pylist()
-        slots = Counter((row["moment"], row["sequence"], row["step"]) for row in mails)
-        days = Counter(to_local(row["moment"], zone).date() for row in mails)
-        pressure = Counter(Counter(row["contact"] for row in mails).values())
+        mails = course.letters()
+        slots = Counter((mail.moment, mail.sequence, mail.step) for mail in mails)
+        days = Counter(to_local(mail.moment, zone).date() for mail in mails)
+        pressure = Counter(Counter(mail.contact for mail in mails).values())
         return Simulation(
             course, site.now, zone, tuple(Slot(*key, count) for key, count in sorted(slots.items())), dict(sorted(days.items())), dict(sorted(pressure.items())),
             ledger.copied_at,

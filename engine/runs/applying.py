@@ -16,7 +16,7 @@ from engine.delivery.delivered import Delivered
 from engine.delivery.running import EndOnSignal, RunningClock
 from engine.ledger.ledger import Ledger
 from engine.ledger.records import Changes, Committed, Run
-from engine.plan.plan import Plan
+from engine.plan.plan import Plan, mails_in
 from engine.runs.changing import refuse
 from engine.runs.delivering import Between, at_the_ledgers_now, deliver_planned
 from engine.runs.filling import with_variables
@@ -92,7 +92,7 @@ def apply(
             changes["segment_counts"] = members_now(site.definitions, snapshot, site.now)
             changes["segment_uses"] = uses(site.definitions, changes["enrollments"])
         committed = ledger.commit(run, Changes(changes))
-        total = changes["sends"].num_rows
+        total = mails_in(changes["sends"])
         clock = RunningClock((ledger.clock() if live else None) or site.now)
         between = Between(site, ledger, environ, signals, clock, plans=True)
         if plan_only:

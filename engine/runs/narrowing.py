@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.ledger.keys import send_key
-from engine.plan.plan import GuardResult, Plan
+from engine.plan.plan import GuardResult, Plan, mails_in
 
 # Guards that count the mails of this plan beside the ledger's.
 _COUNT_SENDS = ("max_sends.per_run", "max_sends.per_day")
@@ -26,8 +26,7 @@ def narrowed(plan: Plan, sequences: Collection[str] | None) -> Plan:
     kept = pa.array(sorted(sequences), pa.string())
     changes = {name: _of(table, kept) if "sequence" in table.schema.names else table for name, table in plan.changes.items()}
     changes["cancels"] = _cancels(plan, sequences)
-    sends = plan.changes["sends"]
-    left_out = sends.num_rows - changes["sends"].num_rows
+    left_out = plan.mails() - mails_in(changes["sends"])
     return replace(
         plan,
         decisions=_of(plan.decisions, kept),

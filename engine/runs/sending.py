@@ -94,6 +94,7 @@ def letter_writer(site: Site) -> Callable[[Claimed], Message | Unrendered]:
                 due_at=claimed.due_at,
                 unsubscribe_url=link,
                 reply_to=sequence.reply_to,
+                items=[json.loads(item.variables or "{}") for item in claimed.items],
             )
         except RenderFailed as error:
             # A broken template is another matter: it ends the run, and nobody's mail of it has failed for good.

@@ -16,6 +16,9 @@ from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import short
 
+# The other sends of one mail that are named; the rest is counted.
+_OTHERS = 5
+
 # --- sends ---------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +175,7 @@ def send_json(page: SendPage) -> str:
         "provider_message_id": detail.provider_message_id,
         "payload_hash": detail.payload_hash,
         "definitions": page.run.definitions_digest if page.run else None,
+        "same_mail": [other.send_key for other in detail.others],
         "history": [
             {
                 "started_at": iso(attempt.started_at, zone),
@@ -210,6 +214,7 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
         "again": f"not before {moment(detail.not_before, zone)}" if detail.not_before and row.state == "planned" else "",
         "transport": detail.transport or "",
         "message": detail.message_id or "",
+        "with": _with_others(page),
         "decided": f"{moment(row.decided_at, zone)}, {row.run_id if is_imported(row.run_id) else f'run {row.run_id[:8]}'}",
         "commit": row.commit or ("by another system" if is_imported(row.run_id) else "not committed in git"),
         "definitions": page.run.definitions_digest if page.run else "",
@@ -234,6 +239,14 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
             yield from _letter(detail.payload)
         else:
             yield "The mail itself is kept; --show-pii shows it, and --raw its bytes."
+
+
+def _with_others(page: SendPage) -> str:
+    """The other sends of the same mail (4.8), some of many."""
+    others, naming = page.detail.others, page.naming
+    named = [f"{one.send_key[:8]} ({one.entity} {naming.record(one.entity, one.record)})" for one in others[:_OTHERS]]
+    more = f", and {len(others) - _OTHERS:,} more" if len(others) > _OTHERS else ""
+    return f"{len(others):,} more {'record' if len(others) == 1 else 'records'} in the same mail: {', '.join(named)}{more}" if others else ""
 
 
 def _letter(payload: bytes) -> Iterator[str]:

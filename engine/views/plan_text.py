@@ -87,7 +87,9 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
     yield ""
     if total["send"]:
         contacts = len(pc.unique(plan.decisions.filter(pc.equal(plan.decisions.column("decision"), pa.scalar("send"))).column("contact")))
-        yield "  " + ink.strong(f"{counted(total['send'], 'mail')} would go now, to {counted(contacts, 'contact')}.")
+        mails = plan.mails()
+        about = f" about {counted(total['send'], 'record')}" if mails != total["send"] else ""
+        yield "  " + ink.strong(f"{counted(mails, 'mail')}{about} would go now, to {counted(contacts, 'contact')}.")
     else:
         yield "  " + ink.strong("No mail would go now.")
     others = [
@@ -116,6 +118,9 @@ def _sequence(page: PlanPage, sequence: SequenceSummary, lines: list[Line], widt
         count = counts.get(decision, 0)
         if count:
             word = one if count == 1 else many
+            mails = page.plan.mails(sequence.id) if decision is Decided.SEND else count
+            # 4.8: enrollments are counted, and several of one contact are one mail.
+            word += f": {counted(count, 'record')} in {counted(mails, 'mail')}" if mails != count else ""
             yield f"    {count:>6,}  " + (ink.good(word) if decision is Decided.SEND else ink.warn(word) if decision is Decided.HOLD else word)
             yield from _reasons(page, sequence.id, decision, [line for line in lines if line.decision == decision], width, ink)
     yield from _passed_over(page, sequence, [line for line in lines if line.decision == Decided.SKIP], width, ink)

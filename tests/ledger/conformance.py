@@ -392,8 +392,8 @@ class LedgerConformance:
     def test_a_message_that_cannot_be_made(self, ledger: Ledger) -> None:
         """It has failed, the others go."""
         one, two = claimed(ledger, send("1"), send("2"))
-        assert ledger.fail(one.send_key, one.token, "render_error", "`end_date` has no value", MONDAY)
-        assert not ledger.fail(one.send_key, one.token, "render_error", "", MONDAY)
+        assert ledger.fail(one.holds, "render_error", "`end_date` has no value", MONDAY)
+        assert not ledger.fail(one.holds, "render_error", "", MONDAY)
         assert state_of(ledger, one.send_key) == ("failed", "render_error")
         assert ledger.begin_dispatch([dispatch(two)], MONDAY) == {two.send_key}
 

@@ -74,12 +74,12 @@ def frozen(row: Claimed, text: str = "Dear Ann") -> Frozen:
 
 def dispatch(row: Claimed, *, ttl: int = 0, text: str = "Dear Ann", transport: str = "smtp") -> Dispatch:
     """The row, about to leave."""
-    return Dispatch(row.send_key, row.token, row.frozen or frozen(row, text), transport, ttl)
+    return Dispatch(row.send_key, row.token, row.frozen or frozen(row, text), transport, ttl, row.holds if row.items else ())
 
 
 def said(row: Claimed, state: Any, **given: Any) -> Settlement:
     """What a transport said of it."""
-    return Settlement(row.send_key, row.token, state, **given)
+    return Settlement(row.send_key, row.token, state, items=row.holds if row.items else (), **given)
 
 
 def candidates(

@@ -10,6 +10,7 @@ import pytest
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.ledger import Ledger
 from tests.ledger.conformance import Home, LedgerConformance
+from tests.ledger.conformance_messages import MessagesConformance
 from tests.ledger.stories import MONDAY
 
 
@@ -37,7 +38,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class TestDuckdb(LedgerConformance):
+class TestDuckdb(LedgerConformance, MessagesConformance):
     """The common stories."""
 
     @pytest.fixture

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.ledger.conformance import LedgerConformance
+from tests.ledger.conformance_messages import MessagesConformance
 from tests.ledger.postgres_homes import PostgresHome
 
 
-class TestPostgres(LedgerConformance):
+class TestPostgres(LedgerConformance, MessagesConformance):
     """The common stories."""
 
     @pytest.fixture

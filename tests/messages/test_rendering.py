@@ -212,3 +212,39 @@ def test_the_guide_tells_every_variable() -> None:
     assert rows["monthly_value"].shows.replace("\u00a0", " ") == "THB 4,500.00" and rows["company_name"].declared_in == "common"
     assert rows["open_invoices"].fields == ("invoice_number", "amount", "currency", "due_date")
     assert ("money", "an amount with its currency: `invoice.amount | money(invoice.currency)`") in guide.filters
+
+
+ITEMS = "{% for one in items %}{{ loop.index }} {{ one.number }} {{ one.end_date }} {% for i in one.invoices %}{{ i.number }} {% endfor %}{% endfor %}first {{ number }}"
+
+
+def test_4_8_items_are_the_records_of_the_mail() -> None:
+    """4.8: each has its own values, written as the type says; outside of `items` a name is the first's."""
+    records = [{**VALUES, "number": "C-1"}, {**VALUES, "number": "C-2", "end_date": "2027-01-31", "invoices": []}]
+    made = Renderer(project(ITEMS)).render_parts("letter", "en", records[0], due_at=DUE, items=records)
+    assert made.text.strip() == "1 C-1 December 31, 2026 I-1 I-2 2 C-2 January 31, 2027 first C-1"
+
+
+def test_4_8_without_combine_there_is_one_item() -> None:
+    """4.8: so one template serves both."""
+    assert shown("{{ items | length }}: {% for one in items %}{{ one.number }}{% endfor %}").text.strip() == "1: C-1"
+
+
+def test_6_13_what_is_asked_of_items_is_used() -> None:
+    """6.13: a record without it is held, so it is among the variables that are read and looked for."""
+    assert used_variables(project(ITEMS), "letter", "en") == {"number", "end_date", "invoices", "company_name"}
+    assert used_variables(project("{{ items | length }}"), "letter", "en") == {"company_name"}
+    # Of what cannot be told is taken that it may be an item.
+    assert "days" in used_variables(project("{% for one in [items[0]] %}{{ one.days }}{% endfor %}"), "letter", "en")
+
+
+def test_preview_shows_a_mail_of_twenty() -> None:
+    """The hard case of twenty: twenty records, and twenty items in each list."""
+    definitions = project("{{ items | length }} of {{ invoices | length }}")
+    twenty = next(case for case in hard_cases(definitions, "letter") if case.id == "twenty")
+    assert make_preview(Renderer(definitions), "letter", twenty, due_at=DUE).rendered.text.strip() == "20 of 20"
+
+
+def test_the_guide_shows_items() -> None:
+    """What an author copies is a loop over them."""
+    row = next(row for row in guide_of(project(), "renewal").rows if row.name == "items")
+    assert row.kind == "list" and "number" in row.fields and row.write.startswith("{% for item in items %}{{ item.")

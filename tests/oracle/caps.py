@@ -10,6 +10,7 @@ from typing import Any
 from .facts import World, key_order
 from .gates import Decision
 from .ledger import OracleLedger
+from .mails import leading, of_one_mail, one_each
 from .model import sequence_of
 from .moments import duration, local, start_of_day
 from .people import category_of_template
@@ -38,12 +39,14 @@ def keep_caps(
         return rows
     taken = _of_the_ledger(world, ledger)
     held = set()
-    for row in sorted((r for r in rows if r.decision == "send"), key=_order(world)):
+    sends = [r for r in rows if r.decision == "send"]
+    # 4.8 A mail of several goes or is held whole, and stands where its first record does.
+    for row in sorted(leading(sends), key=_order(world)):
         place = _place(world, row)
         if all(_has_room(world, cap, taken, place) for cap in caps):
             taken.append(place)
         else:
-            held.add(row)
+            held.update(of_one_mail(row, sends))
     return [
         replace(
             row,
@@ -104,7 +107,7 @@ def _of_the_ledger(world: World, ledger: OracleLedger) -> list[Place]:
             row.category or "transactional",
             row.topic,
         )
-        for row in ledger.sends()
+        for row in one_each(ledger.sends())
         if row.state != "failed"
     ]
 

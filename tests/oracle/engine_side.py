@@ -126,9 +126,9 @@ class EnginePlay:
 
     def deliver(self, now: datetime, failing: dict[str, str]) -> None:
         claimed = self.ledger.claim("test", 10_000, now)
-        group = [Dispatch(c.send_key, c.token, frozen(c), "test") for c in claimed]
+        group = [Dispatch(c.send_key, c.token, frozen(c), "test", 0, c.holds if c.items else ()) for c in claimed]
         assert self.ledger.begin_dispatch(group, now) == {c.send_key for c in claimed}
-        self.ledger.settle([Settlement(c.send_key, c.token, failing.get(c.address, "sent")) for c in claimed], now)  # type: ignore[arg-type]  # failed and unknown are states
+        self.ledger.settle([Settlement(c.send_key, c.token, failing.get(c.address, "sent"), items=c.holds if c.items else ()) for c in claimed], now)  # type: ignore[arg-type]  # failed and unknown are states
 
     def close(self) -> None:
         self.ledger.close()

@@ -13,6 +13,7 @@ from .followed import Said, take_names, to_follow, with_earlier_times
 from .gates import Case, Decision, walk
 from .guards import GuardResult, first_run_max, project_guards
 from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, Roster, SendKey, Taken
+from .mails import leading
 from .model import Project, Sequence, sequence_of
 from .moments import Base, start_of_local_day
 from .occurrences import (
@@ -204,7 +205,7 @@ def _plan_sequence(
     plan: OraclePlan, world: World, ledger: OracleLedger, sequence: Sequence
 ) -> tuple[list[Decision], Considered]:
     rows, found = _walked(world, ledger, sequence, guarded=False)
-    sends = sum(row.decision == "send" for row in rows)
+    sends = len(leading([row for row in rows if row.decision == "send"]))
     result = first_run_max(ledger, sequence, sends)
     if result is not None:
         plan.guards.append(result)

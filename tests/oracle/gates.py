@@ -15,7 +15,7 @@ from .facts import Record, Scope, World
 from .followed import newcomers_from, trigger_changed_now
 from .ledger import Decided, EnrollmentKey, OracleLedger
 from .model import Sequence, Step
-from .moments import Base, moved
+from .moments import Base, base_instant, moved
 from .occurrences import (
     Occurrence,
     date_value,
@@ -65,6 +65,9 @@ class Decision:
     address: str | None = None
     category: str | None = None
     topic: str | None = None
+    # 4.8 Of a send that is combined: what the others of the same mail have too, and where it stands among them.
+    mail: tuple[str, ...] | None = None
+    base: datetime | None = None
 
 
 @dataclass
@@ -464,4 +467,15 @@ def _decision(case: Case, step: Step | None, verdict: Verdict) -> Decision:
         address=address,
         category=None if category is None else category.name,
         topic=None if category is None else category.topic,
+        mail=_mail(case, step, template),
+        base=base_instant(case.base, case.sequence.zone)
+        if template is not None and case.sequence is not None
+        else None,
     )
+
+
+def _mail(case: Case, step: Step | None, template: str | None) -> tuple[str, ...] | None:
+    """4.8 Several records of one contact that are due for one step in one run, with one template."""
+    if case.sequence is None or not case.sequence.combine or template is None:
+        return None
+    return (case.sequence.id, "" if step is None else step.id, case.key.contact, template)

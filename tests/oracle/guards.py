@@ -11,6 +11,7 @@ from typing import Any
 from .facts import World
 from .gates import Decision
 from .ledger import OracleLedger
+from .mails import leading, one_each
 from .model import Sequence, sequence_of
 from .moments import duration, moved
 from .people import contact_paths
@@ -49,8 +50,8 @@ def project_guards(
 ) -> list[GuardResult]:
     """10.2 Those that block everything."""
     return [
-        *_max_sends(world, ledger, len(sends)),
-        *_max_per_contact(world, ledger, sends),
+        *_max_sends(world, ledger, len(leading(sends))),
+        *_max_per_contact(world, ledger, leading(sends)),
         *_min_facts(world, ledger),
         *_max_shrink(world, ledger),
     ]
@@ -75,7 +76,11 @@ def _max_sends(world: World, ledger: OracleLedger, sends: int) -> list[GuardResu
 
 
 def _sent_since(ledger: OracleLedger, moment: datetime) -> list[str]:
-    return [row.enrollment.contact for row in ledger.sends() if row.at > moment]
+    return [
+        row.enrollment.contact
+        for row in one_each(ledger.sends())
+        if row.at > moment
+    ]
 
 
 def _max_per_contact(

@@ -88,6 +88,7 @@ class Decided:
     template: str | None = None
     category: str | None = None
     topic: str | None = None
+    mail: tuple[str, ...] | None = None  # 4.8 what the rows of one mail share
 
 
 @dataclass(frozen=True)
@@ -363,6 +364,7 @@ class OracleLedger:
                         decision.template,
                         decision.category,
                         decision.topic,
+                        decision.mail,
                     )
                 )
             elif decision.decision in ("exit", "complete"):

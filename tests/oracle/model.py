@@ -54,6 +54,7 @@ class Sequence:
     active_from: datetime | None
     first_run_max: int | None
     priority: str = "normal"
+    combine: bool = False  # 4.8
     # 5.3 The contact's own zone counts, where it is known; `zone` is then the project's.
     by_recipient: bool = False
     window: SendWindow | None = None
@@ -105,6 +106,7 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
         zone=zone,
         steps=tuple(_step(raw, step) for step in raw["steps"]),
         audience=raw.get("audience") or {},
+        combine=raw.get("combine") == "contact",
         goal=raw.get("goal"),
         exit_when=raw.get("exit_when"),
         reenter=_reenter(raw.get("reenter"), kind),

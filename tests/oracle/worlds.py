@@ -340,6 +340,8 @@ class Builder:
                 audience["order_by"] = "contact.name"
         if audience:
             raw["audience"] = audience
+        if self.chance(40):
+            raw["combine"] = "contact"
 
     def settings(self, raw: Raw, about: str) -> None:
         manual = raw["trigger"] == "manual"

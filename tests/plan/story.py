@@ -134,8 +134,8 @@ class Story:
         """The second half: claim, dispatch, settle. Who was written to."""
         now = self.utc(at)
         claimed = self.ledger.claim("test", 10_000, now)
-        assert self.ledger.begin_dispatch([Dispatch(c.send_key, c.token, _frozen(c), "test") for c in claimed], now) == {c.send_key for c in claimed}
-        outcomes: Any = [Settlement(c.send_key, c.token, ends.get(c.address.split("@")[0], "sent")) for c in claimed]  # type: ignore[arg-type]  # failed and unknown are states
+        assert self.ledger.begin_dispatch([Dispatch(c.send_key, c.token, _frozen(c), "test", 0, c.holds if c.items else ()) for c in claimed], now) == {c.send_key for c in claimed}
+        outcomes: Any = [Settlement(c.send_key, c.token, ends.get(c.address.split("@")[0], "sent"), items=c.holds if c.items else ()) for c in claimed]  # type: ignore[arg-type]  # failed and unknown are states
         self.ledger.settle(outcomes, now)
         return sorted(c.address for c in claimed)
 

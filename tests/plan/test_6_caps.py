@@ -19,7 +19,7 @@ from engine.ledger.keys import send_key
 from engine.ledger.records import RECENT_SENDS
 from engine.plan.capping import keep_caps
 from engine.plan.planning import prepare
-from engine.plan.statements import put
+from engine.plan.statements import put, run
 
 from .base import base_files, contact
 from .story import Teller, _loaded, sequences
@@ -192,6 +192,7 @@ def _planned(definitions: Definitions, sends: list[Any], earlier: list[dict[str,
         cursor = connection.cursor()
         prepare(cursor, definitions, NOW)
         put(cursor, "recent_sends", pa.Table.from_pylist(earlier, RECENT_SENDS), "*, step AS said")
+        run(cursor, "recent_mails")
         for s, t, who, record, late in sends:
             cursor.execute(
                 "INSERT INTO decisions (decision, reason, sequence, step, entity, record, occurrence, contact, due, template, category, topic, address_key) "

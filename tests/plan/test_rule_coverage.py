@@ -13,7 +13,6 @@ PAGE = TESTS.parent / "docs" / "reference" / "semantics.md"
 COUNTS = {1: 3, 3: 10, 4: 8, 5: 8, 6: 21, 7: 6, 8: 15, 9: 8, 10: 4}
 # What this version refuses, or does not have yet, and the stage that brings it.
 LATER = {
-    "4.8": "the language: `combine: contact`",
     "5.4": "the language: `send_window`, holidays and business days",
 }
 

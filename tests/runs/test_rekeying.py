@@ -11,6 +11,7 @@ import pytest
 from engine.clock import naive_utc
 from engine.errors import DefinitionsInError, EngineError, WrongUsage
 from engine.ledger.care import Rekeyed
+from engine.ledger.history import SendFilter
 from engine.ledger.ledger import LedgerBroken
 from engine.ledger.orders import Order
 from engine.runs.backing_up import verify
@@ -156,3 +157,17 @@ def test_8_10_a_ledger_on_postgres_is_refused(tmp_path: Path, database: str) -> 
     ground = on_postgres(tmp_path, database, TRIAL, *world())
     with pytest.raises(WrongUsage, match="in a file only"):
         rekey(ground.site(AT), "contract", keys(1, 2, 3))
+
+
+def test_8_10_the_rows_of_one_mail_stay_one_mail(tmp_path: Path) -> None:
+    """4.8: what names the leading send of a mail of several follows its new key."""
+    combined = RENEWAL.replace("    about: contract\n", "    about: contract\n    combine: contact\n")
+    ground = Ground.make(tmp_path, combined, *world())
+    ground.apply(AT)
+    assert len(ground.mails()) == 4
+    crm(ground, world(by=100))
+    rekey(ground.site(NEXT), "contract", keys(1, 2, 3))
+    with ground.site(NEXT).read_ledger() as ledger:
+        rows = ledger.sends(SendFilter(), limit=50).rows
+        details = [ledger.show(row.send_key) for row in rows]
+    assert len(rows) == 12 and all(detail is not None and detail.payload is not None for detail in details)

@@ -21,7 +21,7 @@ class Listening(Home, Listens):
     def _abouts(self, send_keys: Sequence[str], message_ids: Sequence[str]) -> list[About]:
         rows = self._rows(
             "SELECT send_key::VARCHAR, state, address_key, message_id FROM sends WHERE send_key IN (SELECT TRY_CAST(unnest($keys::VARCHAR[]) AS UUID)) "
-            "OR message_id IN (SELECT unnest($messages::VARCHAR[]))",
+            "OR message_id IN (SELECT unnest($messages::VARCHAR[])) AND (message IS NULL OR message = send_key)",
             {"keys": list(send_keys), "messages": list(message_ids)},
         )
         return [About(*row) for row in rows]

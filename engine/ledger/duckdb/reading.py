@@ -30,6 +30,7 @@ from engine.ledger.history import (
     SendRow,
     Status,
 )
+from engine.ledger.messages import SAME_MESSAGE
 from engine.ledger.names import as_kept
 from engine.ledger.records import VIEW, Candidates, LedgerView, PastAsked
 
@@ -154,11 +155,16 @@ class Reading(Home):
             + """, s.expires_at, s.judged_at, s.not_before, s.detail, p.variables, s.transport, s.provider_message_id, s.message_id, s.payload_hash,
                  f.sender, f.recipient, f.subject, f.payload"""
             + _SEND_FROM
-            + "LEFT JOIN payloads f ON f.send_key = s.send_key WHERE s.send_key = TRY_CAST($key AS UUID)",
+            + "LEFT JOIN payloads f ON f.send_key = CASE WHEN s.payload_hash IS NULL THEN s.send_key ELSE coalesce(s.message, s.send_key) END "
+            + "WHERE s.send_key = TRY_CAST($key AS UUID)",
             key,
         )
         if not rows:
             return None
+        others = self._rows(
+            f"{_SEND}{_SEND_FROM}{SAME_MESSAGE} WHERE k.send_key = TRY_CAST($key AS UUID) ORDER BY s.item, s.number",
+            key,
+        )
         attempts = self._rows(
             """SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.said_at) AS started_at, o.said_at, coalesce(a.transport, ''), o.became,
                       coalesce(o.phase, ''), o.code, coalesce(o.enhanced_code, ''), coalesce(o.text, '')
@@ -169,7 +175,9 @@ class Reading(Home):
         )
         row, rest = rows[0][:20], rows[0][20:]
         payload = bytes(rest[-1]) if rest[-1] is not None else None
-        fields: tuple[Any, ...] = (self.names().send(SendRow(*row)), *rest[:-1], payload, tuple(Attempt(*attempt) for attempt in attempts))
+        names = self.names()
+        said = (tuple(Attempt(*attempt) for attempt in attempts), tuple(names.send(SendRow(*other)) for other in others))
+        fields: tuple[Any, ...] = (names.send(SendRow(*row)), *rest[:-1], payload, *said)
         return SendDetail(*fields)
 
     def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]:

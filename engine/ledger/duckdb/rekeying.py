@@ -166,7 +166,7 @@ def _new_columns(table: str, columns: set[str], wanted: NewKeys) -> Iterator[tup
         yield "occurrence", f"CASE WHEN {of_entity} AND t.sequence IN (FROM by_record) THEN {_new('occurrence')} ELSE t.occurrence END"
     if wanted.is_contact and table in _OF_A_CONTACT:
         yield "contact", _new("contact")
-    for column in sorted({"send_key", "holder"} & columns):
+    for column in sorted({"send_key", "holder", "message"} & columns):
         yield column, f"coalesce((SELECT k.new FROM new_send_keys k WHERE k.old = t.{column}), t.{column})"
 
 

@@ -159,6 +159,8 @@ class Writing(Home):
         if new_skips:
             self._rows(statement("insert_skips"), {**at_run, "number": self._take_numbers(new_skips)})
         self._rows(statement("judge_sends"))
+        if self._rows("SELECT 1 FROM judged WHERE message IS NOT NULL LIMIT 1"):
+            self._rows(statement("judge_messages"))
         acts: dict[str, int] = dict(self._rows("SELECT act, count(*) FROM judged GROUP BY act"))
         if acts.get("insert"):
             self._rows(statement("insert_sends"), {**at_run, "number": self._take_numbers(acts["insert"])})

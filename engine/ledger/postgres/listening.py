@@ -18,7 +18,7 @@ class Listening(Home, Listens):
         with self._reading():
             rows = self._rows(
                 b"SELECT send_key::text, state, address_key, message_id FROM sends WHERE send_key::text = ANY(%(keys)s::text[]) "
-                b"OR message_id = ANY(%(messages)s::text[])",
+                b"OR message_id = ANY(%(messages)s::text[]) AND (message IS NULL OR message = send_key)",
                 {"keys": [key.strip().lower() for key in send_keys], "messages": list(message_ids)},
             )
         return [About(*row) for row in rows]

@@ -29,6 +29,7 @@ from engine.ledger.history import (
     Status,
 )
 from engine.ledger.identity import Holder
+from engine.ledger.messages import SAME_MESSAGE
 from engine.ledger.names import as_kept
 from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.locking import read_holder
@@ -178,10 +179,13 @@ class Reading(Home):
             return None
         query = f"""{_SEND}, s.expires_at, s.judged_at, s.not_before, s.detail, p.variables, s.transport, s.provider_message_id, s.message_id, s.payload_hash,
                     f.sender, f.recipient, f.subject, f.payload
-                    {_SEND_FROM} LEFT JOIN {{payloads}} f ON f.send_key = s.send_key WHERE s.send_key = %(key)s::uuid"""
+                    {_SEND_FROM} LEFT JOIN {{payloads}} f ON f.send_key = CASE WHEN s.payload_hash IS NULL THEN s.send_key ELSE coalesce(s.message, s.send_key) END
+                    WHERE s.send_key = %(key)s::uuid"""
         with self._reading():
             names = self._read_names()
             rows = self._rows(self._joined(query).encode(), key)
+            same = f"{_SEND}{_SEND_FROM}{SAME_MESSAGE} WHERE k.send_key = %(key)s::uuid ORDER BY s.item, s.number"
+            others = self._rows(self._joined(same).encode(), key)
             attempts = self._rows(
                 b"""SELECT coalesce(a.token, o.token) AS token, coalesce(a.started_at, o.said_at) AS started_at, o.said_at, coalesce(a.transport, ''), o.became,
                            coalesce(o.phase, ''), o.code, coalesce(o.enhanced_code, ''), coalesce(o.text, '')
@@ -192,7 +196,8 @@ class Reading(Home):
             )
         if not rows:
             return None
-        fields: tuple[Any, ...] = (names.send(SendRow(*rows[0][:20])), *rows[0][20:], tuple(Attempt(*attempt) for attempt in attempts))
+        said = (tuple(Attempt(*attempt) for attempt in attempts), tuple(names.send(SendRow(*other)) for other in others))
+        fields: tuple[Any, ...] = (names.send(SendRow(*rows[0][:20])), *rows[0][20:], *said)
         return SendDetail(*fields)
 
     def enrollments(self, wanted: EnrollmentFilter = ALL_ENROLLMENTS, *, limit: int = 50, offset: int = 0) -> Page[EnrollmentRow]:

@@ -11,9 +11,10 @@ from uuid import UUID
 from engine.errors import WrongUsage
 from engine.ledger.chain import Transaction, known_for
 from engine.ledger.ledger import OnUnknown
+from engine.ledger.messages import all_holds, dispatched_rows, holds_of, in_messages, of_messages, settled_rows
 from engine.ledger.postgres.home import Home
 from engine.ledger.postgres.statements import statement, with_controls
-from engine.ledger.records import JUDGED_FOR, LEASE, MAX_ATTEMPTS, Claimed, Dispatch, Recovered, Settled, Settlement
+from engine.ledger.records import JUDGED_FOR, LEASE, MAX_ATTEMPTS, Claimed, Dispatch, Hold, Recovered, Settled, Settlement
 
 # A claim is extended by the heartbeat of its holder, so that what a killed worker held is free again soon.
 CLAIM_LEASE = timedelta(minutes=2)
@@ -26,10 +27,10 @@ class Sending(Home):
         values = {"now": now, "judged_after": now - JUDGED_FOR, "limit": limit, "owner": self._owner(worker), "lease": lease}
 
         def work(moving: Transaction) -> list[Claimed]:
-            claimed = [Claimed.of_row(row) for row in self._rows(with_controls("claim"), values)]
+            claimed = in_messages(self._rows(with_controls("claim"), values))
             if not claimed:
                 moving.abandon()
-            moving.cover(*((c.send_key, c.token) for c in claimed))
+            moving.cover(*all_holds(claimed))
             return claimed
 
         claimed = self._write("claim", now, work, inside="FP4", after="FP5")
@@ -47,12 +48,10 @@ class Sending(Home):
     def begin_dispatch(self, group: Sequence[Dispatch], now: datetime) -> set[str]:
         if not group:
             return set()
-        by_key = {dispatch.send_key: dispatch for dispatch in group}
-        if len(by_key) != len(group):
-            raise ValueError("a group names a send twice")
+        by_key = dispatched_rows(group)
         return self._write("dispatch", now, lambda moving: self._dispatch(moving, by_key, now), inside="FP6", after="FP7")
 
-    def _dispatch(self, moving: Transaction, by_key: Mapping[str, Dispatch], now: datetime) -> set[str]:
+    def _dispatch(self, moving: Transaction, by_key: Mapping[str, tuple[int, Dispatch]], now: datetime) -> set[str]:
         self._lock_sends(list(by_key))
         # From here to the commit no order is taken in: what the guards look at stays as it is.
         self._share_gate()
@@ -64,39 +63,53 @@ class Sending(Home):
             moving.abandon()
             return set()
         values = {**_columns(leaving), **_frozen_columns(leaving), "verdicts": [verdicts[key] for key in leaving], "now": now, "lease": LEASE}
-        gone = {key for (key,) in self._rows(statement("dispatch"), values)}
-        moving.cover(*((key, verdicts[key], dispatch.frozen.payload_hash) for key, dispatch in sorted(leaving.items())))
+        gone = {by_key[key][1].send_key for (key,) in self._rows(statement("dispatch"), values)}
+        moving.cover(*((key, verdicts[key], dispatch.frozen.payload_hash) for key, (_, dispatch) in sorted(leaving.items())))
         return gone
 
     def settle(self, settlements: Sequence[Settlement], now: datetime, *, max_attempts: int = MAX_ATTEMPTS) -> Settled:
         if not settlements:
             return Settled()
-        if len({said.send_key for said in settlements}) != len(settlements):
-            raise ValueError("a settlement names a send twice")
+        # Refused before anything is asked.
+        settled_rows(settlements, {})
 
         def work(moving: Transaction) -> dict[str, str]:
-            self._lock_sends([said.send_key for said in settlements])
-            rows = self._rows(statement("settle"), {**_said_columns(settlements), "now": now, "max_attempts": max_attempts})
-            became = {key: "sent" if becomes == "already" else becomes for key, becomes in rows}
+            accepted = [key for said in settlements if said.state == "sent" for key in holds_of(said)[:1]]
+            others = self._of_the_same_messages(accepted)
+            rows_said = settled_rows(settlements, {said.send_key: others.get(holds_of(said)[0], []) for said in settlements})
+            self._lock_sends([said.send_key for said in rows_said])
+            rows = self._rows(statement("settle"), {**_said_columns(rows_said), "now": now, "max_attempts": max_attempts})
+            became = of_messages(settlements, {key: "sent" if becomes == "already" else becomes for key, becomes in rows})
             moving.cover(*sorted(became.items()))
             return became
 
         return Settled.of(self._write("settle", now, work, inside="FP11", after="FP12"))
 
+    def _of_the_same_messages(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """By these keys: the other rows of the messages of several that they are part of (4.8), which may have been sent."""
+        others: dict[str, list[str]] = {}
+        for key, other in self._rows(statement("same_messages"), {"keys": [key for key in map(_uuid, keys) if key]}) if keys else ():
+            others.setdefault(key, []).append(other)
+        return others
+
     def acknowledge(self, send_keys: Sequence[str], source: str, now: datetime) -> Settled:
         return self.settle([Settlement(key, -1, "sent", phase=source) for key in dict.fromkeys(send_keys)], now)
 
-    def fail(self, send_key: str, token: int, reason: str, text: str, now: datetime) -> bool:
+    def fail(self, holds: Sequence[Hold], reason: str, text: str, now: datetime) -> bool:
+        keys = [key for key, _ in holds]
+        values = {"keys": keys, "tokens": [token for _, token in holds], "reason": reason, "text": text, "now": now}
+
         def work(moving: Transaction) -> bool:
-            if not self._rows(statement("fail"), {"key": send_key, "token": token, "reason": reason, "text": text, "now": now}):
+            self._lock_sends(keys)
+            if not self._rows(statement("fail"), values):
                 moving.abandon()
                 return False
-            moving.cover(send_key, token, reason)
+            moving.cover(*holds, reason)
             return True
 
         return self._write("fail", now, work)
 
-    def release(self, holds: Sequence[tuple[str, int]], now: datetime) -> int:
+    def release(self, holds: Sequence[Hold], now: datetime) -> int:
         if not holds:
             return 0
         keys = [key for key, _ in holds]
@@ -155,13 +168,16 @@ class Sending(Home):
 
     def resolve(self, send_key: str, as_: Literal["sent", "failed", "resend"], *, by: str, note: str, now: datetime) -> None:
         def work(moving: Transaction) -> None:
-            rows = self._rows(b"SELECT state FROM sends WHERE send_key = %(key)s::uuid FOR UPDATE", {"key": _uuid(send_key)})
+            others = self._of_the_same_messages([send_key]).get(send_key, [])
+            # In the order in which everybody takes rows.
+            self._lock_sends([key for key in (_uuid(send_key), *others) if key])
+            rows = self._rows(b"SELECT state FROM sends WHERE send_key = %(key)s::uuid", {"key": _uuid(send_key)})
             if not rows:
                 raise WrongUsage(f"there is no send {send_key}", help="`engine sends` lists them")
             if rows[0][0] != "unknown":
                 raise WrongUsage(f"the send {send_key} is {rows[0][0]}, and only one that is unknown can be resolved")
-            self._resolve([send_key], "planned" if as_ == "resend" else as_, f"resolved_{as_}", now, by=by, note=note)
-            moving.cover(send_key, as_, by, note)
+            self._resolve([send_key, *others], "planned" if as_ == "resend" else as_, f"resolved_{as_}", now, by=by, note=note)
+            moving.cover(send_key, *others, as_, by, note)
 
         self._write("resolve", now, work)
 
@@ -178,24 +194,29 @@ def _uuid(text: str) -> str | None:
         return None
 
 
-def _columns(group: Mapping[str, Dispatch]) -> dict[str, list[Any]]:
+def _columns(rows: Mapping[str, tuple[int, Dispatch]]) -> dict[str, list[Any]]:
+    group = [dispatch for _, dispatch in rows.values()]
     return {
-        "keys": list(group),
-        "tokens": [d.token for d in group.values()],
-        "payload_hashes": [d.frozen.payload_hash for d in group.values()],
-        "transports": [d.transport for d in group.values()],
+        "keys": list(rows),
+        "tokens": [token for token, _ in rows.values()],
+        "payload_hashes": [d.frozen.payload_hash for d in group],
+        "transports": [d.transport for d in group],
+        "messages": [d.send_key if d.items else None for d in group],
     }
 
 
-def _frozen_columns(group: Mapping[str, Dispatch]) -> dict[str, list[Any]]:
-    frozen = [dispatch.frozen for dispatch in group.values()]
+def _frozen_columns(rows: Mapping[str, tuple[int, Dispatch]]) -> dict[str, list[Any]]:
+    group = [dispatch for _, dispatch in rows.values()]
+    frozen = [dispatch.frozen for dispatch in group]
+    # The bytes of a message of several go once, with its first row: where that does not leave, they were kept before.
+    first = [not d.items or key == d.items[0][0] for key, (_, d) in rows.items()]
     return {
-        "known_for": [known_for(d.key_ttl_seconds) for d in group.values()],
+        "known_for": [known_for(d.key_ttl_seconds) for d in group],
         "message_ids": [f.message_id for f in frozen],
         "senders": [f.sender for f in frozen],
         "recipients": [f.recipient for f in frozen],
         "subjects": [f.subject for f in frozen],
-        "payloads": [f.payload for f in frozen],
+        "payloads": [f.payload if goes else None for f, goes in zip(frozen, first, strict=True)],
     }
 
 

@@ -189,6 +189,8 @@ class Writing(Home):
         new_skips = self._run(statement("insert_skips"), at_run)
         self._run(statement("judge_sends"))
         self._run(b"ANALYZE judged")
+        if self._rows(b"SELECT 1 FROM judged WHERE message IS NOT NULL LIMIT 1"):
+            self._run(statement("judge_messages"))
         acts: dict[str, int] = dict(self._rows(b"SELECT act, count(*) FROM judged GROUP BY act"))
         if acts.get("insert"):
             self._run(statement("insert_sends"), at_run)

@@ -8,7 +8,9 @@ CREATE OR REPLACE TEMP TABLE seqs (
     is_contact BOOLEAN, audience_max BIGINT, guarded BOOLEAN, backfilled BOOLEAN, on_a_date BOOLEAN, priority INTEGER,
     every BIGINT, every_months BOOLEAN, horizon_from DATE, horizon_to DATE,
     -- Whose zone counts, which calendar `bd` goes by, and when mail may leave; calendars.sql has the tables.
-    by_recipient BOOLEAN, cal VARCHAR, win VARCHAR
+    by_recipient BOOLEAN, cal VARCHAR, win VARCHAR,
+    -- Several records of one contact are one mail (4.8).
+    combined BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE steps (
     sequence VARCHAR, pos INTEGER, step VARCHAR, kind VARCHAR, sign INTEGER, count BIGINT, unit VARCHAR, at_us BIGINT,
@@ -79,7 +81,9 @@ CREATE OR REPLACE TEMP TABLE decisions (
     contact VARCHAR, due TIMESTAMP, expiry TIMESTAMP, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR,
     address VARCHAR, address_key VARCHAR, name VARCHAR, detail VARCHAR,
     -- Of a hold by a frequency cap: the send key of the mail that took the last place.
-    winner VARCHAR
+    winner VARCHAR,
+    -- Of sends that are one mail: the row of its first record, and the place in it.
+    mail BIGINT, item BIGINT
 );
 
 -- The key of a date is the date, of a timestamp its UTC instant; a fraction of a second stands only where there is one (3.1).

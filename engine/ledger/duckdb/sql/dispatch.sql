@@ -3,7 +3,7 @@ UPDATE sends
 SET state = CASE
               WHEN m.verdict = 'go' THEN 'dispatching'
               WHEN m.verdict = 'held' THEN 'planned'
-              WHEN sends.ambiguous OR m.verdict = 'window_over' THEN 'unknown'
+              WHEN sends.ambiguous OR m.verdict = 'window_over' OR m.bound THEN 'unknown'
               ELSE 'skipped'
             END,
     reason = CASE WHEN m.verdict NOT IN ('go', 'held') THEN m.verdict END,
@@ -14,6 +14,7 @@ SET state = CASE
     transport = CASE WHEN m.verdict = 'go' THEN m.transport ELSE sends.transport END,
     known_until = CASE WHEN m.verdict = 'go' THEN coalesce(sends.known_until, m.known_until) ELSE sends.known_until END,
     payload_hash = CASE WHEN m.verdict = 'go' THEN m.payload_hash ELSE sends.payload_hash END,
+    message = CASE WHEN m.verdict = 'go' THEN m.message ELSE sends.message END,
     message_id = CASE WHEN m.verdict = 'go' THEN m.message_id ELSE sends.message_id END,
     first_dispatch_at = CASE WHEN m.verdict = 'go' THEN coalesce(sends.first_dispatch_at, $now) ELSE sends.first_dispatch_at END,
     updated_at = $now

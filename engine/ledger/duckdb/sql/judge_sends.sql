@@ -1,9 +1,9 @@
 -- What each planned row of the commit meets in the ledger. `kept` rows keep their frozen bytes and their address: something may
--- have been accepted under this key, or the provider still knows it with those bytes.
+-- have been accepted under this key, or the provider still knows it with those bytes. `not_before` is when a message that was put off may go.
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH met AS (
-  SELECT n.* REPLACE (CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key),
-         s.state AS was, s.number, k.kept
+  SELECT n.* REPLACE (CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key, n.message::UUID AS message),
+         s.state AS was, s.number, k.kept, CASE WHEN s.state = 'planned' THEN s.not_before END AS not_before
   FROM new_sends n
   LEFT JOIN sends s ON s.send_key = n.send_key,
   LATERAL (SELECT coalesce(s.payload_hash IS NOT NULL AND (s.ambiguous OR s.known_until IS NOT NULL), FALSE)) AS k(kept)

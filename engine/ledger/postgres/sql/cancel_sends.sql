@@ -1,6 +1,6 @@
--- Planned rows that pass no longer. One that may have been delivered is a doubt, and stays one.
+-- Planned rows that pass no longer. One that may have been delivered is a doubt, and stays one; so is one whose message goes on without it (4.8).
 UPDATE sends
-SET state = CASE WHEN sends.ambiguous THEN 'unknown' ELSE 'cancelled' END,
+SET state = CASE WHEN sends.ambiguous OR sends.message IS NOT NULL AND sends.payload_hash IS NOT NULL THEN 'unknown' ELSE 'cancelled' END,
     reason = n.reason,
     updated_at = %(now)s
 FROM new_cancels n

@@ -3,15 +3,16 @@
 WITH m AS (
   SELECT *
   FROM unnest(
-    %(keys)s::uuid[], %(tokens)s::bigint[], %(verdicts)s::text[], %(payload_hashes)s::text[], %(message_ids)s::text[], %(transports)s::text[],
+    %(keys)s::uuid[], %(tokens)s::bigint[], %(verdicts)s::text[], %(messages)s::uuid[], %(payload_hashes)s::text[], %(message_ids)s::text[], %(transports)s::text[],
     %(known_for)s::interval[], %(senders)s::text[], %(recipients)s::text[], %(subjects)s::text[], %(payloads)b::bytea[]
-  ) AS m(send_key, token, verdict, payload_hash, message_id, transport, known_for, sender, recipient, subject, payload)
+  ) AS m(send_key, token, verdict, message, payload_hash, message_id, transport, known_for, sender, recipient, subject, payload)
 ), moved AS (
   UPDATE sends
   SET state = CASE
                 WHEN m.verdict = 'go' THEN 'dispatching'
                 WHEN m.verdict = 'held' THEN 'planned'
-                WHEN sends.ambiguous OR m.verdict = 'window_over' THEN 'unknown'
+                -- What is bound to bytes that the provider may have is in doubt without them (4.8).
+                WHEN sends.ambiguous OR m.verdict = 'window_over' OR (m.message IS NOT NULL AND sends.payload_hash IS NOT NULL) THEN 'unknown'
                 ELSE 'skipped'
               END,
       reason = CASE WHEN m.verdict NOT IN ('go', 'held') THEN m.verdict END,
@@ -23,6 +24,7 @@ WITH m AS (
       known_until = CASE WHEN m.verdict = 'go' THEN coalesce(sends.known_until, %(now)s + m.known_for) ELSE sends.known_until END,
       known_by_clock = CASE WHEN m.verdict = 'go' THEN coalesce(sends.known_by_clock, clock_timestamp() + m.known_for) ELSE sends.known_by_clock END,
       payload_hash = CASE WHEN m.verdict = 'go' THEN m.payload_hash ELSE sends.payload_hash END,
+      message = CASE WHEN m.verdict = 'go' THEN m.message ELSE sends.message END,
       message_id = CASE WHEN m.verdict = 'go' THEN m.message_id ELSE sends.message_id END,
       first_dispatch_at = CASE WHEN m.verdict = 'go' THEN coalesce(sends.first_dispatch_at, %(now)s) ELSE sends.first_dispatch_at END,
       updated_at = %(now)s
@@ -34,7 +36,7 @@ WITH m AS (
   SELECT send_key, token, %(now)s, transport FROM moved WHERE verdict = 'go'
 ), kept AS (
   INSERT INTO payloads (send_key, sender, recipient, subject, payload)
-  SELECT send_key, sender, recipient, subject, payload FROM moved WHERE verdict = 'go'
+  SELECT coalesce(message, send_key), sender, recipient, subject, payload FROM moved WHERE verdict = 'go' AND payload IS NOT NULL
   ON CONFLICT DO NOTHING
 )
 SELECT send_key::text FROM moved WHERE verdict = 'go'

@@ -20,7 +20,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'engine_ingest') THEN
         GRANT SELECT ON ledger_meta TO engine_ingest;
-        GRANT SELECT (send_key, state, address_key, message_id, provider_message_id) ON sends TO engine_ingest;
+        GRANT SELECT (send_key, state, address_key, message, message_id, provider_message_id) ON sends TO engine_ingest;
         GRANT SELECT, INSERT ON events, inbox_events, suppressions TO engine_ingest;
     END IF;
 END

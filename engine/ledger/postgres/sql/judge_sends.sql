@@ -1,9 +1,11 @@
 -- What each planned row of the commit meets in the ledger; the rows that it may move are locked already. `kept` rows keep their
 -- frozen bytes and their address: something may have been accepted under this key, or the provider still knows it with those bytes.
+-- `not_before` is when a message that was put off may go.
 CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
 WITH met AS (
   SELECT n.send_key, n.sequence, n.step, n.entity, n.record, n.occurrence, n.contact, n.due_at, n.expires_at, n.template, n.locale, n.category, n.topic,
-         CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key, n.address, n.name, n.variables, n.position, s.state AS was, k.kept
+         CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key, n.address, n.name, n.variables, n.position, n.message::uuid AS message, n.item,
+         s.state AS was, k.kept, CASE WHEN s.state = 'planned' THEN s.not_before END AS not_before
   FROM new_sends n
   LEFT JOIN sends s ON s.send_key = n.send_key
   CROSS JOIN LATERAL (SELECT coalesce(s.payload_hash IS NOT NULL AND (s.ambiguous OR s.known_until IS NOT NULL), FALSE)) AS k(kept)

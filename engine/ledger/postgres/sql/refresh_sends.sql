@@ -17,7 +17,9 @@ SET state = 'planned',
     payload_hash = CASE WHEN j.kept THEN sends.payload_hash END,
     message_id = CASE WHEN j.kept THEN sends.message_id END,
     attempts = CASE j.act WHEN 'revive' THEN 0 ELSE sends.attempts END,
-    not_before = CASE j.act WHEN 'revive' THEN NULL ELSE sends.not_before END,
+    not_before = j.not_before,
+    message = CASE WHEN j.kept THEN sends.message ELSE j.message END,
+    item = CASE WHEN j.kept THEN sends.item ELSE j.item END,
     token = CASE j.act WHEN 'revive' THEN sends.token + 1 ELSE sends.token END,
     updated_at = %(now)s
 FROM judged j

@@ -7,7 +7,9 @@ WITH said AS (
     %(provider_ids)s::text[], %(retries)s::timestamptz[]
   ) WITH ORDINALITY AS g(send_key, token, said, phase, code, enhanced_code, text, provider_message_id, retry_at, place)
 ), moved AS MATERIALIZED (
-  SELECT g.*, s.send_key IS NOT NULL AS found,
+  SELECT g.*, s.send_key IS NOT NULL AS found, s.message,
+         -- A message of several that was not accepted is made anew from those of its rows that may go then (4.8).
+         g.said = 'retry' AND s.message IS NOT NULL AND NOT s.ambiguous AND s.known_until IS NULL AS fresh,
          coalesce(nullif(concat_ws(' ', g.code::text, nullif(g.enhanced_code, '')), ''), nullif(g.phase, ''), g.said) AS reason,
          CASE
            WHEN g.said = 'sent' AND s.state IN ('claimed', 'dispatching', 'unknown', 'planned', 'failed') THEN 'sent'
@@ -35,9 +37,13 @@ WITH said AS (
       lease_until = NULL,
       sent_at = CASE m.becomes WHEN 'sent' THEN %(now)s::timestamptz END,
       provider_message_id = CASE WHEN m.provider_message_id <> '' THEN m.provider_message_id ELSE sends.provider_message_id END,
+      payload_hash = CASE WHEN m.fresh AND m.becomes = 'planned' THEN NULL ELSE sends.payload_hash END,
+      message_id = CASE WHEN m.fresh AND m.becomes = 'planned' THEN NULL ELSE sends.message_id END,
       updated_at = %(now)s
   FROM moved m
   WHERE sends.send_key = m.send_key AND m.becomes NOT IN ('stale', 'already')
+), thawed AS (
+  DELETE FROM payloads WHERE send_key IN (SELECT message FROM moved WHERE fresh AND becomes = 'planned')
 ), told AS (
   INSERT INTO outcomes (send_key, token, said_at, outcome, became, phase, code, enhanced_code, text)
   SELECT send_key, token, %(now)s, said, becomes, phase, code, enhanced_code, text FROM moved WHERE found
