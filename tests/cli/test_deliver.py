@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from engine.ledger.postgres.statements import SCHEMA_VERSION
 from tests.cli.conftest import Project, Said
 from tests.postgres_server import Postgres, postgres
 
@@ -93,7 +94,7 @@ def test_a_ledger_on_postgres_from_the_first_command_to_the_last(project: Projec
     assert "schema `mail`" in run("state", "create").out
     twice = run("state", "create")
     assert twice.code == 7 and "something already" in twice.err
-    assert run("state", "migrate").out.strip() == "The ledger has schema 1 already; nothing was changed."
+    assert run("state", "migrate").out.strip() == f"The ledger has schema {SCHEMA_VERSION} already; nothing was changed."
     assert run("apply", "--plan-only").code == 0
     assert run("deliver").code == 6 and mails(project) == 2
     assert run("apply", now=LATER).code == 0 and mails(project) == 2

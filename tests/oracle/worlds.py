@@ -340,7 +340,7 @@ class Builder:
                 audience["order_by"] = "contact.name"
         if audience:
             raw["audience"] = audience
-        if self.chance(40):
+        if "first_of" in audience:
             raw["combine"] = "contact"
 
     def settings(self, raw: Raw, about: str) -> None:
