@@ -114,7 +114,9 @@ def test_8_10_state_rekey(project: Project) -> None:
     keys.write_text("old,new\n1,1001\n2,1002\n")
     refused = project.run("state", "rekey", "contact", "--map", str(keys))
     assert refused.code == 1 and "Not in the map:" in refused.out and "--keep-missing" in refused.err and not re.search(r"^  \d+$", refused.out, re.MULTILINE)
-    listed = [line.strip() for line in project.run("state", "rekey", "contact", "--map", str(keys), "--show-pii").out.splitlines()[1:]]
+    said = project.run("state", "rekey", "contact", "--map", str(keys), "--show-pii").out
+    listed = re.findall(r"^  (\d+)$", said, re.MULTILINE)
+    assert listed, said
     keys.write_text("old,new\n" + "".join(f"{key},10{key}\n" for key in ["1", "2", *listed]))
     dry = project.run("state", "rekey", "contact", "--map", str(keys), "--dry-run")
     assert dry.code == 0 and "Nothing was changed" in dry.out

@@ -95,7 +95,8 @@ def _looked_at(connection: duckdb.DuckDBPyConnection, wanted: NewKeys) -> Rekeye
     asked.append("SELECT record FROM source.memberships WHERE sequence IN (FROM about_it)")
     if wanted.is_contact:
         asked += [f"SELECT contact FROM source.{table}" for table in _OF_A_CONTACT]
-    connection.execute(f"CREATE TEMP TABLE known AS SELECT DISTINCT key FROM ({' UNION ALL '.join(asked)}) WHERE key IS NOT NULL")
+    # A file that enrolls a segment has a row of its own, which is about no record.
+    connection.execute(f"CREATE TEMP TABLE known AS SELECT DISTINCT key FROM ({' UNION ALL '.join(asked)}) WHERE key <> ''")
     (on_the_way,) = connection.execute(f"SELECT count(*) FROM source.sends WHERE {_ON_THE_WAY}").fetchall()[0]
     if on_the_way:
         raise EngineError(
