@@ -176,3 +176,17 @@ def next_open(moment: datetime, window: Window, zone: str) -> datetime | None:
     found = to_utc(opens, zone)
     # In an hour that the clocks give twice the opening may be the second of the two.
     return found if found >= moment else opens - (wall - moment)
+
+
+def closing(moment: datetime, window: Window, zone: str, within: timedelta) -> datetime | None:
+    """The first minute behind the moment, and in this time, at which the window that is open at the moment is not; None where it stays open.
+
+    >>> closing(datetime(2026, 3, 6, 17, 50), Window(WORKDAYS, time(8), time(18), None), "UTC", timedelta(minutes=30))
+    datetime.datetime(2026, 3, 6, 18, 0)
+    """
+    # Windows close at whole minutes, and clocks change at whole minutes: so each is looked at, and no rule of either is told again here.
+    minute = moment.replace(second=0, microsecond=0)
+    while (minute := minute + timedelta(minutes=1)) <= moment + within:
+        if next_open(minute, window, zone) != minute:
+            return minute
+    return None

@@ -152,11 +152,12 @@ RETURNS = pa.schema(_ENROLLMENT)
 EXITS = pa.schema([*_ENROLLMENT, ("reason", pa.string()), ("final", pa.bool_())])
 SKIPS = pa.schema([("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("due_at", INSTANT)])
 # Sends with one `message` are one mail (4.8): it is the send key of the first by base, and `item` the place in it; both NULL for a mail of its own.
+# `open_until` is when the send window that is open now closes (5.4), where that is before the plan's judgement is too old anyway; else NULL.
 SENDS = pa.schema([
     ("send_key", pa.string()), *_ENROLLMENT, ("step", pa.string()), ("due_at", INSTANT), ("expires_at", INSTANT),
     ("template", pa.string()), ("locale", pa.string()), ("category", pa.string()), ("topic", pa.string()),
     ("address_key", pa.string()), ("address", pa.string()), ("name", pa.string()), ("variables", pa.string()), ("position", pa.int64()),
-    ("message", pa.string()), ("item", pa.int64()),
+    ("message", pa.string()), ("item", pa.int64()), ("open_until", INSTANT),
 ])  # fmt: skip
 # Planned rows that nobody has claimed and that pass no longer (9.6); the state becomes cancelled with this reason.
 CANCELS = pa.schema([("send_key", pa.string()), ("reason", pa.string())])

@@ -28,7 +28,7 @@ from engine.plan.remembering import remember
 from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
 from engine.plan.statements import put, run
 from engine.plan.summing import changes, close, decisions, summaries
-from engine.plan.timing import ends_of_knowledge
+from engine.plan.timing import closings, ends_of_knowledge
 from engine.plan.triggers.date import date_occurrences
 from engine.plan.triggers.enters import entered
 from engine.plan.triggers.event import names_of_events
@@ -96,7 +96,7 @@ def make_plan(
             guards=guards,
             changes=called.kept_changes(
                 {
-                    **changes(cursor, introductions, snapshot.counts, called),
+                    **changes(cursor, introductions, snapshot.counts, called, closing=closings(cursor, definitions, now)),
                     "followed": new_rows(known, introductions),
                     "audiences": audiences_now,
                     **taken_changes(cursor, definitions, view),

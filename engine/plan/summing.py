@@ -151,8 +151,12 @@ def _hints(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introd
     return hints
 
 
-def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction], facts: Mapping[str, int], called: Identity) -> dict[str, pa.Table]:
-    """The rows that an apply writes. `variables` of sends are filled by whoever applies: a plan holds no letter."""
+def changes(
+    cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction], facts: Mapping[str, int], called: Identity, *, closing: bool
+) -> dict[str, pa.Table]:
+    """The rows that an apply writes. `variables` of sends are filled by whoever applies: a plan holds no letter.
+
+    `closing` says that the table of that name is there: some windows close soon."""
     keys = "sequence, entity, record, occurrence, contact"
     new = sorted(introductions.items())
     queries = {
@@ -165,8 +169,9 @@ def changes(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Intro
         "sends": f"SELECT send_key, {keys}, step, due AS due_at, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expires_at, template, "
         "locale, category, topic, address_key, address, name, NULL::VARCHAR AS variables, "
         "row_number() OVER (ORDER BY due, sequence, whole(record) IS NULL, whole(record), record, contact) AS position, "
-        "CASE WHEN mail IS NOT NULL THEN first_value(send_key) OVER (PARTITION BY mail ORDER BY item) END AS message, CASE WHEN mail IS NOT NULL THEN item END AS item "
-        "FROM keyed WHERE decision = 'send' ORDER BY position",
+        "CASE WHEN mail IS NOT NULL THEN first_value(send_key) OVER (PARTITION BY mail ORDER BY item) END AS message, CASE WHEN mail IS NOT NULL THEN item END AS item, "
+        + ("open_until FROM keyed LEFT JOIN closing USING (sequence, contact)" if closing else "NULL::TIMESTAMP AS open_until FROM keyed")
+        + " WHERE decision = 'send' ORDER BY position",
     }
     written = {name: _table(cursor, query, CHANGES[name]) for name, query in queries.items()}
     written["cancels"] = _cancels(cursor, called)

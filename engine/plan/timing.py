@@ -14,17 +14,19 @@ from functools import lru_cache
 import duckdb
 import pyarrow as pa
 
-from engine.calendars import WORKDAYS, Holidays, Window, known_years, open_days, swallowed
+from engine.calendars import WORKDAYS, Holidays, Window, closing, known_years, open_days, swallowed
 from engine.clock import is_zone
 from engine.definitions.base import RECIPIENT
 from engine.definitions.business_days import calendar_of, counts_business_days, window_of
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.facts.names import quoted
-from engine.plan.statements import append, run
+from engine.ledger.records import INSTANT, JUDGED_FOR
+from engine.plan.statements import append, put, run
 
 _DAYS = pa.schema([("cal", pa.string()), ("n", pa.int64()), ("day", pa.date32())])
 _WINDOWS = pa.schema([("win", pa.string()), ("zone", pa.string()), ("cal", pa.string()), ("from_us", pa.int64()), ("to_us", pa.int64())])
+_CLOSING = pa.schema([("sequence", pa.string()), ("zone", pa.string()), ("open_until", INSTANT)])
 _END_OF_DAY = 86_400_000_000
 
 
@@ -224,3 +226,29 @@ def keep_to_windows(cursor: duckdb.DuckDBPyConnection, definitions: Definitions)
     """Gate 6.7: what is due waits while its window is closed."""
     if by_windows(definitions):
         run(cursor, "pass_window")
+
+
+# Who is sent something by a sequence that has a window, and whose zone counts there (5.3).
+_SENT_IN_WINDOWS = """
+SELECT DISTINCT d.sequence, d.contact, CASE WHEN s.by_recipient AND p.zone IN (SELECT zone FROM recipient_zones) THEN p.zone ELSE s.zone END AS zone
+FROM decisions d JOIN seqs s USING (sequence) LEFT JOIN people p USING (contact)
+WHERE d.decision = 'send' AND s.win IS NOT NULL
+"""
+
+
+def closings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> bool:
+    """Fill closing with who is sent something in a window that closes before this plan's judgement is too old (9.6), and when; False for nobody."""
+    if not by_windows(definitions):
+        return False
+    found = []
+    for sequence, zone in cursor.execute(f"SELECT DISTINCT sequence, zone FROM ({_SENT_IN_WINDOWS}) ORDER BY ALL").fetchall():
+        window = window_of(definitions.project, definitions.sequences[sequence])
+        until = closing(now, window, zone, JUDGED_FOR) if window is not None else None
+        if until is not None:
+            found.append({"sequence": sequence, "zone": zone, "open_until": until})
+    if found:
+        put(cursor, "closing_windows", pa.Table.from_pylist(found, _CLOSING))
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE closing AS SELECT sequence, contact, open_until FROM ({_SENT_IN_WINDOWS}) JOIN closing_windows USING (sequence, zone)"
+        )
+    return bool(found)

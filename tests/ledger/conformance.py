@@ -238,6 +238,19 @@ class LedgerConformance:
         (row,) = ledger.claim("w1", 1, late[1])
         assert ledger.begin_dispatch([dispatch(row)], late[1]) == {row.send_key}
 
+    def test_5_4_a_window_that_closed_since_the_plan(self, ledger: Ledger) -> None:
+        """A row goes until its send window closes: neither claimed nor dispatched from then on, and it stays planned for the next plan."""
+        shuts = MONDAY + timedelta(minutes=10)
+        first, second = send("1", open_until=shuts), send("2", open_until=shuts)
+        (row,) = claimed(ledger, first)
+        assert ledger.begin_dispatch([dispatch(row)], shuts - timedelta(seconds=1)) == {first["send_key"]}
+        (row,) = claimed(ledger, second)
+        assert ledger.begin_dispatch([dispatch(row)], shuts) == set()
+        assert state_of(ledger, second["send_key"])[0] == "planned"
+        assert ledger.claim("w1", 1, shuts) == []
+        planned(ledger, send("2"), now=shuts)
+        assert [row.send_key for row in ledger.claim("w1", 1, shuts)] == [second["send_key"]]
+
     def test_4_6_one_mail_for_an_address(self, ledger: Ledger) -> None:
         """Two contacts with one mailbox get one mail for a step, record and occurrence; for another record two."""
         done = ledger.commit(

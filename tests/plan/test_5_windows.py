@@ -8,6 +8,7 @@ from .base import contact, contract
 from .samples import DRIP, ONE_NOTICE, RENEWAL
 from .story import Story, Teller
 
+RECIPIENT = "    timezone: recipient\n"
 OFFICE = '    send_window: {days: [mon-fri], from: "08:00", to: "18:00"}\n'
 # In 2026, 6 April is a Monday.
 HOLIDAYS = "holidays: {own: {also: [2026-04-06, 2026-12-31]}, songkran: {country: TH, except: [2026-04-15]}}\n"
@@ -84,6 +85,46 @@ def test_9_6_a_planned_row_outside_the_window_is_cancelled_and_comes_again(tell:
     assert story.state_of(1, "notice") == "sent"
 
 
+@pytest.mark.parametrize(("at", "leaves"), [("17:58", 1), ("17:59", 1), ("18:00", 0), ("18:09", 0)])
+def test_5_4_a_worker_hands_nothing_over_behind_the_closing(tell: Teller, at: str, leaves: int) -> None:
+    """5.4: planned at 17:50 for half an hour (9.6), a row may leave until the window closes at 18:00, and not behind it."""
+    story = noticed(tell, "before: 0d", OFFICE, "2026-03-09")
+    story.committed("2026-03-09 17:50")
+    assert len(story.deliver(f"2026-03-09 {at}")) == leaves
+
+
+def test_5_4_the_closing_is_that_of_the_zone_of_whoever_is_written_to(tell: Teller) -> None:
+    """5.3, 5.4: at 17:50 in Bangkok it is 19:50 in Tokyo and closed, and 16:20 in Kabul is not near its end."""
+    story = tell(DRIP + OFFICE + RECIPIENT, contact(1), contact(2, zone="Asia/Kabul"), contact(3, zone="Asia/Tokyo"))
+    for record in (1, 2, 3):
+        story.enroll("drip", record, "2026-03-09 10:00")
+    rows = {row["contact"]: row["open_until"] for row in story.planned("2026-03-09 17:50").changes["sends"].to_pylist()}
+    assert rows == {"1": story.utc("2026-03-09 18:00"), "2": None}
+
+
+@pytest.mark.parametrize(
+    ("window", "at", "closes"),
+    [
+        # One that ends with the day goes on where the next day is open too.
+        ("{days: [mon-fri]}", "2026-03-09 23:50", None),
+        ("{days: [mon-fri]}", "2026-03-13 23:50", "2026-03-14 00:00"),
+        ("{days: [mon-fri], holidays: own}", "2026-12-30 23:40", "2026-12-31 00:00"),
+        ('{to: "12:00"}', "2026-03-09 11:29", None),
+        ('{to: "12:00"}', "2026-03-09 11:30", "2026-03-09 12:00"),
+        # New York leaves out the hour from 02:00 on 8 March 2026, and has the one from 01:00 twice on 1 November.
+        ('{to: "02:30"}', "2026-03-08T01:45-05:00", "2026-03-08T03:00-04:00"),
+        ('{to: "01:30"}', "2026-11-01T01:10-04:00", "2026-11-01T01:30-04:00"),
+        ('{to: "01:30"}', "2026-11-01T01:10-05:00", "2026-11-01T01:30-05:00"),
+    ],
+)
+def test_5_4_until_when_a_window_is_open(tell: Teller, window: str, at: str, closes: str | None) -> None:
+    """5.4, 5.5: the end that a plan writes down is the first minute of its half hour at which the window is closed, on days that go on, before holidays, and where the clocks change."""
+    zone = "America/New_York" if "T" in at else "Asia/Bangkok"
+    story = noticed(tell, 'before: 0d, at: "00:00"', f"    send_window: {window}\n", at[:10], zone=zone)
+    (row,) = story.planned(at).changes["sends"].to_pylist()
+    assert row["open_until"] == (None if closes is None else story.utc(closes))
+
+
 @pytest.mark.parametrize(
     ("window", "end_date", "due"),
     [
@@ -144,9 +185,6 @@ def test_5_4_nothing_is_guessed_where_no_holidays_are_known(tell: Teller) -> Non
     later = story.planned("2027-01-04 09:00")
     assert later.sequences[0].counts["upcoming"] == 1
     assert later.diagnostics == ("the holidays of LK are known until 2026: a step that needs a later year has no due moment",)
-
-
-RECIPIENT = "    timezone: recipient\n"
 
 
 def test_5_3_each_contact_by_their_own_clock(tell: Teller) -> None:

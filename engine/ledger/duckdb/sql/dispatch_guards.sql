@@ -3,7 +3,7 @@
 -- frozen before is `bound` to its bytes, and the provider may have it: a row of it that may not go is in doubt, and the rest carries it.
 CREATE OR REPLACE TEMP TABLE moved AS
 WITH met AS MATERIALIZED (
-  SELECT g.*, g.message IS NOT NULL AND s.payload_hash IS NOT NULL AS bound, s.state, s.token AS held_by, s.lease_until, s.payload_hash AS frozen_as, s.expires_at, s.judged_at, s.ambiguous,
+  SELECT g.*, g.message IS NOT NULL AND s.payload_hash IS NOT NULL AS bound, s.state, s.token AS held_by, s.lease_until, s.payload_hash AS frozen_as, s.expires_at, s.judged_at, s.open_until, s.ambiguous,
          s.known_until AS known, s.transport AS went_by, s.address_key, s.category, s.topic, s.sequence, s.entity, s.record, s.occurrence, s.contact
   FROM (SELECT * REPLACE (send_key::UUID AS send_key, message::UUID AS message) FROM arriving) g
   LEFT JOIN sends s ON s.send_key = g.send_key AND s.number = g.number
@@ -27,6 +27,7 @@ SELECT s.place, s.send_key, s.number, s.token, s.payload_hash, s.message_id, s.t
          WHEN /* controlled */ FALSE THEN 'held'
          WHEN s.lease_until <= $now + $longest_send THEN 'held'
          WHEN s.judged_at NOT BETWEEN $judged_after AND $now THEN 'held'
+         WHEN s.open_until <= $now THEN 'held'
          WHEN s.ambiguous AND (s.known IS NULL OR s.known <= $now OR s.went_by <> s.transport) THEN 'window_over'
          ELSE 'go'
        END AS verdict

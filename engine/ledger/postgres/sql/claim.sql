@@ -1,5 +1,6 @@
 -- T2 in one statement: planned rows that may go now, in the plan's order, that nobody else is taking at this moment. Judged too long
--- ago, stopped, paused or cancelled ones stay. Materialized: a planner that runs the inner select twice would take two sets of rows.
+-- ago, stopped, paused or cancelled ones stay, and those whose send window has closed since (5.4). Materialized: a planner that runs the inner
+-- select twice would take two sets of rows.
 -- Of a message of several (4.8) the first row that may go stands in the order, and brings the others. A plan that holds one of them at this moment
 -- may make another message of it: then all stay.
 WITH next AS MATERIALIZED (
@@ -11,6 +12,7 @@ WITH next AS MATERIALIZED (
     AND (s.not_before IS NULL OR s.not_before <= %(now)s)
     AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
     AND s.judged_at BETWEEN %(judged_after)s AND %(now)s
+    AND (s.open_until IS NULL OR s.open_until > %(now)s)
     AND /* controlled */ TRUE
     AND (s.message IS NULL OR NOT EXISTS (
       SELECT 1
@@ -21,6 +23,7 @@ WITH next AS MATERIALIZED (
         AND (s.not_before IS NULL OR s.not_before <= %(now)s)
         AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
         AND s.judged_at BETWEEN %(judged_after)s AND %(now)s
+        AND (s.open_until IS NULL OR s.open_until > %(now)s)
         AND /* controlled */ TRUE
     ))
   ORDER BY s.position NULLS LAST, s.due_at, s.number
@@ -35,6 +38,7 @@ WITH next AS MATERIALIZED (
     AND (s.not_before IS NULL OR s.not_before <= %(now)s)
     AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
     AND s.judged_at BETWEEN %(judged_after)s AND %(now)s
+    AND (s.open_until IS NULL OR s.open_until > %(now)s)
     AND /* controlled */ TRUE
 ), held AS MATERIALIZED (
   SELECT s.send_key FROM sends s WHERE s.send_key IN (SELECT send_key FROM others) FOR UPDATE OF s SKIP LOCKED

@@ -25,6 +25,7 @@ SELECT g.send_key::text, g.message, s.payload_hash IS NOT NULL AS bound,
          WHEN /* controlled */ FALSE THEN 'held'
          WHEN s.lease_until <= clock_timestamp() THEN 'held'
          WHEN s.judged_at NOT BETWEEN %(judged_after)s AND %(now)s THEN 'held'
+         WHEN s.open_until <= %(now)s THEN 'held'
          WHEN s.ambiguous AND (NOT coalesce(s.known_until > %(now)s AND s.known_by_clock > clock_timestamp(), FALSE) OR s.transport <> g.transport)
            THEN 'window_over'
          ELSE 'go'

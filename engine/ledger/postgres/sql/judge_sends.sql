@@ -4,7 +4,8 @@
 CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
 WITH met AS (
   SELECT n.send_key, n.sequence, n.step, n.entity, n.record, n.occurrence, n.contact, n.due_at, n.expires_at, n.template, n.locale, n.category, n.topic,
-         CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key, n.address, n.name, n.variables, n.position, n.message::uuid AS message, n.item,
+         CASE WHEN k.kept THEN s.address_key ELSE n.address_key END AS address_key, n.address, n.name, n.variables, n.position, n.open_until,
+         n.message::uuid AS message, n.item,
          s.state AS was, k.kept, CASE WHEN s.state = 'planned' THEN s.not_before END AS not_before
   FROM new_sends n
   LEFT JOIN sends s ON s.send_key = n.send_key
