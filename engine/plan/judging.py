@@ -15,7 +15,7 @@ from engine.definitions.sequences import Sequence, Step
 from engine.definitions.variables import variables_of
 from engine.messages.usage import used_variables
 from engine.relations.binding import Binder, sql
-from engine.relations.joins import Joins, column, facts, key
+from engine.relations.joins import Joins, called, chosen, column, facts, key
 from engine.relations.rules import predicate
 from engine.relations.variables import missing, text_parts
 
@@ -24,7 +24,7 @@ def holds_for(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, seque
     """Add to `holds` the pairs of the table `pairs(record, contact)` for which the rule is true. A contact of '' sees no values (4.3)."""
     binder, joins = Binder(), Joins(definitions.crm)
     condition = _ask(definitions, sequence, rule, now, binder, joins)
-    select = joins.attach(_pairs(definitions, sequence, pairs)).where(condition)
+    select = joins.attach(_pairs(definitions, sequence, pairs)).where(condition, copy=False)
     cursor.execute(f"INSERT INTO holds SELECT DISTINCT '{sequence.id}', '{name}', record, contact FROM ({sql(select)})", binder.values)
 
 
@@ -35,7 +35,7 @@ def choose(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence
     for choice in step.choices:
         condition = exp.true() if choice.if_ is None else _ask(definitions, sequence, choice.if_, now, binder, joins)
         case.append("ifs", exp.If(this=condition, true=exp.Literal.string(choice.use)))
-    select = joins.attach(_pairs(definitions, sequence, pairs)).select(exp.alias_(case, "template"))
+    select = joins.attach(_pairs(definitions, sequence, pairs)).select(called(case, "template"), copy=False)
     cursor.execute(f"INSERT INTO chosen SELECT DISTINCT '{sequence.id}', '{step.id}', record, contact, template FROM ({sql(select)})", binder.values)
 
 
@@ -87,9 +87,10 @@ def _ask(definitions: Definitions, sequence: Sequence, rule: Rule, now: datetime
 
 
 def _pairs(definitions: Definitions, sequence: Sequence, pairs: str) -> exp.Select:
-    select = exp.select(exp.alias_(column("pair", "record"), "record", quoted=True), exp.alias_(column("pair", "contact"), "contact", quoted=True))
-    select = select.from_(exp.alias_(exp.to_table(pairs), "pair", table=True, quoted=True))
-    select = select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=column("pair", "record")))
+    select = chosen(called(column("pair", "record"), "record"), called(column("pair", "contact"), "contact"))
+    select = select.from_(exp.alias_(exp.to_table(pairs), "pair", table=True, quoted=True, copy=False), copy=False)
+    select = select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=column("pair", "record")), copy=False)
     if sequence.about == definitions.crm.contact.entity:
         return select
-    return select.join(facts(definitions.crm.contact.entity, "contact"), on=exp.EQ(this=key("contact"), expression=column("pair", "contact")), join_type="left")
+    on = exp.EQ(this=key("contact"), expression=column("pair", "contact"))
+    return select.join(facts(definitions.crm.contact.entity, "contact"), on=on, join_type="left", copy=False)

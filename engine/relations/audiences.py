@@ -12,7 +12,7 @@ from engine.definitions.paths import Hop, Scope, paths_to, resolve, resolve_in_a
 from engine.definitions.sequences import Audience, Sequence
 from engine.relations.binding import Binder
 from engine.relations.comparing import Now
-from engine.relations.joins import Joins, facts, key, link
+from engine.relations.joins import Joins, called, cast, chosen, facts, key, link
 from engine.relations.joins import column as named
 from engine.relations.paths import column
 from engine.relations.rules import At, holds, merges
@@ -30,29 +30,24 @@ def audience(
     sequence is about contacts each record is its own and only contact. `candidates` is a table's name, or a SELECT.
     """
     crm = definitions.crm
-    records = exp.select(exp.alias_(named("given", "record"), "record", quoted=True)).from_(relation(candidates, "given")).distinct()
+    records = chosen(called(named("given", "record"), "record")).from_(relation(candidates, "given"), copy=False).distinct(copy=False)
     if sequence.about == crm.contact.entity:
         alone: dict[str, exp.Expression] = {
             "record": key("record"),
             "contact": key("record"),
-            "grp": exp.cast(exp.Literal.number(0), exp.DataType.Type.INT),
-            "pos": exp.cast(exp.Literal.number(1), exp.DataType.Type.BIGINT),
+            "grp": cast(exp.Literal.number(0), exp.DataType.Type.INT),
+            "pos": cast(exp.Literal.number(1), exp.DataType.Type.BIGINT),
         }
-        select = exp.select(*(exp.alias_(value, name, quoted=True) for name, value in alone.items()))
-        return select.from_(records.subquery("chosen")).join(
-            facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=named("chosen", "record"))
-        )
+        select = chosen(*(called(value, name) for name, value in alone.items())).from_(records.subquery("chosen", copy=False), copy=False)
+        return select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=named("chosen", "record")), copy=False)
     reached = _reached(definitions, sequence, now, binder, records)
     ranked = exp.Window(
         this=exp.RowNumber(),
         partition_by=[named("reached", "record")],
         order=exp.Order(expressions=[named("reached", "last"), named("reached", "sorted"), *key_order(named("reached", "contact"))]),
     )
-    select = exp.select(
-        *(named("reached", name) for name in ("record", "contact", "grp")),
-        exp.alias_(exp.cast(ranked, exp.DataType.Type.BIGINT), "pos", quoted=True),
-    )
-    return select.from_(reached.subquery(exp.to_identifier("reached", quoted=True)))
+    select = chosen(*(named("reached", name) for name in ("record", "contact", "grp")), called(cast(ranked, exp.DataType.Type.BIGINT), "pos"))
+    return select.from_(reached.subquery(exp.to_identifier("reached", quoted=True), copy=False), copy=False)
 
 
 def relation(candidates: str | exp.Table | exp.Select, alias: str) -> exp.Expression:
@@ -70,7 +65,7 @@ def _reached(definitions: Definitions, sequence: Sequence, now: datetime, binder
     said = sequence.audience or Audience()
     hops = contact_hops(crm, sequence)
     joins = Joins(crm)
-    select = exp.select().from_(records.subquery("chosen"))
+    select = chosen().from_(records.subquery("chosen", copy=False), copy=False)
     select = select.join(facts(sequence.about, "record"), on=exp.EQ(this=key("record"), expression=named("chosen", "record")), copy=False)
     here = "record"
     for number, hop in enumerate(hops, 1):
@@ -90,7 +85,7 @@ def _reached(definitions: Definitions, sequence: Sequence, now: datetime, binder
     group = _group(said, at)
     last, value = _order(said, at)
     columns = {"record": key("record"), "contact": key("contact"), "grp": group, "last": last, "sorted": value}
-    select = select.select(*(exp.alias_(shown, name, quoted=True) for name, shown in columns.items()), copy=False)
+    select = select.select(*(called(shown, name) for name, shown in columns.items()), copy=False)
     conditions = [] if said.where is None else [holds(said.where, at)]
     if said.first_of is not None and "all" not in said.first_of:
         conditions.append(negated(exp.Is(this=group.copy(), expression=exp.Null())))
@@ -105,7 +100,7 @@ def _group(said: Audience, at: At) -> exp.Expression:
     ifs: list[exp.Expression] = []
     otherwise: exp.Expression | None = None
     for index, group in enumerate(said.first_of or ("all",)):
-        number = exp.cast(exp.Literal.number(index), exp.DataType.Type.INT)
+        number = cast(exp.Literal.number(index), exp.DataType.Type.INT)
         if isinstance(group, str):
             otherwise = number
             break

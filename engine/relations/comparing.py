@@ -14,6 +14,7 @@ from engine.definitions.crm import FieldType
 from engine.definitions.rules import Operand
 from engine.relations.binding import Binder
 from engine.relations.days import Interval, instants
+from engine.relations.joins import cast
 from engine.relations.text import call, fold, has_no_value, has_value
 from engine.relations.truth import all_of, any_of, certain, negated
 
@@ -124,7 +125,7 @@ def _number(type_: FieldType) -> Callable[[exp.Expression, str, Operand, Now, Bi
 
     def bound(number: Decimal, binder: Binder) -> exp.Expression:
         if type_ == "integer":
-            return exp.cast(binder.bind(int(number)), exp.DataType.Type.BIGINT)
+            return cast(binder.bind(int(number)), exp.DataType.Type.BIGINT)
         return exp.cast(binder.bind(number), exp.DataType.build("DECIMAL(38, 10)", dialect="duckdb"))
 
     def compare(value: exp.Expression, operator: str, operand: Operand, now: Now, binder: Binder) -> exp.Expression:
@@ -198,7 +199,7 @@ def _date(value: exp.Expression, operator: str, operand: Operand, now: Now, bind
 
 
 def _bound_day(day: date, binder: Binder) -> exp.Expression:
-    return exp.cast(binder.bind(day), exp.DataType.Type.DATE)
+    return cast(binder.bind(day), exp.DataType.Type.DATE)
 
 
 def _window_of_days(operand: Operand, operator: str, now: Now) -> tuple[date, date]:
@@ -289,7 +290,7 @@ def _in_intervals(value: exp.Expression, intervals: tuple[Interval, ...], binder
 
 
 def _bound_instant(moment: datetime, binder: Binder) -> exp.Expression:
-    return exp.cast(binder.bind(moment), exp.DataType.Type.TIMESTAMP)
+    return cast(binder.bind(moment), exp.DataType.Type.TIMESTAMP)
 
 
 _COMPARE: dict[FieldType, Callable[[exp.Expression, str, Operand, Now, Binder], exp.Expression]] = {

@@ -12,7 +12,7 @@ KEY = "_key"
 
 def column(alias: str, name: str) -> exp.Column:
     """A quoted column of a quoted alias."""
-    return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(alias, quoted=True))
+    return exp.Column(this=exp.Identifier(this=name, quoted=True), table=exp.Identifier(this=alias, quoted=True))
 
 
 def key(alias: str) -> exp.Column:
@@ -23,17 +23,32 @@ def key(alias: str) -> exp.Column:
 def facts(entity: str, alias: str) -> exp.Table:
     """The entity's table in the snapshot, under the alias."""
     return exp.Table(
-        this=exp.to_identifier(entity, quoted=True),
-        db=exp.to_identifier("facts", quoted=True),
-        alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)),
+        this=exp.Identifier(this=entity, quoted=True),
+        db=exp.Identifier(this="facts", quoted=True),
+        alias=exp.TableAlias(this=exp.Identifier(this=alias, quoted=True)),
     )
+
+
+def chosen(*columns: exp.Expression) -> exp.Select:
+    """A SELECT of these. Builders of sqlglot copy what they are given, and all that stood before; here each part is made for one place."""
+    return exp.Select().select(*columns, copy=False)
+
+
+def called(value: exp.Expression, name: str) -> exp.Alias:
+    """The value under a quoted name."""
+    return exp.Alias(this=value, alias=exp.Identifier(this=name, quoted=True))
+
+
+def cast(value: exp.Expression, to: exp.DType) -> exp.Cast:
+    """The value as this type."""
+    return exp.Cast(this=value, to=exp.DataType(this=to))
 
 
 def text_of(value: exp.Expression, type_: str) -> exp.Expression:
     """A field's value as text; decimals without trailing zeros, so that a foreign key 12.0 finds the record 12."""
     if type_ == "text":
         return value
-    text = exp.cast(value, exp.DataType.Type.VARCHAR)
+    text = cast(value, exp.DataType.Type.VARCHAR)
     if type_ == "decimal":
         return _call("RTRIM", _call("RTRIM", text, exp.Literal.string("0")), exp.Literal.string("."))
     return text

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from engine.definitions.crm import Crm
 from engine.relations.binding import Binder
-from engine.relations.joins import column, facts, key
+from engine.relations.joins import called, cast, chosen, column, facts, key
 from engine.relations.text import call
 
 # What Python's str.strip() takes away, so that an address is trimmed the same on every source and in Python.
@@ -30,16 +30,16 @@ def receivers(crm: Crm, binder: Binder, wanted: str) -> exp.Select:
     def field(name: str | None, otherwise: exp.Expression) -> exp.Expression:
         return column("person", name) if name is not None else otherwise
 
-    select = exp.select(
-        exp.alias_(key("person"), "contact"),
-        exp.alias_(normal_address(column("person", said.address), binder), "address"),
-        exp.alias_(exp.func("COALESCE", field(said.active, exp.true()), exp.true()), "active"),
-        exp.alias_(exp.cast(field(said.language, exp.Null()), exp.DataType.Type.VARCHAR), "language"),
-        exp.alias_(exp.cast(field(said.name, exp.Null()), exp.DataType.Type.VARCHAR), "name"),
-        exp.alias_(exp.cast(field(said.timezone, exp.Null()), exp.DataType.Type.VARCHAR), "zone"),
-    )
-    select = select.from_(facts(said.entity, "person"))
-    return select.join(exp.to_table(wanted), on=exp.EQ(this=exp.column("contact", table=wanted), expression=key("person")), join_type="semi")
+    select = chosen(
+        called(key("person"), "contact"),
+        called(normal_address(column("person", said.address), binder), "address"),
+        called(exp.Coalesce(this=field(said.active, exp.true()), expressions=[exp.true()]), "active"),
+        called(cast(field(said.language, exp.Null()), exp.DataType.Type.VARCHAR), "language"),
+        called(cast(field(said.name, exp.Null()), exp.DataType.Type.VARCHAR), "name"),
+        called(cast(field(said.timezone, exp.Null()), exp.DataType.Type.VARCHAR), "zone"),
+    ).from_(facts(said.entity, "person"), copy=False)
+    on = exp.EQ(this=exp.column("contact", table=wanted), expression=key("person"))
+    return select.join(exp.to_table(wanted), on=on, join_type="semi", copy=False)
 
 
 def answers(crm: Crm, binder: Binder) -> exp.Select | None:
@@ -47,6 +47,7 @@ def answers(crm: Crm, binder: Binder) -> exp.Select | None:
     fields = sorted({*crm.contact.consent.values(), *([crm.contact.unsubscribed] if crm.contact.unsubscribed is not None else [])})
     if not fields:
         return None
-    address = exp.alias_(normal_address(column("person", crm.contact.address), binder), "address")
+    address = called(normal_address(column("person", crm.contact.address), binder), "address")
     said = exp.or_(*(exp.Not(this=exp.Is(this=column("person", name), expression=exp.null())) for name in fields))
-    return exp.select(address, *(column("person", name) for name in fields)).from_(facts(crm.contact.entity, "person")).where(said)
+    select = chosen(address, *(column("person", name) for name in fields))
+    return select.from_(facts(crm.contact.entity, "person"), copy=False).where(said, copy=False)

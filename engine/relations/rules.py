@@ -15,7 +15,7 @@ from engine.definitions.paths import Hop, Path, Scope, resolve
 from engine.definitions.rules import All, AnyOf, Compare, History, InSegment, Not, Related, Rule
 from engine.relations.binding import Binder
 from engine.relations.comparing import Now, comparison
-from engine.relations.joins import Joins, facts, foreign_key, key, link
+from engine.relations.joins import Joins, called, cast, chosen, facts, foreign_key, key, link
 from engine.relations.joins import column as named
 from engine.relations.paths import arrive, column, split, start
 from engine.relations.truth import all_of, any_of, certain, negated
@@ -162,7 +162,7 @@ def _related(rule: Related, at: At) -> exp.Expression:
     alias, after = owners(path, at)
     select, end, owner = related(after, rule.where, at)
     counted: exp.Expression = exp.Count(this=exp.Distinct(expressions=[key(end)])) if merges(after) else exp.Count(this=exp.Star())
-    select = select.select(exp.alias_(owner, "owner", quoted=True), exp.alias_(counted, "found", quoted=True)).group_by(owner.copy())
+    select = select.select(called(owner, "owner"), called(counted, "found"), copy=False).group_by(owner.copy(), copy=False)
     there = at.joins.derived(alias, select, "owner")
     if rule.kind != "count":
         missing = exp.Is(this=named(there, "found"), expression=exp.Null())
@@ -177,7 +177,7 @@ def _related(rule: Related, at: At) -> exp.Expression:
 
 
 def _whole(number: int, binder: Binder) -> exp.Expression:
-    return exp.cast(binder.bind(min(number, 2**63 - 1)), exp.DataType.Type.BIGINT)
+    return cast(binder.bind(min(number, 2**63 - 1)), exp.DataType.Type.BIGINT)
 
 
 def owners(path: Path, at: At) -> tuple[str, tuple[Hop, ...]]:
@@ -198,7 +198,7 @@ def related(hops: tuple[Hop, ...], where: Rule | None, at: At) -> tuple[exp.Sele
     first = hops[0]
     end = first.name
     owner = foreign_key(crm, first.relation.entity, first.relation.via.rpartition(".")[2], end)
-    select = exp.select().from_(facts(first.relation.entity, end))
+    select = chosen().from_(facts(first.relation.entity, end), copy=False)
     for hop in hops[1:]:
         there = f"{end}/{hop.name}"
         select = select.join(facts(hop.relation.entity, there), on=link(crm, hop, end, there), copy=False)

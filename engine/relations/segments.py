@@ -13,7 +13,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Scope
 from engine.relations.binding import Binder, sql
 from engine.relations.comparing import Now
-from engine.relations.joins import Joins, facts, key
+from engine.relations.joins import Joins, called, chosen, facts, key
 from engine.relations.joins import column as named
 from engine.relations.rules import At, member
 from engine.relations.text import key_order
@@ -25,7 +25,7 @@ def members(definitions: Definitions, segment_id: str, now: datetime, binder: Bi
     joins = Joins(definitions.crm)
     at = At(definitions, Scope(entity), "record", None, Now(now, definitions.project.timezone), binder, joins)
     condition = member(segment_id, at)
-    select = exp.select(exp.alias_(key("record"), "key", quoted=True)).from_(facts(entity, "record"))
+    select = chosen(called(key("record"), "key")).from_(facts(entity, "record"), copy=False)
     return joins.attach(select).where(condition, copy=False)
 
 

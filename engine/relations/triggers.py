@@ -13,9 +13,10 @@ from engine.definitions.rules import Rule
 from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import DateTrigger, EventTrigger
 from engine.relations.binding import Binder
-from engine.relations.joins import Joins, facts, key
+from engine.relations.joins import Joins, called, cast, chosen, facts, key
 from engine.relations.paths import column
 from engine.relations.rules import predicate
+from engine.relations.truth import certain
 
 
 def trigger_path(definitions: Definitions, sequence: Sequence) -> Path:
@@ -36,16 +37,16 @@ def trigger_values(definitions: Definitions, sequence: Sequence, now: datetime, 
     A date stands as its midnight. in_range is false outside 1970-01-02 to 2100-12-31; value_at is NULL where there is none.
     """
     joins = Joins(definitions.crm)
-    value = exp.cast(column(trigger_path(definitions, sequence), record="record", contact=None, joins=joins), exp.DataType.Type.TIMESTAMP)
+    value = cast(column(trigger_path(definitions, sequence), record="record", contact=None, joins=joins), exp.DataType.Type.TIMESTAMP)
     first = exp.Literal.string(f"{FIRST_DAY} 00:00:00")
     last = exp.Literal.string(f"{LAST_DAY} 23:59:59.999999")
-    in_range = exp.Between(this=value.copy(), low=exp.cast(first, exp.DataType.Type.TIMESTAMP), high=exp.cast(last, exp.DataType.Type.TIMESTAMP))
-    select = exp.select(
-        exp.alias_(key("record"), "record"),
-        exp.alias_(value, "value_at"),
-        exp.alias_(exp.func("COALESCE", in_range, exp.false()), "in_range"),
-        exp.alias_(_matches(definitions, sequence, now, binder, joins), "matches"),
-    ).from_(facts(sequence.about, "record"))
+    in_range = exp.Between(this=value.copy(), low=cast(first, exp.DataType.Type.TIMESTAMP), high=cast(last, exp.DataType.Type.TIMESTAMP))
+    select = chosen(
+        called(key("record"), "record"),
+        called(value, "value_at"),
+        called(certain(in_range), "in_range"),
+        called(_matches(definitions, sequence, now, binder, joins), "matches"),
+    ).from_(facts(sequence.about, "record"), copy=False)
     return joins.attach(select)
 
 
@@ -53,7 +54,7 @@ def not_matching(definitions: Definitions, sequence: Sequence, now: datetime, bi
     """SELECT record: those of the sequence's entity for which the trigger's `where` does not hold."""
     joins = Joins(definitions.crm)
     condition = exp.Not(this=exp.paren(_matches(definitions, sequence, now, binder, joins)))
-    select = exp.select(exp.alias_(key("record"), "record")).from_(facts(sequence.about, "record"))
+    select = chosen(called(key("record"), "record")).from_(facts(sequence.about, "record"), copy=False)
     return joins.attach(select).where(condition, copy=False)
 
 

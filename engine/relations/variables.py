@@ -17,7 +17,7 @@ from engine.relations.audiences import relation
 from engine.relations.binding import Binder
 from engine.relations.comparing import Now
 from engine.relations.days import local_date
-from engine.relations.joins import Joins, facts, key, text_of
+from engine.relations.joins import Joins, called, cast, chosen, facts, key, text_of
 from engine.relations.joins import column as named
 from engine.relations.paths import column
 from engine.relations.rules import At, merges, owners, related
@@ -107,7 +107,7 @@ class _Given:
 
     def select(self, name: str, value: exp.Expression) -> exp.Select:
         """SELECT record, contact and the value as text, under the name."""
-        shown = exp.Alias(this=exp.cast(value, exp.DataType.Type.VARCHAR), alias=exp.to_identifier(name, quoted=True))
+        shown = called(cast(value, exp.DataType.Type.VARCHAR), name)
         return self._over(self.at.joins, named("pair", "record"), named("pair", "contact"), shown)
 
     def owners(self, path: Path) -> exp.Select:
@@ -117,11 +117,12 @@ class _Given:
         return self._over(joins, key(alias))
 
     def _over(self, joins: Joins, *columns: exp.Expression) -> exp.Select:
-        select = exp.select(*columns).from_(relation(self.pairs, "pair"))
-        select = select.join(facts(self.about, "record"), on=exp.EQ(this=key("record"), expression=named("pair", "record")), join_type="left")
+        select = chosen(*columns).from_(relation(self.pairs, "pair"), copy=False)
+        select = select.join(facts(self.about, "record"), on=exp.EQ(this=key("record"), expression=named("pair", "record")), join_type="left", copy=False)
         if self.at.contact is not None:
             entity = self.at.definitions.crm.contact.entity
-            select = select.join(facts(entity, self.at.contact), on=exp.EQ(this=key(self.at.contact), expression=named("pair", "contact")), join_type="left")
+            on = exp.EQ(this=key(self.at.contact), expression=named("pair", "contact"))
+            select = select.join(facts(entity, self.at.contact), on=on, join_type="left", copy=False)
         return joins.attach(select)
 
 
@@ -166,15 +167,14 @@ def _single(variable: Variable, at: At) -> tuple[exp.Expression, str]:
     """value, days_until, days_since and text, with the type of what they give."""
     if variable.function == "text":
         parts = [
-            exp.cast(_plain(*_field(piece, at)), exp.DataType.Type.VARCHAR) if is_path else at.binder.bind(piece)
-            for piece, is_path in text_parts(variable.path)
+            cast(_plain(*_field(piece, at)), exp.DataType.Type.VARCHAR) if is_path else at.binder.bind(piece) for piece, is_path in text_parts(variable.path)
         ]
         return call("CONCAT", *parts), "text"
     value, type_ = _field(variable.path, at)
     if variable.function == "value":
         return value, type_
     day = local_date(value, at.now.zone, at.joins, at.binder) if type_ == "timestamp" else value
-    today = exp.cast(at.binder.bind(at.now.today), exp.DataType.Type.DATE)
+    today = cast(at.binder.bind(at.now.today), exp.DataType.Type.DATE)
     return (exp.Sub(this=day, expression=today) if variable.function == "days_until" else exp.Sub(this=today, expression=day)), "integer"
 
 
@@ -183,7 +183,7 @@ def _plain(value: exp.Expression, type_: str) -> exp.Expression:
     if type_ == "decimal":
         return text_of(value, type_)
     if type_ == "date":
-        return exp.cast(value, exp.DataType.Type.VARCHAR)
+        return cast(value, exp.DataType.Type.VARCHAR)
     if type_ == "timestamp":
         return call("STRFTIME", value, exp.Literal.string("%Y-%m-%dT%H:%M:%SZ"))
     return value
@@ -208,10 +208,10 @@ def _gathered(variable: Variable, given: _Given) -> tuple[exp.Expression, str]:
     select, end, owner = related(hops, variable.where, at)
     fields = at.definitions.crm.entities[path.end].fields
     wanted = variable.fields or (() if path.field_name is None else (path.field_name,))
-    inside = select.select(exp.alias_(owner, "owner", quoted=True), key(end), *(named(end, name) for name in wanted))
-    inside = inside.where(exp.In(this=owner.copy(), query=given.owners(path).subquery()))
+    inside = select.select(called(owner, "owner"), key(end), *(named(end, name) for name in wanted), copy=False)
+    inside = inside.where(exp.In(this=owner.copy(), query=given.owners(path).subquery(copy=False)), copy=False)
     # Behind a to-one hop two ways may lead to one record, which counts once.
-    inside = inside.distinct() if merges(hops) else inside
+    inside = inside.distinct(copy=False) if merges(hops) else inside
     made: exp.Expression
     type_, nothing = "integer", exp.Literal.number(0)
     if variable.function == "count":
@@ -220,8 +220,8 @@ def _gathered(variable: Variable, given: _Given) -> tuple[exp.Expression, str]:
         made, type_ = exp.Sum(this=named("each", wanted[0])), fields[wanted[0]].type
     else:
         made, type_, nothing = _list(wanted, {name: fields[name].type for name in wanted}), "json", exp.Literal.string("[]")
-    grouped = exp.select(named("each", "owner"), exp.alias_(made, "made", quoted=True))
-    grouped = grouped.from_(inside.subquery(exp.to_identifier("each", quoted=True))).group_by(named("each", "owner"))
+    grouped = chosen(named("each", "owner"), called(made, "made"))
+    grouped = grouped.from_(inside.subquery(exp.to_identifier("each", quoted=True), copy=False), copy=False).group_by(named("each", "owner"), copy=False)
     value: exp.Expression = exp.Coalesce(this=named(at.joins.derived(alias, grouped, "owner"), "made"), expressions=[nothing])
     if type_ == "decimal":
         # Of nothing the sum is a bare 0; as a decimal it has the point that its zeros are cut back to.
