@@ -5,6 +5,8 @@ ENGINE := $(VENV)/bin/engine
 DEMO := state/demo
 DEMO_NOW := 2026-11-23T09:00:00+07:00
 WORKERS ?= 2
+# Which tests, such as tests/plan; all if not said.
+TESTS ?=
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
@@ -25,7 +27,7 @@ demo: install  ## a plan, an apply, and mails to look at
 	$(PY) -m engine.library.demo --at $(DEMO_NOW) $(DEMO)
 
 test: install  ## the tests, with pip alone
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not soak and not bench"
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not soak and not bench" $(TESTS)
 
 test-browser: install  ## pages and mails in Debian's chromium
 	$(PY) -m pytest -m browser -rs

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests import laws as _laws  # noqa: F401 - registers the profile
+from tests.quick import remember_checked_templates
 
 settings.load_profile("laws")
 
@@ -35,7 +36,8 @@ _connect = duckdb.connect
 
 
 def _with_one_thread(database: Any = ":memory:", read_only: bool = False, config: Any = None) -> duckdb.DuckDBPyConnection:
-    return _connect(database, read_only, {"threads": "1", **(config or {})})
+    return _connect(database, read_only, {**(config or {}), "threads": "1"})
 
 
 duckdb.connect = _with_one_thread
+remember_checked_templates()

@@ -1,7 +1,9 @@
-"""What hundreds of stories would make again and again, made once: an empty ledger to copy, and a snapshot of records that have not changed."""
+"""What hundreds of stories would make again and again, made once: an empty ledger to copy, a snapshot of records that have not changed, and
+the check of templates that have not changed."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,11 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import engine.messages.checking as checking
 from engine.definitions.definitions import Definitions
 from engine.facts.reading import snapshot_of_rows
 from engine.facts.snapshot import Snapshot
 from engine.ledger.duckdb import DuckdbLedger
 from engine.ledger.pseudonyms import Pseudonyms
+from engine.problems import Problem
 
 BEGAN = datetime(2000, 1, 1)
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -55,3 +59,26 @@ class Records:
         if self._kept is not None:
             self._kept[1].close()
             self._kept = None
+
+
+_check_templates = checking.check_templates
+_checked: dict[str, list[Problem]] = {}
+
+
+def _same_templates(definitions: Definitions, read: checking.Read | None = None) -> list[Problem]:
+    """What was found in templates that say the same, and whose files are the same to the byte: a tutorial runs twenty commands on one project."""
+    if read is None or not definitions.digest:
+        return _check_templates(definitions, read)
+    said = hashlib.sha256(definitions.digest.encode())
+    # Bodies, layouts and partials are part of the digest; places and comments are not.
+    for path in sorted({places.file for places in definitions.places.values()}):
+        said.update(path.encode() + b"\0" + read(path))
+    key = said.hexdigest()
+    if key not in _checked:
+        _checked[key] = _check_templates(definitions, read)
+    return list(_checked[key])
+
+
+def remember_checked_templates() -> None:
+    """From now on, in this process; before a command has imported the check."""
+    checking.check_templates = _same_templates

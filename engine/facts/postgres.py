@@ -145,7 +145,7 @@ def opened_postgres(connection: duckdb.DuckDBPyConnection, url: str, schema: str
         except (psycopg.Error, adbc_driver_manager.Error) as error:
             raise FactsUnreadable(
                 f"the CRM in Postgres cannot be read: {_masked(_without_status(error), url)}",
-                help="check the URL in the environment's `facts:`, and the role's rights",
+                help="check the URL (`facts:` of the environment, or --url) and the role's rights",
             ) from None
         yield source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -1207,3 +1208,9 @@ def test_a_world_can_be_written_to_disk(tmp_path: Path) -> None:
     assert rows == [
         (c["id"], c["end_date"], c["monthly_value"]) for c in story.facts["contract"]
     ]
+
+
+def test_each_reading_has_a_number_of_its_own() -> None:
+    """What a comment or a decision points to is one row."""
+    numbers = re.findall(r"^\| (A\d+) ", (Path(__file__).parent / "AMBIGUITIES.md").read_text(encoding="utf-8"), re.M)
+    assert numbers and [number for number, times in Counter(numbers).items() if times > 1] == []
