@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError
 
@@ -103,8 +103,16 @@ def _offset(text: str, line: int, column: int) -> int:
     return position + column - 1
 
 
-def tokens(source: str) -> Iterator[Token]:
-    """The tokens of the template parts of a source, with their offsets; ends quietly where the source cannot be read."""
+def tokens(source: str) -> tuple[Token, ...]:
+    """The tokens of the template parts of a source, with their offsets; they end where the source cannot be read."""
+    return _read(source)[0]
+
+
+# A text is read for its tags, for its braces and for its places: one after the other.
+@lru_cache(maxsize=4)
+def _read(source: str) -> tuple[tuple[Token, ...], TemplateSyntaxError | None]:
+    """The tokens, and what ended them too early."""
+    read: list[Token] = []
     position, before = 0, ""
     try:
         for line, kind, value in environment_for(html=True, locale="en").lexer.tokeniter(source, None):
@@ -113,10 +121,11 @@ def tokens(source: str) -> Iterator[Token]:
             offset = found if found >= 0 else position
             position = offset + len(value)
             if kind not in ("data", "whitespace"):
-                yield Token(kind, value, line, offset, before)
+                read.append(Token(kind, value, line, offset, before))
                 before = value
-    except TemplateSyntaxError:
-        return
+    except TemplateSyntaxError as error:
+        return tuple(read), error
+    return tuple(read), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +180,12 @@ def _tag(word: str, offset: int, length: int, opened: list[tuple[str, int, int, 
 
 def _broken_brace(source: str) -> Unbalanced | None:
     """Where the reader of the language stopped: the last `{{` or `{%` that has no end on its way."""
-    try:
-        list(environment_for(html=True, locale="en").lexer.tokeniter(source, None))
-    except TemplateSyntaxError as error:
-        line_start = _offset(source, error.lineno, 1)
-        found = max(source.rfind("{{", 0, line_start + 1), source.rfind("{%", 0, line_start + 1))
-        line = source[line_start:].split("\n", 1)[0]
-        match = list(re.finditer(r"\{\{|\{%|\{#", line))
-        offset = line_start + match[-1].start() if match else max(found, 0)
-        return Unbalanced(error.message or "the template cannot be read", offset, 2, "")
-    return None
+    _, error = _read(source)
+    if error is None:
+        return None
+    line_start = _offset(source, error.lineno, 1)
+    found = max(source.rfind("{{", 0, line_start + 1), source.rfind("{%", 0, line_start + 1))
+    line = source[line_start:].split("\n", 1)[0]
+    match = list(re.finditer(r"\{\{|\{%|\{#", line))
+    offset = line_start + match[-1].start() if match else max(found, 0)
+    return Unbalanced(error.message or "the template cannot be read", offset, 2, "")

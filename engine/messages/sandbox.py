@@ -156,6 +156,8 @@ def parse(source: str) -> nodes.Template:
 
 def _refuse_long_parts(source: str) -> None:
     """One `{{ … }}` of megabytes costs seconds to parse; this reads no further than it must."""
+    if len(source) <= MAX_PART:
+        return
     size = 0
     for line, kind, value in environment_for(html=True, locale="en").lexer.tokeniter(source, None):
         size = 0 if kind == "data" else size + len(value)

@@ -37,6 +37,9 @@ from engine.plan.walking import forget_walk, walk
 
 ViewOf = Callable[[Candidates], LedgerView]
 
+# Records, of all entities.
+_FEW = 20_000
+
 
 def make_plan(
     definitions: Definitions,
@@ -57,6 +60,9 @@ def make_plan(
     """
     cursor = snapshot.connection.cursor()
     try:
+        if sum(snapshot.counts.values()) <= _FEW:
+            # Of few records each statement costs less than its own transaction would; nothing is kept, and closing the cursor ends it.
+            cursor.execute("BEGIN TRANSACTION")
         prepare(cursor, definitions, now)
         remember(cursor, definitions, view_of, now)
         date_occurrences(cursor, definitions, now, only)
