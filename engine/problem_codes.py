@@ -138,7 +138,7 @@ _FACTS = {
     "E404": ("a column of the wrong type", "Values of the column are not of the declared type. Declare the type that the column has, or convert the values in the map's `sql:`."),
     "E405": ("a relation that points nowhere", "Records name another record that is not there. It is counted; such a path has no value in every field."),
     "E406": ("records without a key", "A record without a key cannot be remembered, so it is left out of every plan, and counted."),
-    "E407": ("the source cannot be read", "The CRM, a file or the map's SELECT could not be read. The message has the source's own words, without secrets."),
+    "E407": ("the source cannot be read", "The CRM, a file or the map's SELECT could not be read. The message has the source's own words, without secrets. A SELECT has ten minutes."),
     "E408": ("unknown time zones", "A field that holds time zones has values that are no IANA names. For these contacts the project's timezone is used."),
     "E409": ("flags without a value", "A contact without a value for `active` counts as active, and one without a value for `unsubscribed` as not unsubscribed. They are counted, so that it is no surprise."),
     "E410": ("dates far away", "Values of a trigger's date lie before 1970-01-02 or after 2100 and start nothing. They are counted; often 9999-12-31 stands for none."),

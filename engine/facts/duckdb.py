@@ -9,9 +9,10 @@ import duckdb
 
 from engine.definitions.crm import Entity
 from engine.errors import FactsUnreadable
+from engine.facts.map_sql import select_of, stage_select, types_of
 from engine.facts.names import find, literal, quoted
-from engine.facts.sandbox import NotOneSelect, first_line, one_select, seal
-from engine.facts.staging import NoTable, Raw, SqlRefused
+from engine.facts.sandbox import first_line, seal
+from engine.facts.staging import NoTable, Raw
 
 
 class DuckdbSource:
@@ -30,38 +31,22 @@ class DuckdbSource:
         self._tables = {(table if schema == "main" else f"{schema}.{table}"): f"source.{quoted(schema)}.{quoted(table)}" for schema, table in rows}
 
     def columns(self, name: str, entity: Entity) -> Sequence[str]:
-        return tuple(self._types(self._relation(entity)))
+        return tuple(types_of(self._inside, self._relation(entity)))
 
     def stage(self, name: str, entity: Entity, columns: Sequence[str]) -> Raw:
         relation = self._relation(entity)
         if entity.sql is None:
-            return Raw(relation, self._types(relation), copied=False)
-        # Run once: a view over the map's SQL would run it again for every rule.
-        staged = f"memory.staging.{quoted(name)}"
-        try:
-            self._inside.execute(f"CREATE TABLE {staged} AS SELECT {', '.join(quoted(column) for column in columns)} FROM {relation}")
-        except duckdb.Error as error:
-            raise SqlRefused(first_line(error)) from None
-        return Raw(staged, self._types(staged), copied=True)
+            return Raw(relation, types_of(self._inside, relation), copied=False)
+        return stage_select(self._inside, name, relation, columns)
 
     def _relation(self, entity: Entity) -> str:
         if entity.sql is not None:
-            try:
-                return f"(\n{one_select(entity.sql, 'duckdb')}\n)"
-            except NotOneSelect as refused:
-                raise SqlRefused(str(refused)) from None
+            return select_of(entity.sql)
         table = entity.table or ""
         found = find(table.removeprefix("main."), self._tables)
         if found is None:
             raise NoTable(table, tuple(self._tables))
         return self._tables[found]
-
-    def _types(self, relation: str) -> dict[str, str]:
-        try:
-            rows = self._inside.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        except duckdb.Error as error:
-            raise SqlRefused(first_line(error)) from None
-        return {str(row[0]): str(row[1]) for row in rows}
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -11,9 +11,10 @@ import duckdb
 from engine.definitions.crm import Entity
 from engine.errors import FactsUnreadable
 from engine.facts import rows
+from engine.facts.map_sql import select_of, stage_select, types_of
 from engine.facts.names import find, literal, quoted
-from engine.facts.sandbox import NotOneSelect, first_line, one_select, seal
-from engine.facts.staging import NoTable, Raw, SqlRefused
+from engine.facts.sandbox import first_line, seal
+from engine.facts.staging import NoTable, Raw
 
 KINDS = (".csv", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx")
 
@@ -38,39 +39,20 @@ class FilesSource:
     def columns(self, name: str, entity: Entity) -> Sequence[str]:
         if entity.sql is None:
             return tuple(self._table(entity).types)
-        return tuple(self._types(self._select(entity)))
+        return tuple(types_of(self._inside, select_of(entity.sql)))
 
     def stage(self, name: str, entity: Entity, columns: Sequence[str]) -> Raw:
         if entity.sql is None:
             # Two entities may be of one table: it stays for the other, and is not the entity's own to drop.
             raw = self._table(entity)
             return Raw(raw.relation, raw.types, copied=False)
-        staged = f"memory.staging.{quoted(name)}"
-        wanted = ", ".join(quoted(column) for column in columns)
-        try:
-            self._inside.execute(f"CREATE TABLE {staged} AS SELECT {wanted} FROM {self._select(entity)}")
-        except duckdb.Error as error:
-            raise SqlRefused(first_line(error)) from None
-        return Raw(staged, self._types(staged), copied=True)
+        return stage_select(self._inside, name, select_of(entity.sql), columns)
 
     def _table(self, entity: Entity) -> Raw:
         found = find(entity.table or "", self._tables)
         if found is None:
             raise NoTable(entity.table or "", self._known)
         return self._tables[found]
-
-    def _select(self, entity: Entity) -> str:
-        try:
-            return f"(\n{one_select(entity.sql or '', 'duckdb')}\n)"
-        except NotOneSelect as refused:
-            raise SqlRefused(str(refused)) from None
-
-    def _types(self, relation: str) -> dict[str, str]:
-        try:
-            described = self._inside.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-        except duckdb.Error as error:
-            raise SqlRefused(first_line(error)) from None
-        return {str(row[0]): str(row[1]) for row in described}
 
 
 def _load(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> Raw:

@@ -90,6 +90,18 @@ def test_threat_17_sql_of_the_map_reaches_no_file(crm: Path, sql: str, source: D
 
 
 @pytest.mark.parametrize("source", [DuckdbFacts(duckdb="crm.duckdb"), FilesFacts(files={"people": "people.csv"})], ids=["duckdb", "files"])
+def test_sql_of_the_map_that_would_never_end_ends(crm: Path, source: DuckdbFacts | FilesFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull request cannot hold a plan for ever: the SELECT is interrupted when its time is over, and told at its place."""
+    monkeypatch.setattr("engine.facts.map_sql.LONGEST_SECONDS", 0.2)
+    endless = "select 1 as id, count(*)::varchar as email from range(1000000000) a, range(1000000000) b where a.range + b.range = 7"
+    with pytest.raises(DefinitionsInError) as caught:
+        read_snapshot(one(entity(endless, crm)), source, now=NOW, root=crm)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("E407", "the SQL of `contact` cannot be read: it takes longer than 0.2 seconds")
+    assert problem.origin.line > 1
+
+
+@pytest.mark.parametrize("source", [DuckdbFacts(duckdb="crm.duckdb"), FilesFacts(files={"people": "people.csv"})], ids=["duckdb", "files"])
 def test_the_planners_connection_stays_sealed(crm: Path, source: DuckdbFacts | FilesFacts) -> None:
     """Whoever holds a snapshot can make tables in it, and reach nothing else."""
     with read_snapshot(one("    {table: people, key: id, fields: {email: text}}"), source, now=NOW, root=crm) as snapshot:
