@@ -7,15 +7,21 @@ import os
 import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from engine import __version__
+from engine.clock import to_local
 from engine.delivery.delivered import Delivered
 from engine.delivery.running import EndOnSignal, RunningClock
+from engine.ledger.history import SendFilter
 from engine.ledger.ledger import Ledger
-from engine.ledger.records import Changes, Committed, Run
+from engine.ledger.records import INSTANT, Changes, Committed, Run
 from engine.plan.plan import Plan, mails_in
 from engine.runs.changing import refuse
 from engine.runs.delivering import Between, at_the_ledgers_now, deliver_planned
@@ -97,10 +103,12 @@ def apply(
         between = Between(site, ledger, environ, signals, clock, plans=True)
         if plan_only:
             delivered, outcome = Delivered(), "planned"
-            notes.append(f"{total:,} mails are planned, and none was sent: `engine deliver` sends them, for 30 minutes from now" if total else "nothing is due")
+            notes.append(_for_workers(total))
+            notes += _closing(site, changes["sends"])
         else:
             delivered = _deliver(site, ledger, between, clock, lambda done: progress("sending", done.sent + done.failed + done.unknown, total))
             outcome = delivered.ended
+            notes += _closed(ledger, changes["sends"], clock.now())
         if between.unknown:
             notes.append(f"workers that were killed left {between.unknown} sends in doubt; `engine sends --state unknown` lists them")
         held_back = any(not guard.passed for guard in plan.guards)
@@ -109,6 +117,36 @@ def apply(
         counts = {**plan.summary, "sent": delivered.sent, "failed": delivered.failed, "unknown": delivered.unknown + in_doubt}
         ledger.finish_run(run.run_id, outcome, counts, clock.now())
     return Applied(plan, run.run_id, committed, delivered, code, outbox_folder(site), tuple(notes))
+
+
+def _for_workers(total: int) -> str:
+    if not total:
+        return "nothing is due"
+    planned, them = ("1 mail is planned", "it") if total == 1 else (f"{total:,} mails are planned", "them")
+    return f"{planned}, and none was sent: `engine deliver` sends {them}, for 30 minutes from now"
+
+
+def _closing(site: Site, sends: pa.Table) -> list[str]:
+    """What a worker has less time for: mails whose send window closes soon (5.4)."""
+    soon = sends.filter(pc.is_valid(sends["open_until"]))
+    if not soon.num_rows:
+        return []
+    zone = site.definitions.project.timezone
+    first, count = to_local(pc.min(soon["open_until"]).as_py(), zone), mails_in(soon)
+    closes = "the send window of 1 of these closes before that," if count == 1 else f"the send windows of {count:,} of these close before that, the first"
+    return [f"{closes} at {first:%H:%M} {zone}; what has not left by then is the next apply's"]
+
+
+def _closed(ledger: Ledger, sends: pa.Table, now: datetime) -> list[str]:
+    """What was to go now and stays planned, since its send window closed while this run was sending."""
+    over = sends.filter(pc.fill_null(pc.less_equal(sends["open_until"], pa.scalar(now, INSTANT)), False))
+    keys = set(over["send_key"].to_pylist())
+    left = sum(1 for row in ledger.sends(SendFilter(state="planned"), limit=100_000).rows if row.send_key in keys) if keys else 0
+    if not left:
+        return []
+    return [
+        f"{left:,} {'send stays' if left == 1 else 'sends stay'} planned: the send window closed before {'it' if left == 1 else 'they'} could go; an apply after it opens sends {'it' if left == 1 else 'them'}"
+    ]
 
 
 def _deliver(site: Site, ledger: Ledger, between: Between, clock: RunningClock, progress: Callable[[Delivered], None]) -> Delivered:

@@ -9,6 +9,8 @@ import pytest
 from engine.errors import DefinitionsInError, LedgerRefused, LockHeld
 from engine.ledger.keys import send_key
 from engine.ledger.orders import Order
+from engine.runs.applying import apply
+from engine.runs.delivering import work
 from engine.runs.inbox import leave_order
 from tests.plan.base import contact, contract
 from tests.plan.samples import ONE_NOTICE, TRIAL
@@ -149,3 +151,33 @@ def test_9_8_stop_during_a_run_ends_it_within_a_group(tmp_path: Path) -> None:
     ground.apply(LATER)
     addresses = [str(mail["To"]) for mail in ground.mails()]
     assert (len(addresses), len(set(addresses))) == (60, 60)
+
+
+OFFICE = '    send_window: {days: [mon-fri], from: "08:00", to: "18:00"}\n'
+
+
+def test_5_4_what_the_window_shuts_out_is_told_and_goes_when_it_opens(tmp_path: Path) -> None:
+    """5.4: planned a microsecond before the window closes, nothing leaves behind it; the apply says so, and the next morning's sends it once."""
+    ground = Ground.make(tmp_path, ONE_NOTICE + OFFICE, contract(7, end_date="2026-04-01"), contract(8, end_date="2026-04-01"), contact(1))
+    shut = ground.apply("2026-03-02T17:59:59.999999+07:00")
+    assert (shut.exit_code, shut.plan.summary["send"], shut.delivered and shut.delivered.sent) == (0, 2, 0)
+    assert shut.notes == ("2 sends stay planned: the send window closed before they could go; an apply after it opens sends them",)
+    assert ground.mails() == []
+    night = ground.apply("2026-03-02T18:20:00+07:00")
+    assert night.committed and night.committed.cancelled == 2 and ground.mails() == []
+    morning = ground.apply("2026-03-03T08:00:00+07:00")
+    assert morning.delivered and morning.delivered.sent == 2 and morning.notes == ()
+    assert len(ground.mails()) == 2
+
+
+def test_5_4_workers_are_told_until_when(tmp_path: Path) -> None:
+    """5.4, 9.6: what is planned for workers at 17:45 has less than half an hour, and the apply says so."""
+    ground = Ground.make(tmp_path, ONE_NOTICE + OFFICE, contract(7, end_date="2026-04-01"), contact(1))
+    site = ground.site("2026-03-02T17:45:00+07:00")
+    told = apply(site, environ=ground.environ, reason="a test", by="test", plan_only=True).notes
+    assert told == (
+        "1 mail is planned, and none was sent: `engine deliver` sends it, for 30 minutes from now",
+        "the send window of 1 of these closes before that, at 18:00 Asia/Bangkok; what has not left by then is the next apply's",
+    )
+    late = work(ground.site("2026-03-02T18:05:00+07:00"), environ=ground.environ, live=False)
+    assert (late.delivered.sent, late.planned) == (0, 1) and ground.mails() == []
