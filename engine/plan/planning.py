@@ -60,8 +60,9 @@ def make_plan(
     """
     cursor = snapshot.connection.cursor()
     try:
-        if sum(snapshot.counts.values()) <= _FEW:
-            # Of few records each statement costs less than its own transaction would; nothing is kept, and closing the cursor ends it.
+        whole = sum(snapshot.counts.values()) <= _FEW
+        if whole:
+            # Of few records each statement costs less than a transaction of its own would.
             cursor.execute("BEGIN TRANSACTION")
         prepare(cursor, definitions, now)
         remember(cursor, definitions, view_of, now)
@@ -90,7 +91,7 @@ def make_plan(
         close(cursor, called)
         if inspect is not None:
             inspect(cursor)
-        return Plan(
+        plan = Plan(
             definitions=definitions,
             environment=environment,
             now=now,
@@ -110,6 +111,10 @@ def make_plan(
             ),
             diagnostics=(*_diagnostics(snapshot), *ends_of_knowledge(definitions, now)),
         )
+        if whole:
+            # What rules on history ask stays in the snapshot: members of segments are counted with it after the plan.
+            cursor.execute("COMMIT")
+        return plan
     finally:
         cursor.close()
 
