@@ -60,8 +60,8 @@ def make_plan(
     """
     cursor = snapshot.connection.cursor()
     try:
-        whole = sum(snapshot.counts.values()) <= _FEW
-        if whole:
+        in_one_transaction = sum(snapshot.counts.values()) <= _FEW
+        if in_one_transaction:
             # Of few records each statement costs less than a transaction of its own would.
             cursor.execute("BEGIN TRANSACTION")
         prepare(cursor, definitions, now)
@@ -111,7 +111,7 @@ def make_plan(
             ),
             diagnostics=(*_diagnostics(snapshot), *ends_of_knowledge(definitions, now)),
         )
-        if whole:
+        if in_one_transaction:
             # What rules on history ask stays in the snapshot: members of segments are counted with it after the plan.
             cursor.execute("COMMIT")
         return plan

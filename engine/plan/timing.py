@@ -28,6 +28,8 @@ _DAYS = pa.schema([("cal", pa.string()), ("n", pa.int64()), ("day", pa.date32())
 _WINDOWS = pa.schema([("win", pa.string()), ("zone", pa.string()), ("cal", pa.string()), ("from_us", pa.int64()), ("to_us", pa.int64())])
 _CLOSING = pa.schema([("sequence", pa.string()), ("zone", pa.string()), ("open_until", INSTANT)])
 _END_OF_DAY = 86_400_000_000
+# 5.3, of a sequence `s` and a person `p`: whether the person's own zone counts.
+_BY_OWN_ZONE = "s.by_recipient AND p.zone IN (SELECT zone FROM recipient_zones)"
 
 
 def microseconds(at: time | None) -> int | None:
@@ -211,10 +213,7 @@ def waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
 def zones_of_contacts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Whoever stands at this position goes by the zone of their own, where their sequence asks for it (5.3)."""
     if by_recipient(definitions):
-        cursor.execute(
-            "UPDATE here SET zone = p.zone FROM people p, seqs s WHERE s.sequence = here.sequence AND s.by_recipient AND p.contact = here.contact "
-            "AND p.zone IN (SELECT zone FROM recipient_zones)"
-        )
+        cursor.execute(f"UPDATE here SET zone = p.zone FROM people p, seqs s WHERE s.sequence = here.sequence AND p.contact = here.contact AND {_BY_OWN_ZONE}")
 
 
 def windows_now(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -229,8 +228,8 @@ def keep_to_windows(cursor: duckdb.DuckDBPyConnection, definitions: Definitions)
 
 
 # Who is sent something by a sequence that has a window, and whose zone counts there (5.3).
-_SENT_IN_WINDOWS = """
-SELECT DISTINCT d.sequence, d.contact, CASE WHEN s.by_recipient AND p.zone IN (SELECT zone FROM recipient_zones) THEN p.zone ELSE s.zone END AS zone
+_SENT_IN_WINDOWS = f"""
+SELECT DISTINCT d.sequence, d.contact, CASE WHEN {_BY_OWN_ZONE} THEN p.zone ELSE s.zone END AS zone
 FROM decisions d JOIN seqs s USING (sequence) LEFT JOIN people p USING (contact)
 WHERE d.decision = 'send' AND s.win IS NOT NULL
 """
