@@ -70,10 +70,10 @@ def test_1_1_applying_over_the_days_sends_what_was_foretold(tmp_path: Path) -> N
     ground.apply("2026-03-01T09:00:00+07:00")
     site = ground.site(AT)
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
-        until = shift(site.now, Duration(12, "d"), "Asia/Bangkok")
+        until = shift(site.now, Duration(30, "d"), "Asia/Bangkok")
         course = foretold(Foretold(snapshot, ledger.view, site.now, until, "dev", site.pseudonyms.address_key), site.definitions)
     told = {(row["moment"], row["sequence"], row["step"], row["record"], row["contact"]) for row in course.mails.to_pylist()}
-    assert len(told) > 10 and {row[1] for row in told} == {"renewal", "open-hours", "drip"}
+    assert len(told) > 20 and {row[1] for row in told} == {"renewal", "open-hours", "drip"}
     sent = set()
     for moment in course.instants:
         ground.apply(moment.replace(tzinfo=UTC).isoformat())

@@ -29,7 +29,7 @@ from tests.oracle.timeline import EditDefinitions
 from tests.oracle.worlds import Builder
 
 # How far is looked ahead, and how many instants at most: each costs three plans.
-SHORT, LONG = (timedelta(days=2), 2), (timedelta(days=6), 1_000)
+SHORT, LONG = (timedelta(days=2), 4), (timedelta(days=6), 1_000)
 # Guards hold a course back only in words: it is followed as if somebody had allowed them.
 ALLOWED = {"min_facts": 0.0}
 Mail = tuple[Any, ...]
