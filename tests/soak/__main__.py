@@ -1,7 +1,8 @@
 """`python -m tests.soak --minutes 20`: as much of the full counts as the time allows, and a report in docs/evidence/.
 
-What was finished is remembered in state/soak.json for this commit: the next soak goes on where this one ended, and the
-report tells both. `--fresh` forgets it. Exit 1 when anything was found.
+What was finished is remembered in state/soak.json for this commit, and worlds for all commits on which they are made by the same
+files (tests/soak/code.py): the next soak goes on where this one ended, and the report tells both. `--fresh` forgets it. Exit 1 when
+anything was found.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -51,7 +53,10 @@ class Record:
         if fresh or not path.exists():
             return new
         old = cls(**json.loads(path.read_text(encoding="utf-8")))
-        return old if old.commit == new.commit else new
+        if old.commit == new.commit:
+            return old
+        new.finished = {name: row for name, row in old.finished.items() if row.get("code")}
+        return new
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -61,7 +66,14 @@ class Record:
 
     def note(self, one: Slice, found: Found) -> None:
         if found.finished:
-            self.finished[one.name] = {"part": one.part, "name": one.name, "cases": one.cases, **asdict(found)}
+            made = {"part": one.part, "name": one.name, "cases": one.cases, "code": one.code, "commit": self.commit}
+            self.finished[one.name] = {**made, **asdict(found)}
+
+    def drop_changed(self, slices: Iterable[Slice]) -> None:
+        """Forget what was finished by other files than today's."""
+        for one in slices:
+            if one.name in self.finished and self.finished[one.name].get("code", "") != one.code:
+                del self.finished[one.name]
 
 
 def soak(parts: dict[str, list[Slice]], record: Record, minutes: float, workers: int) -> None:
@@ -119,6 +131,7 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
         f"| `engine apply` killed at random moments, and kills at all failpoints | {KILLS} random kills, all failpoints | {of('kills')} | {faults['kills']} |",
         f"| laws over random values, and all that is left to `make soak` | {EXAMPLES:,} cases each, where a test has no number of its own | {of('laws')} | {faults['laws']} |",
         "",
+        *_elsewhere(record, done["oracle"]),
         *_years(done["year"]),
         *_storms(parts, done),
     ]
@@ -134,6 +147,17 @@ def report(parts: dict[str, list[Slice]], record: Record) -> list[str]:
             for what, text in row["faults"].items():
                 lines += [f"## Found: {what}", "", "```", text.rstrip(), "```", ""]
     return lines
+
+
+def _elsewhere(record: Record, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """On which commits the worlds ran, where not all did on this one."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row["commit"]] += row["cases"]
+    if set(counts) <= {record.commit}:
+        return []
+    told = ", ".join(f"{worlds:,} on {commit}" for commit, worlds in counts.items())
+    return [f"Worlds ran on several commits, and are made by the same files on each (digest {rows[0]['code']}, tests/soak/code.py): {told}.", ""]
 
 
 def _years(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -190,6 +214,7 @@ def main() -> int:
         "year": lambda: year(options.share),
     }
     parts = {name: make() for name, make in makers.items()}
+    record.drop_changed(one for slices in parts.values() for one in slices)
     chosen = options.parts.split(",")
     if unknown := set(chosen) - set(parts):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.soak.code import digest_of
+
 ROOT = Path(__file__).resolve().parents[2]
-ORACLE_CASES, KILLS, EXAMPLES = 5000, 200, 2000
+ORACLE_CASES, KILLS, EXAMPLES = 20_000, 200, 2000
 SLICE = 50
 # Random kills for each ledger, with and without a key that the provider knows; the server's; and messages for eight workers (reliability.md §5 A, D).
 STORM_KILLS, STORM_SLICE, SERVER_KILLS, WORKERS_SEND = 2000, 250, 20, 100_000
@@ -27,13 +29,17 @@ _ENDED = re.compile(r"\b(\d+) (passed|failed|skipped|error|errors|xfailed|desele
 
 @dataclass(frozen=True)
 class Slice:
-    """One thing to run. `name` is what the record of finished slices remembers; `cases` is what it adds to its part's count."""
+    """One thing to run. `name` is what the record of finished slices remembers; `cases` is what it adds to its part's count.
+
+    `code` says what it is made by: where that is the same it counts on other commits too. Empty: on its own commit only.
+    """
 
     part: str
     name: str
     command: tuple[str, ...]
     cases: int
     environ: dict[str, str] = field(default_factory=dict)
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,14 @@ class Found:
 
 
 def oracle() -> list[Slice]:
-    """Worlds 0 to 4999, some a slice."""
-    python = (sys.executable, "-m", "tests.soak.oracle")
+    """Worlds 0 to 19999, some a slice: hours of work, which need not be done again because a page has changed."""
+    program = "tests.soak.oracle"
+    code = digest_of(program)
     starts = range(0, ORACLE_CASES, SLICE)
-    return [Slice("oracle", f"worlds {first} to {first + SLICE - 1}", (*python, str(first), str(first + SLICE)), SLICE) for first in starts]
+    return [
+        Slice("oracle", f"worlds {first} to {first + SLICE - 1}", (sys.executable, "-m", program, str(first), str(first + SLICE)), SLICE, code=code)
+        for first in starts
+    ]
 
 
 def kills() -> list[Slice]:
