@@ -147,10 +147,23 @@ class Ledger(Reading, Protocol):
         """Carry out orders by their ids, each exactly once: the ids that were new, and how many rows each one set or lifted."""
 
     def enroll_by_hand(
-        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False, segment: str | None = None
+        self,
+        sequence: str,
+        entity: str,
+        records: Sequence[str],
+        *,
+        by: str,
+        note: str,
+        now: datetime,
+        override: bool = False,
+        segment: str | None = None,
+        former: str | None = None,
     ) -> Mapping[str, str]:
         """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5). `segment` is the one that
-        they are members of, where they were chosen by it."""
+        they are members of, where they were chosen by it; `former` is what the files say that the sequence was called before (8.7).
+
+        Before the first apply that follows a rename, too, the number is the next one of the record's whole history.
+        """
 
     def begin_notice(self, owner: str, day: date, findings: int, now: datetime) -> bool:
         """Take the owner's notice of this day, before it is handed over. False when it was taken already, and did not fail."""

@@ -37,7 +37,7 @@ class Held:
 Earlier = Mapping[tuple[str, str], Sequence[Held]]
 
 
-def fill_earlier(cursor: duckdb.DuckDBPyConnection, earlier: Earlier) -> None:
+def fill_earlier(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, earlier: Earlier) -> None:
     """Fill held_times: of each step with more than one time, the present one (ago 0) and those before it; the first that it had always holds."""
     rows = [
         {
@@ -47,6 +47,11 @@ def fill_earlier(cursor: duckdb.DuckDBPyConnection, earlier: Earlier) -> None:
         for (sequence, step), times in earlier.items() for ago, one in enumerate(reversed(times))
     ]  # fmt: skip
     put(cursor, "held_times", pa.Table.from_pylist(rows, _TIMES))
+    timing.keep_calendars(cursor, definitions, {sequence for (sequence, _), times in earlier.items() if _in_days(times)})
+
+
+def _in_days(times: Sequence[Held]) -> bool:
+    return any(one.time[2] == "bd" for one in times)
 
 
 def _turns(earlier: Earlier) -> range:
@@ -57,10 +62,11 @@ def _turns(earlier: Earlier) -> range:
 def earlier_dues(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, earlier: Earlier) -> None:
     """Fill dues and life anew, each step of each distinct value by the time that holds for it."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE all_dues AS SELECT *, 0 AS ago FROM dues LIMIT 0")
+    in_days = any(_in_days(times) for times in earlier.values())
     # The present time comes last, so that steps are as they were.
     for ago in reversed(_turns(earlier)):
         _set_times(cursor, "steps", "steps.sequence = t.sequence AND steps.step = t.step", ago)
-        timing.lives(cursor, definitions)
+        timing.lives(cursor, definitions, held_in_days=in_days)
         cursor.execute("INSERT INTO all_dues SELECT *, $1 FROM dues", [ago])
     run(cursor, "earlier_dues")
 
@@ -68,9 +74,10 @@ def earlier_dues(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, ea
 def earlier_waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, earlier: Earlier) -> None:
     """Fill waits by the time that holds for each who stands at this position; `waits` has those by the present one."""
     cursor.execute("CREATE OR REPLACE TEMP TABLE all_waits AS SELECT *, 0 AS ago FROM waits LIMIT 0")
+    in_days = any(_in_days(times) for times in earlier.values())
     for ago in reversed(_turns(earlier)):
         _set_times(cursor, "here", "here.sequence = t.sequence AND here.step = t.step", ago)
-        timing.waits(cursor, definitions)
+        timing.waits(cursor, definitions, held_in_days=in_days)
         cursor.execute("INSERT INTO all_waits SELECT *, $1 FROM waits", [ago])
     run(cursor, "earlier_waits")
 

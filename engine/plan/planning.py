@@ -74,7 +74,7 @@ def make_plan(
         earlier = earlier_times(known)
         if earlier:
             # Another time opens and closes other occurrences: the ledger is asked about those.
-            fill_earlier(cursor, earlier)
+            fill_earlier(cursor, definitions, earlier)
             earlier_dues(cursor, definitions, earlier)
             cursor.execute("DELETE FROM occ")
             run(cursor, "open_occurrences")

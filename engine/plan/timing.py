@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -103,6 +103,22 @@ def prepare_calendars(cursor: duckdb.DuckDBPyConnection, definitions: Definition
         append(cursor, "recipient_zones", pa.Table.from_pylist(named))
 
 
+def keep_calendars(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, ids: Collection[str]) -> None:
+    """Make the calendars of sequences that count no business days any more, for those on their way who keep a time that did (8.6).
+
+    It goes by the holidays that the sequence would have today.
+    """
+    kept = [s for s in _there(definitions) if s.id in ids and not counts_business_days(s)]
+    if not kept:
+        return
+    if not (by_business_days(definitions) or by_windows(definitions) or by_recipient(definitions)):
+        run(cursor, "calendars")
+    there = {row[0] for row in cursor.execute("SELECT DISTINCT cal FROM open_days").fetchall()}
+    named = {sequence.id: calendar_name(WORKDAYS, calendar_of(definitions.project, sequence)) for sequence in kept}
+    fill_calendars(cursor, {calendar_of(definitions.project, sequence) for sequence in kept if named[sequence.id] not in there}, (), ())
+    cursor.executemany("UPDATE seqs SET cal = $2 WHERE sequence = $1", [[id, name] for id, name in named.items()])
+
+
 def ends_of_knowledge(definitions: Definitions, now: datetime) -> tuple[str, ...]:
     """A word for each country in use whose holidays are known for no year after this one: what needs a later year is not sent."""
     used = {calendar_of(definitions.project, s) for s in _there(definitions) if counts_business_days(s)}
@@ -162,8 +178,8 @@ def _there_is(cursor: duckdb.DuckDBPyConnection, table: str, what: str) -> bool:
     return cursor.execute(f"SELECT 1 FROM {table} WHERE {what} LIMIT 1").fetchone() is not None
 
 
-def _in_days(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str) -> None:
-    if by_business_days(definitions) and _there_is(cursor, source, "unit = 'bd'"):
+def _in_days(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str, held: bool = False) -> None:
+    if (held or by_business_days(definitions)) and _there_is(cursor, source, "unit = 'bd'"):
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM in_days('{source}')")
 
 
@@ -172,14 +188,15 @@ def _in_window(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sour
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM windowed('{source}')")
 
 
-def lives(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """Fill dues and life from bases: each step of each distinct value, in each zone that counts."""
+def lives(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_in_days: bool = False) -> None:
+    """Fill dues and life from bases: each step of each distinct value, in each zone that counts. `held_in_days`: a step may go by an earlier time
+    that counts business days, also where no sequence says them any more (8.6)."""
     run(cursor, "life_dues")
     if by_recipient(definitions):
         cursor.execute(
             "INSERT INTO due_source SELECT d.* REPLACE (z.zone AS zone) FROM due_source d JOIN recipient_zones z USING (sequence) WHERE z.zone <> d.zone"
         )
-    _in_days(cursor, definitions, "due_source")
+    _in_days(cursor, definitions, "due_source", held_in_days)
     run(cursor, "life_expiries")
     _in_window(cursor, definitions, "expiry_source")
     _in_days(cursor, definitions, "expiry_source")
@@ -200,10 +217,10 @@ def chain_of_waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, 
     run(cursor, "wait_closes")
 
 
-def waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """Fill waits: when the `wait` steps of this pass are due, and until when they may go."""
+def waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_in_days: bool = False) -> None:
+    """Fill waits: when the `wait` steps of this pass are due, and until when they may go. `held_in_days` is as for lives."""
     run(cursor, "pass_waits")
-    _in_days(cursor, definitions, "wait_source")
+    _in_days(cursor, definitions, "wait_source", held_in_days)
     run(cursor, "pass_wait_expiries")
     _in_window(cursor, definitions, "wait_expiry_source")
     _in_days(cursor, definitions, "wait_expiry_source")

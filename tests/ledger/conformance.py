@@ -542,6 +542,15 @@ class LedgerConformance:
         assert ledger.begin_dispatch([dispatch(row)], LATER) == set()
         assert state_of(ledger, row.send_key) == ("skipped", "expired")
 
+    def test_8_7_enrolled_by_hand_before_the_rename_was_applied(self, ledger: Ledger) -> None:
+        """3.5: the number is the next one of the record's history, which is kept under the old name; another record begins at 1."""
+        ledger.enroll_by_hand("welcome", "contact", ["7"], by="mia", note="", now=MONDAY)
+        assert ledger.enroll_by_hand("hello", "contact", ["7", "8"], by="mia", note="", now=LATER, former="welcome") == {"7": "2", "8": "1"}
+        rows = ledger.view(candidates()).tables["occurrences"].to_pylist()
+        assert sorted((row["sequence"], row["record"], row["occurrence"]) for row in rows) == [
+            ("welcome", "7", "1"), ("welcome", "7", "2"), ("welcome", "8", "1"),
+        ]  # fmt: skip
+
     def test_3_5_enrolled_by_hand(self, ledger: Ledger) -> None:
         """The key is the next number for the sequence and the record; the moment is the base."""
         assert ledger.enroll_by_hand("welcome", "contact", ["7", "8", "7"], by="mia", note="asked", now=MONDAY) == {"7": "1", "8": "1"}

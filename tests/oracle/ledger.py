@@ -194,13 +194,15 @@ class OracleLedger:
         at: datetime,
         entity: str = "contact",
         override: bool = False,
+        former: str | None = None,
     ) -> str:
-        """3.5 `engine enroll`: key, a number, counted for the record from 1; base, the command's moment."""
+        """3.5 `engine enroll`: key, a number, counted for the record from 1; base, the command's moment. 8.7: the history is one, also
+        between the commit of a rename and the first apply that follows it."""
         at = at.astimezone(UTC)
         number = 1 + sum(
             1
             for key, taken in self.taken.items()
-            if key[:3] == (sequence, entity, str(record)) and taken.by == "command"
+            if key[0] in (sequence, former) and key[1:3] == (entity, str(record)) and taken.by == "command"
         )
         key = OccurrenceKey(sequence, entity, str(record), str(number))
         self.taken[key] = Taken(at, "command", override)

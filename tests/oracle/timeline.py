@@ -160,7 +160,7 @@ class Play:
             case EditDefinitions(_, project):
                 self.project = project
             case Enroll(sequence, entity, record):
-                self.ledger.enroll(sequence, record, now, entity)
+                self.ledger.enroll(sequence, record, now, entity, former=self.project["sequences"][sequence].get("renamed_from"))
             case Tell(event, _, record, id, at):
                 self.ledger.tell(event, id, record, at)
             case Pause(sequence, contact):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import contact, contract, template
-from .samples import DRIP, RENEWAL
+from .samples import DRIP, ONE_NOTICE, RENEWAL
 from .story import Story, Teller
 
 
@@ -109,6 +109,22 @@ def test_8_6_a_wait_made_shorter_is_never_past(tell: Teller) -> None:
     assert story.plan("2026-03-05 11:00") == ["1 tips: send due, 2026-03-05 10:00", "2 tips: send due, 2026-03-05 10:30"]
     story.change("wait: 1d", "wait: 2d")
     assert story.plan("2026-03-05 09:00") == ["1 tips: wait not_due, 2026-03-05 10:00", "2 tips: wait not_due, 2026-03-06 10:30"]
+
+
+def test_8_6_business_days_hold_when_nothing_counts_them_any_more(tell: Teller) -> None:
+    """8.6, 5.1: three business days from a Thursday become an hour, which is past, and ten before a date become thirty days: Tuesday and the 18th
+    hold, though no step of the project says `bd` now."""
+    story = tell(DRIP.replace("wait: 3d", "wait: 3bd"), contact(1))
+    story.enroll("drip", 1, "2026-03-05 10:00")
+    story.apply("2026-03-05 10:00")
+    story.change("wait: 3bd", "wait: 1h")
+    assert story.apply("2026-03-06 10:00") == ["1 tips: wait not_due, 2026-03-10 10:00"]
+    assert story.sends("2026-03-10 10:00") == ["1 tips: send due, 2026-03-10 10:00"]
+    dated = tell(ONE_NOTICE.replace("before: 30d", "before: 10bd"), contract(7, end_date="2026-04-01"))
+    dated.apply("2026-03-02 10:00")
+    dated.change("before: 10bd", "before: 30d")
+    assert dated.apply("2026-03-12 10:00") == []
+    assert dated.sends("2026-03-18 09:00") == ["7>1 notice: send due, 2026-03-18 09:00"]
 
 
 def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:

@@ -113,9 +113,19 @@ class Ordering(Home, Obeying):
         )
 
     def enroll_by_hand(
-        self, sequence: str, entity: str, records: Sequence[str], *, by: str, note: str, now: datetime, override: bool = False, segment: str | None = None
+        self,
+        sequence: str,
+        entity: str,
+        records: Sequence[str],
+        *,
+        by: str,
+        note: str,
+        now: datetime,
+        override: bool = False,
+        segment: str | None = None,
+        former: str | None = None,
     ) -> dict[str, str]:
-        sequence = self.names().kept(sequence)
+        sequence = self.names().kept(sequence, former)
         wanted = list(dict.fromkeys(records))
         if not wanted:
             return {}
