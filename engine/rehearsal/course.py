@@ -12,10 +12,10 @@ from engine.definitions.definitions import Definitions
 from engine.plan.plan import INSTANT, GuardResult, Plan
 
 _KEYS = [("sequence", pa.string()), ("step", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("occurrence", pa.string())]
-# One row a send, at the instant of the simulated apply that would send it.
-MAILS = pa.schema([
+# One row a send, at the instant of the simulated apply that would send it. Those with one `message` are one mail (4.8).
+SENDS = pa.schema([
     ("moment", INSTANT), *_KEYS, ("contact", pa.string()), ("due", INSTANT), ("template", pa.string()), ("locale", pa.string()),
-    ("category", pa.string()), ("topic", pa.string()),
+    ("category", pa.string()), ("topic", pa.string()), ("message", pa.string()),
 ])  # fmt: skip
 # Why somebody is passed over, held, leaves or cannot be reached: one row for each, when it was first said. A wait at the end is one too.
 # Steps of occurrences that have not opened at the first instant.
@@ -54,19 +54,17 @@ class Course:
     until: datetime
     reached: datetime
     instants: tuple[datetime, ...]
-    mails: pa.Table
+    sends: pa.Table
     fates: pa.Table
     ahead: pa.Table
     blocked: tuple[Blocked, ...]
     enrolled: Mapping[str, int]
 
     def letters(self) -> list[Arriving]:
-        """The mails as they would arrive: where a sequence combines, several records of one contact at one instant are one (4.8)."""
-        combined = {id for id, sequence in self.definitions.sequences.items() if sequence.combine is not None}
+        """The mails as they would arrive: several records in one message are one mail (4.8)."""
         found: dict[object, Arriving] = {}
-        for number, row in enumerate(self.mails.select(["moment", "sequence", "step", "contact", "template"]).to_pylist()):
-            key = tuple(row.values()) if row["sequence"] in combined else number
-            found.setdefault(key, Arriving(row["moment"], row["sequence"], row["step"], row["contact"]))
+        for number, row in enumerate(self.sends.select(["moment", "sequence", "step", "contact", "message"]).to_pylist()):
+            found.setdefault(row["message"] or number, Arriving(row["moment"], row["sequence"], row["step"], row["contact"]))
         return list(found.values())
 
     @property

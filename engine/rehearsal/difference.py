@@ -15,10 +15,11 @@ KINDS = ("gain", "loss", "move", "later", "sooner", "same")
 
 @dataclass(frozen=True)
 class StepChange:
-    """One step of one sequence as the head names it. `changed` mails go in both with another text; `records` is how many records tell
-    it to other people. `shifts` are how far mails move, the commonest first; `reasons` is why those lost are not sent.
+    """One step of one sequence as the head names it; mails are counted, and one that tells of several records (4.8) is one.
 
-    `gaining` and `losing` are a few contacts' keys.
+    `changed` mails go in both with another text, or tell of other records; `records` is how many records tell it to other people.
+    `shifts` are how far mails move, the commonest first; `reasons` is why those lost are not sent. `gaining` and `losing` are a few
+    contacts' keys. `items` is of how many records the mails tell, before and after, where one of them tells of several.
     """
 
     sequence: str
@@ -31,6 +32,13 @@ class StepChange:
     reasons: tuple[tuple[str, int], ...] = ()
     gaining: tuple[str, ...] = ()
     losing: tuple[str, ...] = ()
+    items: tuple[int, int] | None = None
+
+    @property
+    def mails(self) -> tuple[int, int]:
+        """How many of its mails go in these days, before and after."""
+        both = self.counts.get("same", 0) + self.moves
+        return both + self.losses + self.counts.get("later", 0), both + self.gains + self.counts.get("sooner", 0)
 
     @property
     def gains(self) -> int:

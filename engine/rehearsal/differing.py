@@ -103,13 +103,14 @@ def compared(base: str, head: str, before: Course, after: Course) -> Difference:
         tables.execute("SET TimeZone = 'UTC'")
         _put(tables, "names", pa.Table.from_pylist(list(_renames(before.definitions, after.definitions)), _NAMES))
         for name, course in (("base", before), ("head", after)):
-            mails = course.mails.filter(pc.less_equal(course.mails["moment"], pa.scalar(until, course.mails.schema.field("moment").type)))
-            _put(tables, f"{name}_mails", mails)
+            sends = course.sends.filter(pc.less_equal(course.sends["moment"], pa.scalar(until, course.sends.schema.field("moment").type)))
+            _put(tables, f"{name}_sends", sends)
             _put(tables, f"{name}_fates", course.fates)
-            _put(tables, f"{name}_letters", _letters(course.definitions, mails))
+            _put(tables, f"{name}_letters", _letters(course.definitions, sends))
             _beyond(tables, name, course, until)
         _put(tables, "local_days", _local_days((*before.instants, *after.instants), zone))
-        _run(tables, "joined")
+        _run(tables, "told")
+        _run(tables, "mails")
         return Difference(
             base, head, before.first.now, zone, before, after, labelled(before.definitions, after.definitions), tuple(_steps(tables, before, after)), tuple(_flights(tables, before, after)), tuple(_unreached(tables)),
             _volume(tables, "was"), _volume(tables, "will"), _touched(tables), *_guards(before, after),
@@ -152,9 +153,9 @@ def _renames(before: Definitions, after: Definitions) -> Iterator[dict[str, str]
                 yield {"sequence": old.id, "step": step.id, "now_sequence": new.id, "now_step": now_step}
 
 
-def _letters(definitions: Definitions, mails: pa.Table) -> pa.Table:
+def _letters(definitions: Definitions, sends: pa.Table) -> pa.Table:
     """The digest of each letter that the course sends."""
-    used = mails.group_by(["sequence", "template", "locale"]).aggregate([]).to_pylist()
+    used = sends.group_by(["sequence", "template", "locale"]).aggregate([]).to_pylist()
     return pa.Table.from_pylist([{**row, "digest": letter_digest(definitions, row["sequence"], row["template"], row["locale"])} for row in used], _LETTERS)
 
 
@@ -169,21 +170,28 @@ def _beyond(tables: duckdb.DuckDBPyConnection, name: str, course: Course, until:
 def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> Iterator[StepChange]:
     """Each step that the change touches, in the order of sequences and of their steps."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
-    for sequence, step, kind, number in tables.execute("SELECT sequence, step, kind, count(*) FROM joined GROUP BY ALL").fetchall():
+    for sequence, step, kind, number in tables.execute("SELECT sequence, step, kind, count(*) FROM mails GROUP BY ALL").fetchall():
         counts.setdefault((sequence, step), {})[kind] = number
     touched = {
         (sequence, step): (changed, first)
         for sequence, step, changed, first in tables.execute(
-            "SELECT sequence, step, count(*) FILTER (WHERE changed), min(least(was_day, will_day)) FROM joined WHERE changed OR kind <> 'same' GROUP BY ALL"
+            "SELECT sequence, step, count(*) FILTER (WHERE changed), min(least(was_day, will_day)) FROM mails WHERE changed OR kind <> 'same' GROUP BY ALL"
+        ).fetchall()
+    }
+    items = {
+        (sequence, step): (was, will)
+        for sequence, step, was, will in tables.execute(
+            "SELECT sequence, step, coalesce(sum(was_items), 0)::BIGINT, coalesce(sum(will_items), 0)::BIGINT FROM mails GROUP BY ALL "
+            "HAVING max(was_items) > 1 OR max(will_items) > 1"
         ).fetchall()
     }
     records = {(sequence, step): number for sequence, step, number in tables.execute("FROM regrouped").fetchall()}
     shifts = _by_step(tables.execute(
-        "SELECT sequence, step, date_diff('microsecond', was, will) AS far, count(*) AS mails FROM joined WHERE kind = 'move' GROUP BY ALL ORDER BY mails DESC, far"
+        "SELECT sequence, step, date_diff('microsecond', was, will) AS far, count(*) AS mails FROM mails WHERE kind = 'move' GROUP BY ALL ORDER BY mails DESC, far"
     ).fetchall())  # fmt: skip
     reasons = _by_step(tables.execute(_statement("losses")).fetchall())
     few = {
-        kind: _by_step(tables.execute("SELECT DISTINCT sequence, step, contact, 0 FROM joined WHERE kind = $1 ORDER BY ALL", [kind]).fetchall())
+        kind: _by_step(tables.execute("SELECT DISTINCT sequence, step, contact, 0 FROM mails WHERE kind = $1 ORDER BY ALL", [kind]).fetchall())
         for kind in ("gain", "loss")
     }
     for sequence, step in sorted(touched, key=lambda one: (one[0], _place(before, after, *one), one[1])):
@@ -193,7 +201,7 @@ def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> 
             sequence, step, counts[key], touched[key][0], records.get(key, 0), touched[key][1],
             tuple((timedelta(microseconds=far), number) for far, number in shifts.get(key, ())[:_FEW]),
             ((gone, counts[key].get("loss", 0)),) if gone and counts[key].get("loss") else tuple(reasons.get(key, ())),
-            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())),
+            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())), items.get(key),
         )  # fmt: skip
 
 
@@ -247,14 +255,14 @@ def _unreached(tables: duckdb.DuckDBPyConnection) -> Iterator[Unreached]:
 
 def _volume(tables: duckdb.DuckDBPyConnection, side: str) -> Volume:
     """`side` is `was` or `will`."""
-    mails, people = tables.execute(f"SELECT count({side}), count(DISTINCT contact) FILTER (WHERE {side} IS NOT NULL) FROM joined").fetchall()[0]
-    most = tables.execute(f"SELECT max(n) FROM (SELECT count(*) AS n FROM joined WHERE {side} IS NOT NULL GROUP BY contact)").fetchall()[0][0]
-    days = tables.execute(f"SELECT {side}_day, count(*) FROM joined WHERE {side} IS NOT NULL GROUP BY ALL ORDER BY ALL").fetchall()
+    mails, people = tables.execute(f"SELECT count({side}), count(DISTINCT contact) FILTER (WHERE {side} IS NOT NULL) FROM mails").fetchall()[0]
+    most = tables.execute(f"SELECT max(n) FROM (SELECT count(*) AS n FROM mails WHERE {side} IS NOT NULL GROUP BY contact)").fetchall()[0][0]
+    days = tables.execute(f"SELECT {side}_day, count(*) FROM mails WHERE {side} IS NOT NULL GROUP BY ALL ORDER BY ALL").fetchall()
     return Volume(mails, people, most or 0, dict(days))
 
 
 def _touched(tables: duckdb.DuckDBPyConnection) -> int:
-    (people,) = tables.execute("SELECT count(DISTINCT contact) FROM joined WHERE changed OR kind <> 'same'").fetchall()[0]
+    (people,) = tables.execute("SELECT count(DISTINCT contact) FROM mails WHERE changed OR kind <> 'same'").fetchall()[0]
     return int(people)
 
 

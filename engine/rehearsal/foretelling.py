@@ -21,8 +21,9 @@ from engine.ledger.records import Candidates, LedgerView
 from engine.plan.plan import INSTANT, GuardResult, Plan
 from engine.plan.planning import ViewOf, make_plan
 from engine.plan.receiving import AddressKey
+from engine.plan.timing import by_business_days
 from engine.rehearsal.agenda import Agenda
-from engine.rehearsal.course import AHEAD, FATES, MAILS, Blocked, Course
+from engine.rehearsal.course import AHEAD, FATES, SENDS, Blocked, Course
 from engine.rehearsal.folding import Folded
 
 # More instants are not simulated: what comes later is left out, and that is said.
@@ -67,9 +68,16 @@ def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTA
             moment = agenda.next()
         reached = ground.until if moment is None else walk.instants[-1]
         return Course(
-            definitions, first, ground.until, reached, tuple(walk.instants), _all(walk.mails, MAILS), _all(walk.fates, FATES), walk.ahead, tuple(walk.blocked.values()),
+            definitions, first, ground.until, reached, tuple(walk.instants), _all(walk.sends, SENDS), _all(walk.fates, FATES), walk.ahead, tuple(walk.blocked.values()),
             dict(walk.enrolled),
         )  # fmt: skip
+
+
+def _with_earlier_times(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """The sequences in which some keep the times of before an edit (§8)."""
+    if not cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'held_times'").fetchall():
+        return []
+    return [row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM held_times ORDER BY ALL").fetchall()]
 
 
 def _all(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
@@ -86,7 +94,7 @@ class _Walk:
     agenda: Agenda
     first: Plan | None = None
     instants: list[datetime] = field(default_factory=list)
-    mails: list[pa.Table] = field(default_factory=list)
+    sends: list[pa.Table] = field(default_factory=list)
     fates: list[pa.Table] = field(default_factory=list)
     blocked: dict[tuple[str, str | None, str], Blocked] = field(default_factory=dict)
     enrolled: Counter[str] = field(default_factory=Counter)
@@ -161,6 +169,9 @@ class _Walk:
 
     def _look_ahead(self, cursor: duckdb.DuckDBPyConnection) -> None:
         now = cursor.execute("SELECT now FROM clock").fetchall()[0][0]
+        cursor.execute(_statement("after_sends"), {"changed": _with_earlier_times(cursor)})
+        if by_business_days(self.definitions):
+            cursor.execute("CREATE OR REPLACE TEMP TABLE after_sends AS FROM in_days('after_sends')")
         falls = [_asked(cursor, "agenda", until=self.ground.until)]
         zone, caps = self.definitions.project.timezone, self.definitions.project.caps
         if caps:
@@ -184,11 +195,13 @@ class _Walk:
         self.fates.append(waits.append_column("moment", pa.repeat(pa.scalar(self.ground.now, INSTANT), waits.num_rows)).select(FATES.names).cast(FATES))
 
     def _keep(self, plan: Plan, moment: datetime) -> None:
-        rows = plan.decisions
-        at = pa.scalar(moment, MAILS.field("moment").type)
+        # Which sends are one mail stands with the sends themselves.
+        place = pc.index_in(plan.decisions["send_key"], value_set=plan.changes["sends"]["send_key"])
+        rows = plan.decisions.append_column("message", plan.changes["sends"]["message"].take(place))
+        at = pa.scalar(moment, SENDS.field("moment").type)
         kinds = rows["decision"]
         for kept, schema, wanted in (
-            (self.mails, MAILS, pc.equal(kinds, "send")),
+            (self.sends, SENDS, pc.equal(kinds, "send")),
             (self.fates, FATES, pc.is_in(kinds, pa.array(["skip", "hold", "exit", "complete", "unreached", "wait"]))),
         ):
             chosen = rows.filter(wanted)

@@ -35,7 +35,7 @@ def selected_in(before: Definitions, after: Definitions, text: str) -> frozenset
 def narrowed_course(course: Course, sequences: Collection[str]) -> Course:
     """The course as far as it is about these sequences; guards of the project stay as they were counted, with all."""
     kept = pa.array(sorted(sequences), pa.string())
-    mails, fates, ahead = (table.filter(pc.is_in(table["sequence"], value_set=kept)) for table in (course.mails, course.fates, course.ahead))
+    sends, fates, ahead = (table.filter(pc.is_in(table["sequence"], value_set=kept)) for table in (course.sends, course.fates, course.ahead))
     blocked = tuple(one for one in course.blocked if one.guard.sequence is None or one.guard.sequence in sequences)
     enrolled = {id: count for id, count in course.enrolled.items() if id in sequences}
-    return replace(course, first=narrowed(course.first, sequences), mails=mails, fates=fates, ahead=ahead, blocked=blocked, enrolled=enrolled)
+    return replace(course, first=narrowed(course.first, sequences), sends=sends, fates=fates, ahead=ahead, blocked=blocked, enrolled=enrolled)

@@ -20,6 +20,7 @@ _BESIDE = {
     "step_removed": "the step is gone",
     "sequence_removed": "the sequence is gone",
     "guard": "held by a guard",
+    "in_another_mail": "another mail tells of it",
 }
 
 
@@ -104,6 +105,9 @@ def notes(change: StepChange) -> Iterator[str]:
     """What stands below a step's numbers."""
     if change.shifts:
         yield "moves: " + joined([f"{far(by)} ({count:,})" for by, count in change.shifts])
+    if change.items:
+        (was, will), (before, after) = change.mails, change.items
+        yield f"records: {before:,} in {counted(was, 'mail')} before, {after:,} in {counted(will, 'mail')} after"
     if change.records:
         yield f"audience: {counted(change.records, 'record')} would be told to other people than before"
     if change.reasons:

@@ -139,12 +139,15 @@ def decisions_of(page: PlanPage) -> Iterator[dict[str, Any]]:
         for sequence in page.plan.definitions.sequences.values()
         for place, step in enumerate(sequence.steps)
     }
+    sends = page.plan.changes["sends"]
+    combined = sends.filter(pc.is_valid(sends.column("message"))).select(["send_key", "message"])
+    messages = dict(zip(*(column.to_pylist() for column in combined.columns), strict=True))
     for batch in table.to_batches():
         for row in batch.to_pylist():
-            yield _decision(page, row, sources)
+            yield _decision(page, row, sources, messages.get(row["send_key"]))
 
 
-def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str], dict[str, Any]], message: str | None) -> dict[str, Any]:
     naming = page.naming
     shown = {
         "send_key": row["send_key"],
@@ -165,6 +168,9 @@ def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str]
     if row["winner"]:
         # The mail that took the last place of a frequency cap (6.21).
         shown["winner"] = row["winner"]
+    if message is not None:
+        # Those with the same one are one mail (4.8).
+        shown["message"] = message
     if naming.show_pii:
         shown["address"] = row["address"]
     return shown

@@ -12,6 +12,7 @@ from engine.clock import Duration, naive_utc
 from engine.errors import WrongUsage
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.differing import difference
+from engine.views.difference_words import notes
 from tests.plan.base import company, contact, contract
 from tests.plan.samples import ONE_NOTICE
 from tests.runs.ground import Ground
@@ -25,9 +26,13 @@ def committed(root: Path, *more: object) -> Ground:
     rows = [company(1), company(2), contract(7, end_date="2026-04-01"), contract(8, end_date="2026-03-22", company_id=2), contact(1), contact(2, company_id=2)]
     ground = Ground.make(root, ONE_NOTICE, *rows, *more)
     ground.write(".gitignore", "state/\n")
+    commit(root)
+    return ground
+
+
+def commit(root: Path) -> None:
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=T", "-c", "user.email=t@example.com", "commit", "-qm", "base"]):
         subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
-    return ground
 
 
 def compared(ground: Ground, at: str = AT, days: int = 30) -> Difference:
@@ -65,6 +70,30 @@ def test_8_diff_tells_what_comes_later_from_what_is_lost(tmp_path: Path) -> None
     ground.change(RENEWAL, "before: 20d, template: notice", "before: 30d, template: notice, if: {contract.status: draft}")
     (step,) = compared(ground).steps
     assert (dict(step.counts), step.reasons, step.losing) == ({"loss": 1}, (("condition_false", 1),), ("1",))
+
+
+def test_8_diff_counts_mails_of_several_records_as_one(tmp_path: Path) -> None:
+    """4.8, §8: who was told of three contracts in three mails gets one: two mails fewer, and the one that goes tells of other records."""
+    ground = committed(tmp_path, contract(9, end_date="2026-04-01"), contract(10, end_date="2026-04-02"))
+    with_combine = (tmp_path / RENEWAL).read_text(encoding="utf-8").rstrip() + "\ncombine: contact\n"
+    ground.write(RENEWAL, with_combine)
+    found = compared(ground)
+    (step,) = found.steps
+    assert (found.was.mails, found.will.mails, found.was.most, found.will.most) == (3, 2, 3, 2)
+    assert (dict(step.counts), step.changed, step.mails, step.items) == ({"same": 2, "loss": 1}, 1, (3, 2), (3, 3))
+    assert (step.reasons, step.records) == ((("in_another_mail", 1),), 0)
+    assert "records: 3 in 3 mails before, 3 in 2 mails after" in notes(step)
+
+
+def test_8_a_record_more_in_a_mail_is_no_other_mail(tmp_path: Path) -> None:
+    """4.8, §8: the mail goes as it did and tells of one record more; nobody gets more mail."""
+    ground = committed(tmp_path, contract(9, end_date="2026-04-01", status="draft"))
+    ground.change(RENEWAL, "{date: contract.end_date}", "{date: contract.end_date, where: {contract.status: active}}\ncombine: contact")
+    commit(tmp_path)
+    ground.change(RENEWAL, "where: {contract.status: active}", "where: {contract.status: [active, draft]}")
+    found = compared(ground)
+    (step,) = found.steps
+    assert (dict(step.counts), step.changed, step.items, found.will.mails) == ({"same": 1}, 1, (1, 2), 1)
 
 
 def test_8_diff_writes_nothing(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_1_1_applying_over_the_days_sends_what_was_foretold(tmp_path: Path) -> N
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         until = shift(site.now, Duration(30, "d"), "Asia/Bangkok")
         course = foretold(Foretold(snapshot, ledger.view, site.now, until, "dev", site.pseudonyms.address_key), site.definitions)
-    told = {(row["moment"], row["sequence"], row["step"], row["record"], row["contact"]) for row in course.mails.to_pylist()}
+    told = {(row["moment"], row["sequence"], row["step"], row["record"], row["contact"]) for row in course.sends.to_pylist()}
     assert len(told) > 20 and {row[1] for row in told} == {"renewal", "open-hours", "drip"}
     sent = set()
     for moment in course.instants:
@@ -100,7 +100,7 @@ def mails_of(ground: Ground, days: int) -> set[tuple[str, str, str, str]]:
     """As (sequence, step, contact, local day) of the days after AT."""
     site = ground.site(AT)
     found = simulation(site, shift(site.now, Duration(days, "d"), "Asia/Bangkok"))
-    return {(row["sequence"], row["step"], row["contact"], _day(row["moment"])) for row in found.course.mails.to_pylist()}
+    return {(row["sequence"], row["step"], row["contact"], _day(row["moment"])) for row in found.course.sends.to_pylist()}
 
 
 def _day(moment: datetime) -> str:
@@ -137,6 +137,38 @@ def test_1_1_applies_day_by_day_send_what_simulate_says(tmp_path: Path) -> None:
         sent = {(row.sequence, row.step, row.contact, _day(row.decided_at)) for row in ledger.sends(limit=1_000).rows if row.decided_at > before}
     assert sent == told
     assert {("letter", "hello", "1", "03-06"), ("ending", "hello", "4", "03-05"), ("greeted", "tips", "4", "03-07")} <= told
+
+
+WAITS = """
+    id: waits
+    about: contact
+    status: active
+    active_from: 2026-01-01
+    trigger: manual
+    steps:
+      - {id: now, wait: 0d, template: hello}
+      - {id: soon, wait: 10min, template: tips}
+      - {id: days, wait: 3d, at: "08:00", template: hello}
+      - {id: weekdays, wait: 2bd, template: tips}
+      - {id: off, wait: 1d, template: hello, active: false}
+      - {id: last, wait: 90min, template: tips, if: {contact.kind: guest}}
+"""
+
+
+def test_5_2_each_wait_is_looked_at_when_it_is_due(tmp_path: Path) -> None:
+    """5.2: days at a time of day, business days, minutes, and what stands behind a step that is off: each goes at its moment, and
+    nothing is planned at another."""
+    ground = Ground.make(tmp_path, WAITS, contact(1, kind="guest"))
+    ground.write("definitions/enrollments/one.yaml", "id: one\nsequence: waits\ncontacts: [1]\n")
+    site = ground.site(AT)
+    found = simulation(site, shift(site.now, Duration(30, "d"), "Asia/Bangkok"))
+    moments = [(row["step"], f"{to_local(row['moment'], 'Asia/Bangkok'):%a %d %H:%M}") for row in found.course.sends.to_pylist()]
+    assert moments == [
+        ("now", "Mon 02 09:00"), ("soon", "Mon 02 09:10"), ("days", "Thu 05 08:00"), ("weekdays", "Mon 09 08:00"),
+        # The step that is off is passed over a minute later, and the last one counts from there.
+        ("last", "Mon 09 09:31"),
+    ]  # fmt: skip
+    assert len(found.course.instants) == len(moments) + 1
 
 
 def test_simulate_counts_by_day_and_contact_and_writes_a_calendar(tmp_path: Path) -> None:

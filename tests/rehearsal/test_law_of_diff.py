@@ -84,8 +84,8 @@ def applied(play: EnginePlay, definitions: Definitions, now: datetime) -> None:
     play.ledger.finish_run(run.run_id, "done", {}, now)
 
 
-def mails(found: Course) -> list[Mail]:
-    return sorted(tuple(row[name] for name in ("moment", "sequence", "step", "record", "occurrence", "contact")) for row in found.mails.to_pylist())
+def told(found: Course) -> list[Mail]:
+    return sorted(tuple(row[name] for name in ("moment", "sequence", "step", "record", "occurrence", "contact")) for row in found.sends.to_pylist())
 
 
 def told_and_sent(seed: int, folder: Path, far: tuple[timedelta, int]) -> tuple[list[Mail], list[Mail]]:
@@ -96,7 +96,7 @@ def told_and_sent(seed: int, folder: Path, far: tuple[timedelta, int]) -> tuple[
         play, head, now = made
         was, will = course(play, play.definitions, now, far), course(play, head, now, far)
         found = compared("base", "head", was, will)
-        assert (found.was.mails, found.will.mails) == tuple(sum(mail[0] <= found.until for mail in mails(one)) for one in (was, will))
+        assert (found.was.mails, found.will.mails) == tuple(sum(mail.moment <= found.until for mail in one.letters()) for one in (was, will))
         counts: Counter[str] = Counter()
         for step in found.steps:
             counts.update(step.counts)
@@ -105,7 +105,7 @@ def told_and_sent(seed: int, folder: Path, far: tuple[timedelta, int]) -> tuple[
             applied(play, head, moment)
         rows = play.ledger.sends(limit=100_000).rows
         sent = sorted((r.decided_at, r.sequence, r.step, r.record, r.occurrence, r.contact) for r in rows if r.decided_at >= now and r.state != "skipped")
-        return mails(will), sent
+        return told(will), sent
 
 
 @pytest.mark.parametrize("seed", range(20))

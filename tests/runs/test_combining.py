@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from engine.runs.applying import apply
 from engine.runs.delivering import work
 from engine.runs.inbox import leave_order
 from engine.runs.planning import plan_on
+from engine.views.naming import Naming
+from engine.views.plan_json import PlanPage, as_json
 from tests.crash.lives import KILLED, Life, engine_command
 from tests.plan.base import contact, contract
 
@@ -99,6 +102,22 @@ def test_4_8_a_simulation_counts_what_arrives(tmp_path: Path) -> None:
     with ground.site(AT).read_ledger() as ledger, ground.site(AT).read_facts() as snapshot:
         plan = plan_on(ground.site(AT), snapshot, ledger)
     assert (plan.mails(), plan.mails("ended"), plan.summary["send"]) == (1, 1, 20)
+
+
+def test_4_8_the_plan_s_json_says_which_rows_are_one_mail(tmp_path: Path) -> None:
+    """4.8, interface.md §4: `message` is the send key of the first by base; a mail of one record says nothing."""
+    ground = twenty(tmp_path)
+    site = ground.site(AT)
+    with site.read_ledger() as ledger, site.read_facts() as snapshot:
+        plan = plan_on(site, snapshot, ledger)
+    said = json.loads(as_json(PlanPage(plan, Naming(site.definitions, site.pseudonyms))))["decisions"]
+    assert len(said) == 20 and {row["message"] for row in said} == {said[0]["send_key"]}
+    ground.write("definitions/sequences/ended.yaml", ENDED.replace("    combine: contact\n", ""))
+    site = ground.site(AT)
+    with site.read_ledger() as ledger, site.read_facts() as snapshot:
+        plan = plan_on(site, snapshot, ledger)
+    said = json.loads(as_json(PlanPage(plan, Naming(site.definitions, site.pseudonyms))))["decisions"]
+    assert len(said) == 20 and not [row for row in said if "message" in row]
 
 
 def test_9_2_one_that_is_paused_before_its_mail_leaves_is_left_out(tmp_path: Path) -> None:

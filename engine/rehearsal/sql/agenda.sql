@@ -10,12 +10,11 @@ SELECT sequence, record, moment FROM (
         END AS moment
     FROM decisions WHERE decision IN ('wait', 'hold')
     UNION ALL
-    -- A send ends the walk (6.17): the next step of a date's occurrence, and for a `wait`, which counts from now, a look at where it stands.
+    -- A send ends the walk (6.17): the next step of a date's occurrence, or the `wait` that comes next.
     SELECT d.sequence, d.record, u.due FROM decisions d JOIN dues u ON u.sequence = d.sequence AND u.occurrence = d.occurrence AND u.pos > d.pos
     WHERE d.decision = 'send'
     UNION ALL
-    SELECT d.sequence, d.record, c.now + INTERVAL 1 MINUTE FROM decisions d CROSS JOIN clock c
-    WHERE d.decision = 'send' AND EXISTS (FROM steps s WHERE s.sequence = d.sequence AND s.pos > d.pos AND s.kind = 'wait')
+    SELECT sequence, record, greatest(CASE WHEN simple THEN moved_at END, from_at + INTERVAL 1 MINUTE) FROM moved_on('after_sends')
     UNION ALL
     -- An event that is ahead of now.
     SELECT sequence, record, base_at FROM begin_later
