@@ -42,6 +42,21 @@ def called(lines: list[str], *names: tuple[str, str]) -> list[str]:
     return lines
 
 
+def test_8_7_enrolled_by_hand_before_the_rename_was_applied_is_another_time(tell: Teller) -> None:
+    """8.7, 3.9: who is on the way under the old name and is enrolled under the new one, before an apply knows of it, is on the way once; by
+    override it is a second time, with a key of its own, and never the first one's twice."""
+    story = tell(DRIP, contact(1))
+    story.enroll("drip", 1, "2026-03-02 10:00")
+    story.apply("2026-03-02 10:00")
+    rename(story, "drip", "letters")
+    story.enroll("letters", 1, "2026-03-02 11:00")
+    assert story.plan("2026-03-05 10:00") == ["1 tips: send due, 2026-03-05 10:00"]
+    story.enroll("letters", 1, "2026-03-05 09:00", override=True)
+    assert story.apply("2026-03-05 10:00") == ["1 tips: send due, 2026-03-05 10:00"]
+    assert story.apply("2026-03-05 10:10") == ["1: complete complete"]
+    assert story.sends("2026-03-05 10:20") == ["1 welcome: send due, 2026-03-05 09:00"]
+
+
 def test_8_7_a_renamed_sequence_goes_on_as_if_it_were_the_old_one(tell: Teller) -> None:
     """8.7: renamed, and renamed again before anybody applied, and applied, and once more: every plan is the old one's, key by key."""
     story, twin = begun(tell), begun(tell)
