@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,9 +10,8 @@ import click
 from engine.cli.choosing import chosen, job_option, select_option
 from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, pass_door, pii_option
+from engine.cli.watching import watched
 from engine.errors import WrongUsage
-
-_STAGES = {"reading": "reading the CRM", "planning": "planning", "sending": "sending"}
 
 
 @click.command()
@@ -115,24 +112,3 @@ def _hours(text: str) -> float:
     if span.unit not in ("h", "d"):
         raise ValueError(text)
     return float(span.count * (24 if span.unit == "d" else 1))
-
-
-@contextmanager
-def watched(door: Door) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr where that is a terminal; nothing elsewhere."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("opening", total=None)
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=_STAGES.get(stage, stage), completed=done, total=total or None)
-
-        yield show

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from engine.cli.apply import watched
 from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, pass_door
+from engine.cli.watching import watched
 
 
 @click.command()

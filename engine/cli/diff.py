@@ -9,6 +9,7 @@ import click
 from engine.cli.choosing import select_option
 from engine.cli.door import Door
 from engine.cli.options import duration_option, format_option, now_option, pass_door, pii_option
+from engine.cli.watching import watched
 from engine.clock import Duration
 
 
@@ -36,7 +37,8 @@ def diff(
     from engine.runs.opening import STATE
     from engine.views.naming import Naming
 
-    found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select)
+    with watched(door) as progress:
+        found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select, progress=progress)
     naming = Naming(found.after.definitions, read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY")), show_pii)
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "json":

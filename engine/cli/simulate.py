@@ -9,6 +9,7 @@ import click
 
 from engine.cli.door import Door
 from engine.cli.options import MOST_DAYS, format_option, now_option, pass_door
+from engine.cli.watching import watched
 
 
 @click.command()
@@ -23,7 +24,12 @@ def simulate(door: Door, until: datetime, format_: str, out: Path | None) -> int
     from engine.views import simulated as view
 
     site = door.site()
-    found = simulation(site, _end(until.date(), site.now, site.definitions.project.timezone))
+    with watched(door) as progress:
+        found = simulation(
+            site,
+            _end(until.date(), site.now, site.definitions.project.timezone),
+            progress=lambda done, total: progress("days", done, total),
+        )
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "text":
         text = view.as_text(found, width=door.width, ink=door.ink)

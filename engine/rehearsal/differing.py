@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,10 @@ def difference(
     *,
     most: int = MOST_INSTANTS,
     select: str | None = None,
+    progress: Callable[[str, int, int], None] = lambda side, done, total: None,
 ) -> Difference:
     """Follow both revisions from `now` (naive UTC). `head` None is the work tree as it is. Raises DefinitionsInError for either.
+    `progress` is told, for `base` and for `head`, how many of the days are done.
 
     `select` narrows what is told: both are followed with all sequences, as an apply would.
     """
@@ -68,13 +71,13 @@ def difference(
     with ExitStack() as stack:
         ledger = stack.enter_context(site.read_ledger())
         shared = None
-        for definitions in (before, after):
+        for side, definitions in (("base", before), ("head", after)):
             snapshot = shared or stack.enter_context(read_snapshot(definitions, environment.facts, now=now, root=root, needs=needs))
             shared = snapshot if needs is not None else None
             ground = Ground(
                 snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, site.pseudonyms.address_key
             )
-            courses.append(foretold(ground, definitions, most=most))
+            courses.append(foretold(ground, definitions, most=most, progress=partial(progress, side)))
         copied_at = ledger.copied_at
     if selected is not None:
         courses = [narrowed_course(course, selected) for course in courses]

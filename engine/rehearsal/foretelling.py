@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -52,7 +52,15 @@ def _asked(cursor: duckdb.DuckDBPyConnection, name: str, **values: object) -> pa
     return cursor.sql(_statement(name), params=values or None).to_arrow_table()
 
 
-def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTANTS) -> Course:
+# Days done, of how many.
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTANTS, progress: Progress = silent) -> Course:
     """The course of these definitions from the ground's now until its end. Nothing is written.
 
     A guard that would hold a run back is told, and the course goes on as if somebody had allowed it: the question is what they would get.
@@ -63,7 +71,9 @@ def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTA
         first = walk.first
         assert first is not None
         moment = agenda.next()
+        days = (ground.until - ground.now).days
         while moment is not None and len(walk.instants) < most:
+            progress((moment - ground.now).days, days)
             walk.plan_at(moment)
             moment = agenda.next()
         reached = ground.until if moment is None else walk.instants[-1]

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from engine.clock import to_local
 from engine.rehearsal.course import Course
-from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
+from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, Progress, foretold, silent
 from engine.runs.opening import Site
 from engine.runs.planning import with_kill_switch
 
@@ -59,13 +59,13 @@ class Simulation:
         return dict(sorted(found.items()))
 
 
-def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS) -> Simulation:
-    """Follow the site's definitions from its now until then (naive UTC). Nothing is written."""
+def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS, progress: Progress = silent) -> Simulation:
+    """Follow the site's definitions from its now until then (naive UTC). Nothing is written. `progress` is told how many of the days are done."""
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         ground = Ground(
             snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), site.now, until, site.environment.name, site.pseudonyms.address_key
         )
-        course = foretold(ground, site.definitions, most=most)
+        course = foretold(ground, site.definitions, most=most, progress=progress)
         zone = site.definitions.project.timezone
         mails = course.letters()
         slots = Counter((mail.moment, mail.sequence, mail.step) for mail in mails)

@@ -161,7 +161,8 @@ def test_5_2_each_wait_is_looked_at_when_it_is_due(tmp_path: Path) -> None:
     ground = Ground.make(tmp_path, WAITS, contact(1, kind="guest"))
     ground.write("definitions/enrollments/one.yaml", "id: one\nsequence: waits\ncontacts: [1]\n")
     site = ground.site(AT)
-    found = simulation(site, shift(site.now, Duration(30, "d"), "Asia/Bangkok"))
+    watched: list[tuple[int, int]] = []
+    found = simulation(site, shift(site.now, Duration(30, "d"), "Asia/Bangkok"), progress=lambda done, total: watched.append((done, total)))
     moments = [(row["step"], f"{to_local(row['moment'], 'Asia/Bangkok'):%a %d %H:%M}") for row in found.course.sends.to_pylist()]
     assert moments == [
         ("now", "Mon 02 09:00"), ("soon", "Mon 02 09:10"), ("days", "Thu 05 08:00"), ("weekdays", "Mon 09 08:00"),
@@ -169,6 +170,8 @@ def test_5_2_each_wait_is_looked_at_when_it_is_due(tmp_path: Path) -> None:
         ("last", "Mon 09 09:31"),
     ]  # fmt: skip
     assert len(found.course.instants) == len(moments) + 1
+    # Who watches is told of each moment how many of the days are done.
+    assert watched == [(0, 30), (2, 30), (6, 30), (6, 30), (7, 30)]
 
 
 def test_simulate_counts_by_day_and_contact_and_writes_a_calendar(tmp_path: Path) -> None:
