@@ -21,7 +21,6 @@ from engine.ledger.records import Candidates, LedgerView
 from engine.plan.plan import INSTANT, GuardResult, Plan
 from engine.plan.planning import ViewOf, make_plan
 from engine.plan.receiving import AddressKey
-from engine.plan.timing import by_business_days
 from engine.rehearsal.agenda import Agenda
 from engine.rehearsal.course import AHEAD, FATES, SENDS, Blocked, Course
 from engine.rehearsal.folding import Folded
@@ -180,7 +179,7 @@ class _Walk:
     def _look_ahead(self, cursor: duckdb.DuckDBPyConnection) -> None:
         now = cursor.execute("SELECT now FROM clock").fetchall()[0][0]
         cursor.execute(_statement("after_sends"), {"changed": _with_earlier_times(cursor)})
-        if by_business_days(self.definitions):
+        if cursor.execute("SELECT 1 FROM after_sends WHERE unit = 'bd' LIMIT 1").fetchall():
             cursor.execute("CREATE OR REPLACE TEMP TABLE after_sends AS FROM in_days('after_sends')")
         falls = [_asked(cursor, "agenda", until=self.ground.until)]
         zone, caps = self.definitions.project.timezone, self.definitions.project.caps
