@@ -110,6 +110,7 @@ class _Walk:
     ahead: pa.Table = field(default_factory=AHEAD.empty_table)
     asked: Candidates | None = None
     falls: pa.Table | None = None
+    nexts: pa.Table | None = None
     renamed: bool = False
 
     def begin(self) -> None:
@@ -181,6 +182,7 @@ class _Walk:
         cursor.execute(_statement("after_sends"), {"changed": _with_earlier_times(cursor)})
         if cursor.execute("SELECT 1 FROM after_sends WHERE unit = 'bd' LIMIT 1").fetchall():
             cursor.execute("CREATE OR REPLACE TEMP TABLE after_sends AS FROM in_days('after_sends')")
+        self.nexts = _asked(cursor, "next_steps")
         falls = [_asked(cursor, "agenda", until=self.ground.until)]
         zone, caps = self.definitions.project.timezone, self.definitions.project.caps
         if caps:
@@ -216,5 +218,7 @@ class _Walk:
             chosen = rows.filter(wanted)
             if chosen.num_rows:
                 kept.append(chosen.append_column("moment", pa.repeat(at, chosen.num_rows)).select(schema.names).cast(schema))
+        if self.nexts is not None and self.nexts.num_rows:
+            self.fates.append(self.nexts.append_column("moment", pa.repeat(at, self.nexts.num_rows)).select(FATES.names).cast(FATES))
         for sequence in plan.sequences:
             self.enrolled[sequence.id] += sequence.counts.get("enroll", 0)

@@ -14,7 +14,7 @@ from engine.rehearsal.difference import Difference
 from engine.rehearsal.differing import difference
 from engine.views.difference_words import notes
 from tests.plan.base import company, contact, contract
-from tests.plan.samples import ONE_NOTICE
+from tests.plan.samples import DRIP, ONE_NOTICE
 from tests.runs.ground import Ground
 
 AT = "2026-03-02T09:00:00+07:00"
@@ -94,6 +94,44 @@ def test_8_a_record_more_in_a_mail_is_no_other_mail(tmp_path: Path) -> None:
     found = compared(ground)
     (step,) = found.steps
     assert (dict(step.counts), step.changed, step.items, found.will.mails) == ({"same": 1}, 1, (1, 2), 1)
+
+
+TWO = """
+    id: renewal
+    about: contract
+    status: active
+    active_from: 2020-01-01
+    trigger: {date: contract.end_date}
+    steps:
+      - {id: first, before: 30d, template: notice}
+      - {id: second, before: 14d, template: notice}
+"""
+
+
+def test_8_the_next_step_of_who_gets_a_mail_in_these_days_is_sooner_and_no_gain(tmp_path: Path) -> None:
+    """§8: contract 7 gets its first notice in these days and the second one behind them; moved up into them it is sooner, and moved out of them later."""
+    rows = [company(1), contract(7, end_date="2026-04-10"), contact(1)]
+    ground = Ground.make(tmp_path, TWO, *rows)
+    ground.write(".gitignore", "state/\n")
+    commit(tmp_path)
+    ground.change(RENEWAL, "before: 14d", "before: 21d")
+    (step,) = compared(ground, days=20).steps
+    assert (step.step, dict(step.counts)) == ("second", {"sooner": 1})
+    commit(tmp_path)
+    ground.change(RENEWAL, "before: 21d", "before: 14d")
+    (step,) = compared(ground, days=20).steps
+    assert (step.step, dict(step.counts)) == ("second", {"later": 1})
+
+
+def test_8_the_next_letter_of_a_path_is_sooner_and_no_gain(tmp_path: Path) -> None:
+    """§8: the same where the second letter waits: three days behind the first, which is the last of these days, and then one."""
+    ground = Ground.make(tmp_path, DRIP, contact(1))
+    ground.write("definitions/enrollments/one.yaml", "id: one\nsequence: drip\ncontacts: [1]\n")
+    ground.write(".gitignore", "state/\n")
+    commit(tmp_path)
+    ground.change("definitions/sequences/drip.yaml", "wait: 3d", "wait: 1d")
+    (step,) = compared(ground, days=2).steps
+    assert (step.step, dict(step.counts)) == ("tips", {"sooner": 1})
 
 
 def test_8_diff_writes_nothing(tmp_path: Path) -> None:
