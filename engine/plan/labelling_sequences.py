@@ -131,8 +131,9 @@ def _of_step(both: Revisions, id: str, index: int, old: Said, new: Said) -> Iter
     places, name = both.after.where("sequence", id), new["id"]
     for kind in ("before", "after", "wait"):
         if kind in new and new[kind] != old.get(kind):
-            was = next(f"{word} {old[word]}" for word in ("before", "after", "wait") if word in old)
-            yield Change(id, name, "time", f"step {name} is {kind} {new[kind]}, and was {was}", places.value("steps", index, kind))
+            was = next(_time(word, old[word]) for word in ("before", "after", "wait") if word in old)
+            words = f"step {name} {'waits' if kind == 'wait' else 'goes'} {_time(kind, new[kind])}, not {was}"
+            yield Change(id, name, "time", words, places.value("steps", index, kind))
     for key, (what, words) in _STEP_KEYS.items():
         if old.get(key) != new.get(key):
             yield Change(id, name, what, f"step {name} " + words.format(old=_word(old.get(key)), new=_word(new.get(key))), places.key("steps", index, key))
@@ -142,6 +143,10 @@ def _of_step(both: Revisions, id: str, index: int, old: Said, new: Said) -> Iter
     was, now = old.get("active", True), new.get("active", True)
     if was != now:
         yield Change(id, name, "step_on" if now else "step_off", f"step {name} was switched {'on' if now else 'off'}", places.key("steps", index, "active"))
+
+
+def _time(kind: str, said: Any) -> str:
+    return str(said) if kind == "wait" else f"{said} {kind}"
 
 
 def _in_order(names: Sequence[str], before: Sequence[str]) -> set[str]:

@@ -17,7 +17,7 @@ KINDS = ("gain", "loss", "move", "later", "sooner", "same")
 class StepChange:
     """One step of one sequence as the head names it; mails are counted, and one that tells of several records (4.8) is one.
 
-    `changed` mails go in both with another text, or tell of other records; `records` is how many records tell it to other people.
+    `changed` mails go in both with another text, or tell of other records; `records` is how many records tell it to other people, `fewer` of them to nobody new.
     `shifts` are how far mails move, the commonest first; `reasons` is why those lost are not sent. `gaining` and `losing` are a few
     contacts' keys. `items` is of how many records the mails tell, before and after, where one of them tells of several.
     """
@@ -33,6 +33,7 @@ class StepChange:
     gaining: tuple[str, ...] = ()
     losing: tuple[str, ...] = ()
     items: tuple[int, int] | None = None
+    fewer: int = 0
 
     @property
     def mails(self) -> tuple[int, int]:

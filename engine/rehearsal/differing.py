@@ -188,7 +188,7 @@ def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> 
             "HAVING max(was_items) > 1 OR max(will_items) > 1"
         ).fetchall()
     }
-    records = {(sequence, step): number for sequence, step, number in tables.execute("FROM regrouped").fetchall()}
+    regrouped = {(sequence, step): (records, fewer) for sequence, step, records, fewer in tables.execute("FROM regrouped").fetchall()}
     shifts = _by_step(tables.execute(
         "SELECT sequence, step, date_diff('microsecond', was, will) AS far, count(*) AS mails FROM mails WHERE kind = 'move' GROUP BY ALL ORDER BY mails DESC, far"
     ).fetchall())  # fmt: skip
@@ -201,10 +201,10 @@ def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> 
         key = (sequence, step)
         gone = _is_gone(after.definitions, sequence, step)
         yield StepChange(
-            sequence, step, counts[key], touched[key][0], records.get(key, 0), touched[key][1],
+            sequence, step, counts[key], touched[key][0], regrouped.get(key, (0, 0))[0], touched[key][1],
             tuple((timedelta(microseconds=far), number) for far, number in shifts.get(key, ())[:_FEW]),
             ((gone, counts[key].get("loss", 0)),) if gone and counts[key].get("loss") else tuple(reasons.get(key, ())),
-            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())), items.get(key),
+            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())), items.get(key), regrouped.get(key, (0, 0))[1],
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.rehearsal.difference import Difference, StepChange
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import assumptions, blocked, days, flight, headline, notes, pressure, span, touch
+from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, notes, pressure, span, touch, untouched
 from engine.views.phrases import day
 from engine.views.report_page import page
 
@@ -24,7 +24,8 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         pressure=pressure(found),
         touch=touch(found),
         alarms=[_capital(blocked(one, found.timezone)) for one in found.blocked],
-        anyway=[_capital(blocked(one, found.timezone)) for one in found.blocked_anyway],
+        anyway=[_capital(text) for text in anyway(found)],
+        untouched=untouched(found),
         columns=[*(name for name, _ in kinds), *(["other text"] if texts else []), "same"],
         rows=[_row(step, [kind for _, kind in kinds], texts) for step in found.steps],
         flights=[flight(one) for one in found.flights],

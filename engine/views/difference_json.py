@@ -86,6 +86,7 @@ def _step(step: StepChange, naming: Naming) -> dict[str, Any]:
         "mails": dict(zip(("before", "after"), step.mails, strict=True)),
         "records": dict(zip(("before", "after"), step.items or step.mails, strict=True)),
         "records_with_other_people": step.records,
+        "records_with_fewer_people": step.fewer,
         "first": step.first.isoformat() if step.first else None,
         "shifts": [{"seconds": int(by.total_seconds()), "mails": count} for by, count in step.shifts],
         "not_sent_because": dict(step.reasons),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch
+from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch, untouched
 from engine.views.escaping import for_markdown, for_terminal
 from engine.views.phrases import day
 
@@ -15,6 +15,10 @@ MARKER = "<!-- campaigns: engine diff -->"
 # GitHub takes 65,536 characters; whole sections go before a comment is longer than this.
 LONGEST = 60_000
 _ROWS = 100
+_LEGEND = (
+    "gain: only with the change · lose: only without it · move: the same mail at another time · later: not in these days any more, but behind them · "
+    "sooner: in these days, and not behind them · text: the same mail with another text · same: untouched · first: the first day on which it shows"
+)
 
 
 def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_letters: int = 0) -> str:
@@ -60,6 +64,9 @@ def _head(found: Difference) -> Iterator[str]:
     if found.steps:
         yield ""
         yield _capital(for_markdown(touch(found)))
+    for text in anyway(found):
+        yield ""
+        yield _capital(for_markdown(text))
 
 
 def _capital(text: str) -> str:
@@ -77,6 +84,10 @@ def _steps(found: Difference) -> Iterator[str]:
         yield f"| {for_markdown(one.sequence)} | {for_markdown(one.step)} | {counts} | {one.changed:,} | {same} | {first} |"
     if len(found.steps) > _ROWS:
         yield f"\nand {len(found.steps) - _ROWS:,} more steps"
+    yield ""
+    if rest := untouched(found):
+        yield f"{for_markdown(rest)}  "
+    yield f"<sub>{_LEGEND}</sub>"
     told = [(one, note) for one in found.steps[:_ROWS] for note in notes(one)]
     if told:
         yield ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference, StepChange
-from engine.views.difference_words import assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch
+from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch, untouched
 from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
@@ -33,6 +33,8 @@ def _lines(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[
         yield from wrapped(touch(found), width, first="  ")
     for one in found.blocked:
         yield from _inked(wrapped(one_line(blocked(one, found.timezone)), width, first="  ", rest="    "), ink.bad)
+    for text in anyway(found):
+        yield from wrapped(one_line(text), width, first="  ", rest="    ")
     if found.steps:
         yield ""
         yield from _steps(found, naming, width, ink)
@@ -68,6 +70,8 @@ def _steps(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[
             if keys:
                 several = ", ".join(str(naming.contact(key)) for key in keys[:_SAMPLE])
                 yield from _inked(wrapped(one_line(f"{several}{', …' if len(keys) > _SAMPLE else ''}"), width, first=f"      {sign} "), ink.faint)
+    if rest := untouched(found):
+        yield from _inked(wrapped(rest, width, first="  "), ink.faint)
 
 
 def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
@@ -103,11 +107,6 @@ def _beside(found: Difference, width: int, ink: Ink) -> Iterator[str]:
         yield ink.strong("  Records with nobody to tell")
         rows = [(one.sequence, one.step, f"{one.was:,} → {one.now:,}") for one in found.unreached]
         yield from table((), rows, width, right=(2,), indent="    ")
-    if found.blocked_anyway:
-        yield ""
-        yield ink.strong("  Would block without this change too")
-        for guard in found.blocked_anyway:
-            yield from wrapped(one_line(blocked(guard, found.timezone)), width, first="    ", rest="      ")
 
 
 def _volumes(found: Difference, width: int, ink: Ink) -> Iterator[str]:

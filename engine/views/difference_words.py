@@ -16,7 +16,7 @@ from engine.views.reasons import REASONS
 
 # Why a mail that the base sends is not sent by the head, where no gate says it.
 _BESIDE = {
-    "not_enrolled": "the person does not enter it",
+    "not_enrolled": "it is not for that person any more",
     "step_removed": "the step is gone",
     "sequence_removed": "the sequence is gone",
     "guard": "held by a guard",
@@ -52,12 +52,24 @@ def pressure(found: Difference) -> str | None:
 def touch(found: Difference) -> str:
     """How the mails change, in numbers."""
     parts = [
-        (found.total("gain"), "more"), (found.total("loss"), "fewer"), (found.total("move"), "at another time"),
-        (sum(step.changed for step in found.steps), "with another text"), (found.total("later"), "only after these days"), (found.total("sooner"), "that would have come after these days"),
+        (found.total("gain"), "more"), (found.total("loss"), "fewer"), (found.total("sooner"), "that would have come after these days"), (found.total("later"), "only after these days"),
+        (found.total("move"), "at another time"), (sum(step.changed for step in found.steps), "with another text"),
     ]  # fmt: skip
     told = [f"{count:,} {words}" for count, words in parts if count]
     first = f"; the first on {day(found.first)}" if found.first else ""
     return f"{'; '.join(told)}: {counted(found.touched, 'person', 'people')}{first}." if told else ""
+
+
+def untouched(found: Difference) -> str | None:
+    """The mails that stand in no row."""
+    rest = found.will.mails - sum(step.mails[1] for step in found.steps)
+    return f"{counted(rest, 'mail')} of other steps {'stays as it is' if rest == 1 else 'stay as they are'}." if found.steps and rest else None
+
+
+def anyway(found: Difference) -> Iterator[str]:
+    """The guards that hold a run back whether or not the change is made."""
+    for one in found.blocked_anyway:
+        yield f"with or without this change {blocked(one, found.timezone)}"
 
 
 def edit(one: Change) -> str:
@@ -109,7 +121,11 @@ def notes(change: StepChange) -> Iterator[str]:
         (was, will), (before, after) = change.mails, change.items
         yield f"records: {before:,} in {counted(was, 'mail')} before, {after:,} in {counted(will, 'mail')} after"
     if change.records:
-        yield f"audience: {counted(change.records, 'record')} would be told to other people than before"
+        others, fewer = change.records - change.fewer, change.fewer
+        told = [
+            f"{counted(count, 'record')} would be told to {whom} than before" for count, whom in ((others, "other people"), (fewer, "fewer people")) if count
+        ]
+        yield f"audience: {joined(told)}"
     if change.reasons:
         yield "not sent any more: " + joined([f"{reason(code)} ({count:,})" for code, count in change.reasons])
 

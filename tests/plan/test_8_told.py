@@ -64,7 +64,7 @@ def test_8_2_8_5_8_6_what_a_change_does_to_whom(tell: Teller) -> None:
         "1 behind it never will (8.2, 8.3)",
         "renewal step_removed notice-14": "renewal: step notice-14 was removed: 2 people waited for it and go on to the next (8.5)",
         "drip step_appended more": "drip: step more was appended: 2 people on the way will get it, 1 who completed will not, unless `backfill` (8.4)",
-        "drip time tips": "drip: step tips is wait 2d, and was wait 3d: counted anew for 1 person; 1 has passed it; nobody is late or left out because of it (8.6)",
+        "drip time tips": "drip: step tips waits 2d, not 3d: counted anew for 1 person; 1 has passed it; nobody is late or left out because of it (8.6)",
     }
 
 

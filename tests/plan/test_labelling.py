@@ -49,7 +49,7 @@ def lines(files: dict[str, str]) -> list[str]:
     ("path", "old", "new", "expected"),
     [
         ("sequences/renewal", "{id: notice-30, ", "{id: notice-40, before: 40d, template: late-notice}\n  - {id: notice-30, ", "structure 8.2, 8.3 renewal notice-40: step notice-40 was inserted before notice-30"),
-        ("sequences/renewal", "before: 30d", "before: 28d", "timing 8.6 renewal notice-30: step notice-30 is before 28d, and was before 30d"),
+        ("sequences/renewal", "before: 30d", "before: 28d", "timing 8.6 renewal notice-30: step notice-30 goes 28d before, not 30d before"),
         ("sequences/renewal", NOTICE_14 + "\n", "", "structure 8.5 renewal notice-14: step notice-14 was removed"),
         ("sequences/renewal", "before: 30d, template: notice", "before: 30d, template: reminder", "copy 8.1 renewal notice-30: step notice-30 uses reminder, not notice"),
         ("sequences/renewal", "{id: notice-30,", "{id: first, renamed_from: notice-30,", "identity 8.7 renewal first: step first was called notice-30"),
@@ -60,7 +60,7 @@ def lines(files: dict[str, str]) -> list[str]:
         ("sequences/renewal", "status: active\n", "status: paused\n", "structure 8.14 renewal : it is paused, and was active"),
         ("sequences/renewal", "status: active\n", "status: draft\n", "structure 8.15 renewal : it is draft, and was active"),
         ("sequences/renewal", "date: contract.end_date", "date: contract.signed_at", "structure 8.8 renewal : the trigger was changed: date is contract.signed_at, not contract.end_date"),
-        ("sequences/drip", "wait: 3d", "wait: 4d", "timing 8.6 drip tips: step tips is wait 4d, and was wait 3d"),
+        ("sequences/drip", "wait: 3d", "wait: 4d", "timing 8.6 drip tips: step tips waits 4d, not 3d"),
         ("templates/hello", "This is hello", "Hello", "copy 8.1 drip welcome: the body of template hello (en) was changed"),
         ("segments/hotels", "kind: hotel", "kind: spa", "audience 8.11 renewal : the rules of segment hotels were changed"),
         ("segments/friends", "[1, 2]", "[1, 2, 3]", "audience 3.3 renewal : the members of segment friends were changed (2 before, 3 now)"),
@@ -93,7 +93,7 @@ def test_8_2_8_4_inserted_appended_and_moved_are_told_apart() -> None:
     welcome = "  - {id: welcome, wait: 0d, template: hello}\n"
     assert lines(GOOD | sequences(text.replace(welcome, "") + welcome.replace("0d", "1h"))) == [
         "structure 8.3 drip tips: step tips was moved",
-        "timing 8.6 drip welcome: step welcome is wait 1h, and was wait 0d",
+        "timing 8.6 drip welcome: step welcome waits 1h, not 0d",
     ]
 
 

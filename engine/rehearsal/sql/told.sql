@@ -29,10 +29,10 @@ UPDATE told SET kind = 'sooner' FROM (
 WHERE kind = 'gain' AND b.sequence = told.sequence AND b.step = told.step AND b.occurrence = told.occurrence
     AND (b.record IS NULL OR (b.record = told.record AND b.contact = told.contact));
 
--- Records that tell a step to other people than before.
+-- Records that tell a step to other people than before, and how many of them only to fewer.
 CREATE OR REPLACE TABLE regrouped AS
-SELECT sequence, step, count(*) AS records FROM (
-    SELECT sequence, step, record, occurrence FROM told
-    GROUP BY ALL
+SELECT sequence, step, count(*) AS records, count(*) FILTER (WHERE NOT somebody_new) AS fewer FROM (
+    SELECT sequence, step, record, occurrence, bool_or(kind = 'gain') AS somebody_new FROM told
+    GROUP BY sequence, step, record, occurrence
     HAVING count(*) FILTER (WHERE was IS NOT NULL) > 0 AND count(*) FILTER (WHERE will IS NOT NULL) > 0 AND count(*) FILTER (WHERE kind IN ('gain', 'loss')) > 0
 ) GROUP BY ALL;
