@@ -19,7 +19,7 @@ class StepChange:
 
     `changed` mails go in both with another text, or tell of other records; `records` is how many records tell it to other people, `fewer` of them to nobody new.
     `shifts` are how far mails move, the commonest first; `reasons` is why those lost are not sent. `gaining` and `losing` are a few
-    contacts' keys. `items` is of how many records the mails tell, before and after, where one of them tells of several.
+    contacts' keys. `reworded` are those of `changed` that go at their old time. `items` is of how many records the mails tell, before and after, where one of them tells of several.
     """
 
     sequence: str
@@ -34,6 +34,12 @@ class StepChange:
     losing: tuple[str, ...] = ()
     items: tuple[int, int] | None = None
     fewer: int = 0
+    reworded: int = 0
+
+    @property
+    def untouched(self) -> int:
+        """How many of its mails go as they would have gone."""
+        return self.counts.get("same", 0) - self.reworded
 
     @property
     def mails(self) -> tuple[int, int]:

@@ -176,9 +176,10 @@ def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> 
     for sequence, step, kind, number in tables.execute("SELECT sequence, step, kind, count(*) FROM mails GROUP BY ALL").fetchall():
         counts.setdefault((sequence, step), {})[kind] = number
     touched = {
-        (sequence, step): (changed, first)
-        for sequence, step, changed, first in tables.execute(
-            "SELECT sequence, step, count(*) FILTER (WHERE changed), min(least(was_day, will_day)) FROM mails WHERE changed OR kind <> 'same' GROUP BY ALL"
+        (sequence, step): (changed, first, reworded)
+        for sequence, step, changed, reworded, first in tables.execute(
+            "SELECT sequence, step, count(*) FILTER (WHERE changed), count(*) FILTER (WHERE changed AND kind = 'same'), min(least(was_day, will_day)) "
+            "FROM mails WHERE changed OR kind <> 'same' GROUP BY ALL"
         ).fetchall()
     }
     items = {
@@ -204,7 +205,8 @@ def _steps(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> 
             sequence, step, counts[key], touched[key][0], regrouped.get(key, (0, 0))[0], touched[key][1],
             tuple((timedelta(microseconds=far), number) for far, number in shifts.get(key, ())[:_FEW]),
             ((gone, counts[key].get("loss", 0)),) if gone and counts[key].get("loss") else tuple(reasons.get(key, ())),
-            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())), items.get(key), regrouped.get(key, (0, 0))[1],
+            tuple(contact for contact, _ in few["gain"].get(key, ())), tuple(contact for contact, _ in few["loss"].get(key, ())),
+            items=items.get(key), fewer=regrouped.get(key, (0, 0))[1], reworded=touched[key][2],
         )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def _row(step: StepChange, kinds: list[str], texts: bool) -> dict[str, Any]:
     return {
         "sequence": step.sequence,
         "step": step.step,
-        "counts": [*counts, *([f"{step.changed:,}"] if texts else []), f"{step.counts.get('same', 0):,}"],
+        "counts": [*counts, *([f"{step.changed:,}"] if texts else []), f"{step.untouched:,}"],
         "first": day(step.first) if step.first else "",
         "notes": list(notes(step)),
     }

@@ -83,6 +83,7 @@ def _step(step: StepChange, naming: Naming) -> dict[str, Any]:
         "sooner": step.counts.get("sooner", 0),
         "text": step.changed,
         "kept": step.counts.get("same", 0),
+        "untouched": step.untouched,
         "mails": dict(zip(("before", "after"), step.mails, strict=True)),
         "records": dict(zip(("before", "after"), step.items or step.mails, strict=True)),
         "records_with_other_people": step.records,

@@ -80,7 +80,7 @@ def _steps(found: Difference) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
     for one in found.steps[:_ROWS]:
         counts = " | ".join(f"{one.counts.get(kind, 0):,}" for kind in ("gain", "loss", "move", "later", "sooner"))
-        same, first = f"{one.counts.get('same', 0):,}", day(one.first) if one.first else ""
+        same, first = f"{one.untouched:,}", day(one.first) if one.first else ""
         yield f"| {for_markdown(one.sequence)} | {for_markdown(one.step)} | {counts} | {one.changed:,} | {same} | {first} |"
     if len(found.steps) > _ROWS:
         yield f"\nand {len(found.steps) - _ROWS:,} more steps"

@@ -78,7 +78,7 @@ def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
     signs = {"gain": "+", "loss": "-"}
     counts = [f"{signs.get(kind, '')}{step.counts.get(kind, 0):,}" for kind in kinds]
     return (
-        step.sequence, step.step, *counts, *((f"{step.changed:,}",) if texts else ()), f"{step.counts.get('same', 0):,}",
+        step.sequence, step.step, *counts, *((f"{step.changed:,}",) if texts else ()), f"{step.untouched:,}",
         day(step.first) if step.first else "",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from engine.clock import Duration, naive_utc
 from engine.errors import WrongUsage
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.differing import difference
-from engine.views.difference_words import notes
+from engine.views.difference_words import notes, untouched
 from tests.plan.base import company, contact, contract
 from tests.plan.samples import DRIP, ONE_NOTICE
 from tests.runs.ground import Ground
@@ -81,7 +81,7 @@ def test_8_diff_counts_mails_of_several_records_as_one(tmp_path: Path) -> None:
     (step,) = found.steps
     assert (found.was.mails, found.will.mails, found.was.most, found.will.most) == (3, 2, 3, 2)
     assert (dict(step.counts), step.changed, step.mails, step.items) == ({"same": 2, "loss": 1}, 1, (3, 2), (3, 3))
-    assert (step.reasons, step.records) == ((("in_another_mail", 1),), 0)
+    assert (step.reasons, step.records, step.untouched) == ((("in_another_mail", 1),), 0, 1)
     assert "records: 3 in 3 mails before, 3 in 2 mails after" in notes(step)
 
 
@@ -94,6 +94,17 @@ def test_8_a_record_more_in_a_mail_is_no_other_mail(tmp_path: Path) -> None:
     found = compared(ground)
     (step,) = found.steps
     assert (dict(step.counts), step.changed, step.items, found.will.mails) == ({"same": 1}, 1, (1, 2), 1)
+
+
+def test_8_an_audience_of_fewer_is_told_as_such(tmp_path: Path) -> None:
+    """§8: a contract told two people and tells one now: nobody new is told, and what stays as it is stands in no row but is counted."""
+    ground = committed(tmp_path, contact(3), ONE_NOTICE.replace("id: renewal", "id: other"))
+    ground.change(RENEWAL, "trigger:", "audience: {first_of: [all], max: 1}\ntrigger:")
+    found = compared(ground)
+    (step,) = found.steps
+    assert (dict(step.counts), step.records, step.fewer, step.reasons) == ({"same": 1, "loss": 1}, 1, 1, (("not_enrolled", 1),))
+    assert "audience: 1 record would be told to fewer people than before" in notes(step)
+    assert untouched(found) == "2 mails of other steps stay as they are."
 
 
 TWO = """
