@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, pass_door, pii_option
+from engine.cli.watching import watched
 from engine.errors import WrongUsage
 
 
@@ -52,16 +52,11 @@ def compare(
     from engine.views.naming import Naming
 
     site = door.site()
-    loud = sys.stderr.isatty()
-
-    def progress(done: int, of: int) -> None:
-        if loud:
-            click.echo(f"\r{'' if done == of else f'planning day {done + 1} of {of}':<40}\r", err=True, nl=False)
-
-    found = lay_beside(
-        site, file, read_dictionary(dictionary, column), first=_day(first, "--from"), last=_day(last, "--to"), url=url, sequences=sequences, within=within,
-        progress=progress,
-    )  # fmt: skip
+    with watched(door) as progress:
+        found = lay_beside(
+            site, file, read_dictionary(dictionary, column), first=_day(first, "--from"), last=_day(last, "--to"), url=url, sequences=sequences, within=within,
+            progress=lambda done, of: progress("planned", done, of),
+        )  # fmt: skip
     zone = site.definitions.project.timezone
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     if format_ == "json":

@@ -14,6 +14,7 @@ _STAGES = {
     "base": "days without the change",
     "head": "days with the change",
     "days": "days ahead",
+    "planned": "days planned",
 }
 
 

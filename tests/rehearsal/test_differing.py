@@ -107,16 +107,9 @@ def test_8_an_audience_of_fewer_is_told_as_such(tmp_path: Path) -> None:
     assert untouched(found) == "2 mails of other steps stay as they are."
 
 
-TWO = """
-    id: renewal
-    about: contract
-    status: active
-    active_from: 2020-01-01
-    trigger: {date: contract.end_date}
-    steps:
-      - {id: first, before: 30d, template: notice}
-      - {id: second, before: 14d, template: notice}
-"""
+TWO = ONE_NOTICE.replace(
+    "{id: notice, before: 30d, template: notice}", "{id: first, before: 30d, template: notice}\n      - {id: second, before: 14d, template: notice}"
+)
 
 
 def test_8_the_next_step_of_who_gets_a_mail_in_these_days_is_sooner_and_no_gain(tmp_path: Path) -> None:
