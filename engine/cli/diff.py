@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ def diff(
     from engine.views.naming import Naming
 
     with watched(door) as progress:
-        found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select, progress=progress)
+        found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select, progress=partial(progress, "both"))
     naming = Naming(found.after.definitions, read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY")), show_pii)
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "json":

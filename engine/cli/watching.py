@@ -11,8 +11,7 @@ _STAGES = {
     "reading": "reading the CRM",
     "planning": "planning",
     "sending": "sending",
-    "base": "days without the change",
-    "head": "days with the change",
+    "both": "days, with the change and without",
     "days": "days ahead",
     "planned": "days planned",
 }

@@ -17,7 +17,7 @@ from engine.definitions.cron import Cron
 from engine.definitions.definitions import Definitions
 from engine.definitions.selecting import select_sequences
 from engine.definitions.sequences import Sequence
-from engine.definitions.triggers import DateTrigger, EntersTrigger, OnceTrigger, ScheduleTrigger
+from engine.definitions.triggers import DateTrigger, EntersTrigger, ManualTrigger, OnceTrigger, ScheduleTrigger
 from engine.definitions.using import segments_in
 from engine.plan.outline import reenter_of
 from engine.plan.triggers.ticks import next_tick, ticking
@@ -30,9 +30,20 @@ _HISTORY = re.compile(r'"(received|opened|clicked|enrolled)"')
 _DAY = Duration(1, "d")
 
 
-def narrow(sequence: Sequence) -> bool:
-    """Whether its records can be looked at one by one: no enrollment of another record decides whether this one enters."""
+def narrow(definitions: Definitions, sequence: Sequence) -> bool:
+    """Whether its records can be looked at one by one: no enrollment of another record decides whether this one enters, and no guard asks for a share of all."""
+    if is_share_guarded(definitions, sequence):
+        return False
+    if isinstance(sequence.trigger, ManualTrigger):
+        # Where a contact may be once only, or again after a while, its other enrollments are all of this record. A file enrolls whoever it lists, looked at or not.
+        alone = sequence.about == definitions.crm.contact.entity or reenter_of(sequence) == "every_occurrence"
+        return alone and not any(file.sequence == sequence.id for file in definitions.enrollments.values())
     return isinstance(sequence.trigger, DateTrigger) and reenter_of(sequence) == "every_occurrence"
+
+
+def is_share_guarded(definitions: Definitions, sequence: Sequence) -> bool:
+    own = sequence.guards.max_share_of_audience if sequence.guards is not None else None
+    return own is not None or definitions.project.guards.max_share_of_audience is not None
 
 
 @dataclass
@@ -97,7 +108,7 @@ class Agenda:
         if not rows.num_rows:
             return
         self._tables.register("arriving", rows)
-        whole = [id for id, sequence in self.definitions.sequences.items() if not narrow(sequence)]
+        whole = [id for id, sequence in self.definitions.sequences.items() if not narrow(self.definitions, sequence)]
         found = self._tables.sql(
             "SELECT DISTINCT sequence, CASE WHEN NOT list_contains($whole::VARCHAR[], sequence) THEN record END AS record, moment FROM arriving",
             params={"whole": whole},

@@ -32,6 +32,15 @@ class Blocked:
     most: float
 
 
+# What these count stands in their detail, and is another at each instant; what the others are about stands there.
+_COUNTING = ("max_growth", "max_share_of_audience", "max_exits", "max_drift")
+
+
+def guard_key(guard: GuardResult) -> tuple[str, str | None, str]:
+    """Which guard it is, whatever it saw."""
+    return guard.id, guard.sequence, "" if guard.id in _COUNTING else guard.detail
+
+
 @dataclass(frozen=True, slots=True)
 class Arriving:
     """One mail in somebody's box."""

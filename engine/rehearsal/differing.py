@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.plan.labelling import labelled
 from engine.plan.plan import INSTANT
-from engine.rehearsal.course import Blocked, Course
+from engine.rehearsal.course import Blocked, Course, guard_key
 from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
-from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, foretold
+from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, Progress, silent
 from engine.rehearsal.letters import letter_digest
 from engine.rehearsal.selecting import narrowed_course, selected_in
+from engine.rehearsal.side_by_side import followed_together
 from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
 from engine.runs.planning import with_kill_switch
 from engine.runs.saved import judged, pseudonyms_for
@@ -50,10 +50,10 @@ def difference(
     *,
     most: int = MOST_INSTANTS,
     select: str | None = None,
-    progress: Callable[[str, int, int], None] = lambda side, done, total: None,
+    progress: Progress = silent,
 ) -> Difference:
     """Follow both revisions from `now` (naive UTC). `head` None is the work tree as it is. Raises DefinitionsInError for either.
-    `progress` is told, for `base` and for `head`, how many of the days are done.
+    `progress` is told how many of the days of both are done.
 
     `select` narrows what is told: both are followed with all sequences, as an apply would.
     """
@@ -67,17 +67,18 @@ def difference(
     site = Site(root, before, environment, now, pseudonyms, warnings, is_stopped(root, environ))
     until = shift(now, horizon, after.project.timezone)
     needs = together(needed(before), needed(after)) if before.crm == after.crm else None
-    courses: list[Course] = []
+    sides: list[tuple[Ground, Definitions]] = []
     with ExitStack() as stack:
         ledger = stack.enter_context(site.read_ledger())
         shared = None
-        for side, definitions in (("base", before), ("head", after)):
+        for definitions in (before, after):
             snapshot = shared or stack.enter_context(read_snapshot(definitions, environment.facts, now=now, root=root, needs=needs))
             shared = snapshot if needs is not None else None
             ground = Ground(
                 snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, site.pseudonyms.address_key
             )
-            courses.append(foretold(ground, definitions, most=most, progress=partial(progress, side)))
+            sides.append((ground, definitions))
+        courses = followed_together(sides, most=most, progress=progress)
         copied_at = ledger.copied_at
     if selected is not None:
         courses = [narrowed_course(course, selected) for course in courses]
@@ -273,11 +274,11 @@ def _touched(tables: duckdb.DuckDBPyConnection) -> int:
 
 def _guards(before: Course, after: Course) -> tuple[tuple[Blocked, ...], tuple[Blocked, ...]]:
     """The guards that the change trips, or trips harder; and those that hold a run back without it too."""
-    known = {(one.guard.id, one.guard.sequence, one.guard.detail): one for one in before.blocked}
+    known = {guard_key(one.guard): one for one in before.blocked}
     caused: list[Blocked] = []
     anyway: list[Blocked] = []
     for one in after.blocked:
-        old = known.get((one.guard.id, one.guard.sequence, one.guard.detail))
+        old = known.get(guard_key(one.guard))
         worse = old is None or one.at < old.at or (one.most < old.most if one.guard.id == "min_facts" else one.most > old.most)
         (caused if worse else anyway).append(one)
     return tuple(caused), tuple(anyway)

@@ -52,7 +52,11 @@ SELECT k.* REPLACE (
   CASE WHEN m.last IS NULL THEN k.exit_final ELSE m.last.final END AS exit_final)
 FROM known k LEFT JOIN moved m USING ({_ENROLLMENT})
 """
-_LOOKED_AT = "EXISTS (FROM looked_at l WHERE l.sequence = k.sequence AND (l.record IS NULL OR l.record = k.record))"
+# Two memberships, each of which is a hash: joined by the sequence alone, every record would meet all that are looked at.
+_LOOKED_AT = (
+    "(k.sequence IN (SELECT sequence FROM looked_at WHERE record IS NULL) "
+    "OR (k.sequence, k.record) IN (SELECT (sequence, record) FROM looked_at WHERE record IS NOT NULL))"
+)
 _SOME = f"{_ALL} WHERE {_LOOKED_AT}"
 _ASKED = f"({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM asked)"
 _VIEW = {
@@ -133,7 +137,8 @@ class Folded:
                 continue
             named = {key: value for key, value in values.items() if f"${key}" in _VIEW[name]}
             query = _VIEW[name]
-            if name == "decided" and only is not None:
+            # An occurrence without its enrollment would look like one that nobody has taken yet.
+            if name in ("decided", "occurrences") and only is not None:
                 query = f"SELECT * FROM ({query}) k WHERE {_LOOKED_AT}"
             tables[name] = _shaped(self._connection.sql(query, params=named or None).to_arrow_table(), schema)
             if name == "enrollments":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -22,12 +23,13 @@ from engine.plan.plan import INSTANT, GuardResult, Plan
 from engine.plan.planning import ViewOf, make_plan
 from engine.plan.receiving import AddressKey
 from engine.rehearsal.agenda import Agenda
-from engine.rehearsal.course import AHEAD, FATES, SENDS, Blocked, Course
+from engine.rehearsal.course import AHEAD, FATES, SENDS, Blocked, Course, guard_key
 from engine.rehearsal.folding import Folded
 
 # More instants are not simulated: what comes later is left out, and that is said.
 MOST_INSTANTS = 1_000
 _NO_LIMIT = 1e15
+_OF_ALL = MappingProxyType({"max_exits": _NO_LIMIT})
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,15 @@ class _Walk:
             return
         named = set(due["sequence"].to_pylist())
         some = replace(self.definitions, sequences={id: sequence for id, sequence in self.definitions.sequences.items() if id in named})
-        self._apply(self._planned(moment, some, due, {}), moment, some, due)
+        # What share of all leaves is not known where only some are looked at; it is asked of all where anybody leaves.
+        plan = self._planned(moment, some, due, _OF_ALL)
+        if plan.summary["exit"] and self.definitions.project.guards.max_exits is not None:
+            self._apply(self._planned(moment, self.definitions, None, {}), moment, self.definitions, None)
+        else:
+            self._apply(plan, moment, some, due, _OF_ALL)
 
-    def _apply(self, plan: Plan, moment: datetime, definitions: Definitions, due: pa.Table | None) -> None:
-        allowed: dict[str, float] = {}
+    def _apply(self, plan: Plan, moment: datetime, definitions: Definitions, due: pa.Table | None, unasked: Mapping[str, float] = MappingProxyType({})) -> None:
+        allowed = dict(unasked)
         # What one guard holds the next does not count: each is allowed in its turn, until none is left to tell of.
         while failed := [guard for guard in plan.guards if not guard.passed and guard.id not in allowed]:
             for guard in failed:
@@ -195,7 +202,7 @@ class _Walk:
             self.asked = replace(self.asked, occurrences=_asked(cursor, "open_ahead", until=self.ground.until))
 
     def _remember(self, guard: GuardResult, moment: datetime) -> None:
-        key = (guard.id, guard.sequence, guard.detail)
+        key = guard_key(guard)
         known = self.blocked.get(key)
         worse = max if guard.id != "min_facts" else min
         self.blocked[key] = Blocked(guard, moment, guard.observed) if known is None else Blocked(known.guard, known.at, worse(known.most, guard.observed))

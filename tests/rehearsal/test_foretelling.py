@@ -11,6 +11,7 @@ from icalendar import Calendar
 
 from engine.clock import Duration, naive_utc, shift, to_local
 from engine.ledger.orders import Order
+from engine.rehearsal.agenda import narrow
 from engine.rehearsal.foretelling import Ground as Foretold
 from engine.rehearsal.foretelling import foretold
 from engine.rehearsal.simulating import simulation
@@ -172,6 +173,108 @@ def test_5_2_each_wait_is_looked_at_when_it_is_due(tmp_path: Path) -> None:
     assert len(found.course.instants) == len(moments) + 1
     # Who watches is told of each moment how many of the days are done.
     assert watched == [(0, 30), (2, 30), (6, 30), (6, 30), (7, 30)]
+
+
+DRIPS = (
+    """
+    id: drip
+    about: contact
+    status: active
+    active_from: 2026-01-01
+    trigger: manual
+    reenter: {after: 3d}
+    exit_when: {contact.is_active: false}
+    steps:
+      - {id: welcome, wait: 0d, template: hello}
+      - {id: tips, wait: 3d, template: tips}
+      - {id: guests, wait: 1d, at: "09:00", template: hello, if: {contact.kind: guest}}
+""",
+    """
+    id: letters
+    about: contract
+    status: active
+    active_from: 2026-01-01
+    trigger: manual
+    reenter: every_occurrence
+    steps:
+      - {id: first, wait: 0d, template: notice}
+      - {id: second, wait: 2d, template: reminder}
+""",
+)
+
+
+def test_1_1_who_was_enrolled_by_hand_is_looked_at_alone(tmp_path: Path) -> None:
+    """1.1, 3.5, 3.9: real applies send what was foretold of people enrolled on different days and twice."""
+    rows = [company(1), *(contact(n, kind="guest" if n % 2 else "other", company_id=1) for n in range(1, 8)), *(contract(n, company_id=1) for n in range(1, 4))]
+    ground = Ground.make(tmp_path, *DRIPS, *rows, more="guards: {max_per_contact: {max: 50, per: 1d}}\n")
+    for day, sequence, entity, keys in (
+        (23, "drip", "contact", "12"), (24, "drip", "contact", "3"), (26, "letters", "contract", "1"), (27, "drip", "contact", "45"), (27, "letters", "contract", "23"), (28, "drip", "contact", "1")
+    ):  # fmt: skip
+        at = f"2026-02-{day}T09:00:00+07:00"
+        with ground.site(at).open_ledger("enroll") as ledger:
+            ledger.enroll_by_hand(sequence, entity, list(keys), by="test", note="", now=ground.site(at).now)
+        if day < 28:
+            ground.apply(at)
+    site = ground.site(AT)
+    with site.read_facts() as snapshot, site.read_ledger() as ledger:
+        until = shift(site.now, Duration(15, "d"), "Asia/Bangkok")
+        course = foretold(Foretold(snapshot, ledger.view, site.now, until, "dev", site.pseudonyms.address_key), site.definitions)
+    told = {(row["moment"], row["sequence"], row["step"], row["record"], row["contact"]) for row in course.sends.to_pylist()}
+    for moment in course.instants:
+        ground.apply(moment.replace(tzinfo=UTC).isoformat())
+    with ground.site("2026-06-01T00:00:00Z").read_ledger() as ledger:
+        rows_sent = ledger.sends(limit=10_000).rows
+    sent = {(row.decided_at, row.sequence, row.step, row.record, row.contact) for row in rows_sent if row.decided_at >= site.now and row.state != "skipped"}
+    assert sent == told and {row[1] for row in told} == {"drip", "letters"}
+    # Contact 1 comes a second time, three days after its first way has ended.
+    assert [row[2] for row in sorted(told) if row[4] == "1" and row[1] == "drip"].count("welcome") == 1
+
+
+def test_only_where_nobody_else_decides_is_a_record_looked_at_alone(tmp_path: Path) -> None:
+    """3.5, 3.9, 10.1: a file enrolls whoever it lists, `never` looks at other records of the contact, and a share is one of all."""
+
+    def alone(*texts: str, more: str = "", file: bool = False) -> list[bool]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        ground = Ground.make(folder, *texts, more=more)
+        if file:
+            ground.write("definitions/enrollments/fair.yaml", "id: fair\nsequence: drip\ncontacts: [1]\n")
+        definitions = ground.site(AT).definitions
+        return [narrow(definitions, sequence) for _, sequence in sorted(definitions.sequences.items())]
+
+    once = RENEWAL.replace("steps:", "reenter: never\n    steps:")
+    assert alone(RENEWAL, *DRIPS) == [True, True, True]
+    assert alone(once, *DRIPS, file=True) == [False, True, False]
+    assert alone(DRIPS[1].replace("every_occurrence", "never")) == [False]
+    assert alone(RENEWAL, DRIPS[0], more="guards: {max_share_of_audience: 20%}\n") == [False, False]
+    assert alone(RENEWAL.replace("steps:", "guards: {max_share_of_audience: 20%}\n    steps:"), DRIPS[0]) == [True, False]
+
+
+TRIALS = """
+    id: trial
+    about: contact
+    status: active
+    active_from: 2026-01-01
+    trigger: {date: contact.trial_end}
+    EXIT
+    steps:
+      - {id: hello, before: 40d, template: hello, expires: 2d, if: {contact.kind: guest}}
+      - {id: tips, before: 1d, template: tips, expires: 1d}
+"""
+
+
+def test_10_1_a_share_is_one_of_all_and_not_of_those_who_are_looked_at(tmp_path: Path) -> None:
+    """10.1: of a hundred people a quarter gets a mail each day, or a fifth leaves, because of the mail it has had: at a half no guard blocks, below it one does."""
+    each_day = [contact(n, kind="guest", trial_end=f"2026-04-{12 + n % 4:02}") for n in range(1, 101)]
+    a_fifth = [contact(n, kind="other" if n % 5 else "guest", trial_end="2026-04-13" if n % 5 else "2026-04-12") for n in range(1, 101)]
+    leaving = TRIALS.replace("EXIT", "exit_when: {received: {sequence: trial}}")
+    for people, text, guard, share in ((each_day, TRIALS.replace("EXIT", ""), "max_share_of_audience", 0.25), (a_fifth, leaving, "max_exits", 0.2)):
+        for limit, ids in (("50%", []), ("15%", [guard])):
+            folder = tmp_path / f"{guard}-{limit}"
+            folder.mkdir()
+            ground = Ground.make(folder, text, *people, more=f"guards: {{{guard}: {limit}}}\n")
+            found = simulation(ground.site(AT), shift(ground.site(AT).now, Duration(45, "d"), "Asia/Bangkok"))
+            assert [(one.guard.id, one.most) for one in found.course.blocked] == [(id, share) for id in ids], (guard, limit)
 
 
 def test_simulate_counts_by_day_and_contact_and_writes_a_calendar(tmp_path: Path) -> None:

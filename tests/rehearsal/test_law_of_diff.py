@@ -22,7 +22,8 @@ from engine.ledger.records import Changes, Run
 from engine.plan.planning import make_plan
 from engine.rehearsal.course import Course
 from engine.rehearsal.differing import compared
-from engine.rehearsal.foretelling import Ground, foretold
+from engine.rehearsal.foretelling import Ground
+from engine.rehearsal.side_by_side import followed_together
 from tests.oracle.editing import Editor
 from tests.oracle.engine_side import KEY, EnginePlay, definitions_of
 from tests.oracle.timeline import EditDefinitions
@@ -69,9 +70,11 @@ def _unguarded(project: dict[str, Any]) -> dict[str, Any]:
     return {**project, "engine": {key: value for key, value in project["engine"].items() if key != "guards"}, "sequences": sequences}
 
 
-def course(play: EnginePlay, definitions: Definitions, now: datetime, far: tuple[timedelta, int]) -> Course:
-    snapshot = play.records.snapshot(definitions, play.facts, now)
-    return foretold(Ground(snapshot, play.ledger.view, now, now + far[0], "dev", KEY.address_key), definitions, most=far[1])
+def courses(play: EnginePlay, both: tuple[Definitions, Definitions], now: datetime, far: tuple[timedelta, int]) -> list[Course]:
+    """As `diff` follows them: at the same time."""
+    snapshots = [play.records.snapshot(definitions, play.facts, now) for definitions in both]
+    grounds = [Ground(snapshot, play.ledger.view, now, now + far[0], "dev", KEY.address_key) for snapshot in snapshots]
+    return followed_together(list(zip(grounds, both, strict=True)), most=far[1])
 
 
 def applied(play: EnginePlay, definitions: Definitions, now: datetime) -> None:
@@ -94,7 +97,7 @@ def told_and_sent(seed: int, folder: Path, far: tuple[timedelta, int]) -> tuple[
         if made is None:
             return [], []
         play, head, now = made
-        was, will = course(play, play.definitions, now, far), course(play, head, now, far)
+        was, will = courses(play, (play.definitions, head), now, far)
         found = compared("base", "head", was, will)
         assert (found.was.mails, found.will.mails) == tuple(sum(mail.moment <= found.until for mail in one.letters()) for one in (was, will))
         counts: Counter[str] = Counter()
