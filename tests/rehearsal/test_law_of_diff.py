@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 
 from engine.clock import naive_utc
 from engine.definitions.definitions import Definitions
+from engine.facts.reading import snapshot_of_rows
 from engine.ledger.records import Changes, Run
 from engine.plan.planning import make_plan
 from engine.rehearsal.course import Course
@@ -72,9 +73,10 @@ def _unguarded(project: dict[str, Any]) -> dict[str, Any]:
 
 def courses(play: EnginePlay, both: tuple[Definitions, Definitions], now: datetime, far: tuple[timedelta, int]) -> list[Course]:
     """As `diff` follows them: at the same time."""
-    snapshots = [play.records.snapshot(definitions, play.facts, now) for definitions in both]
-    grounds = [Ground(snapshot, play.ledger.view, now, now + far[0], "dev", KEY.address_key) for snapshot in snapshots]
-    return followed_together(list(zip(grounds, both, strict=True)), most=far[1])
+    with ExitStack() as stack:
+        snapshots = [stack.enter_context(snapshot_of_rows(definitions, play.facts, now=now)) for definitions in both]
+        grounds = [Ground(snapshot, play.ledger.view, now, now + far[0], "dev", KEY.address_key) for snapshot in snapshots]
+        return followed_together(list(zip(grounds, both, strict=True)), most=far[1])
 
 
 def applied(play: EnginePlay, definitions: Definitions, now: datetime) -> None:
