@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.definitions.definitions import Definitions
 from engine.plan.change import Change
+from engine.plan.in_words import rule_words
 from engine.plan.labelling_sequences import sequence_changes
 from engine.plan.revisions import Revisions, or_none
 
@@ -109,6 +110,9 @@ def _segments(both: Revisions) -> Iterator[Change]:
         else:
             key = next((name for name in ("rules", "entity", "status", "members") if first.get(name) != second.get(name)), "rules")
             words, what = f"the {key} of segment {id} {'were' if key in ('rules', 'members') else 'was'} changed", "segment"
+            if key == "rules":
+                told, before = (rule_words(said.get("rules"), both.personal) for said in (second, first))
+                words = f"segment {id} holds whoever is so: {told}; before: {before}" if told != before else f"{words}, to another value"
         for sequence in both.uses_of_segment(id):
             yield Change(sequence, None, what, words, places.key(key))
 

@@ -4,38 +4,58 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.plan.change import Change
+from engine.plan.in_words import audience_words, rule_words, trigger_words
 from engine.plan.likeness import likely_renamed, likely_renamed_steps
 from engine.plan.revisions import Revisions, Said, templates_of
 
 # By key of a sequence: what its change is, and how it is said.
 _KEYS: Mapping[str, tuple[str, str]] = {
     "about": ("about", "it is about {new}, not {old}"),
-    "audience": ("audience", "the audience was changed"),
-    "goal": ("ends", "the goal was changed"),
-    "exit_when": ("ends", "`exit_when` was changed"),
     "timezone": ("zone", "the timezone is {new}, not {old}"),
     "at": ("time", "the time of day is {new}, not {old}"),
     "expires": ("expires", "`expires` is {new}, not {old}"),
-    "send_window": ("window", "the send window was changed"),
+    "send_window": ("window", "the send window is {new}; before {old}"),
     "holidays": ("window", "the holidays were changed"),
     "min_gap": ("gap", "`min_gap` is {new}, not {old}"),
-    "reenter": ("reenter", "`reenter` was changed"),
+    "reenter": ("reenter", "`reenter` is {new}, not {old}"),
     "active_from": ("start", "`active_from` is {new}, not {old}"),
     "backfill": ("start", "`backfill` is {new}, not {old}"),
     "priority": ("limits", "the priority is {new}, not {old}"),
     "combine": ("combine", "`combine` is {new}, not {old}"),
-    "guards": ("guards", "its own guards were changed"),
+    "guards": ("guards", "its own guards are {new}; before {old}"),
     "on_unknown": ("doubts", "`on_unknown` is {new}, not {old}"),
     "reply_to": ("sender", "the reply address was changed"),
 }
 _STEP_KEYS: Mapping[str, tuple[str, str]] = {
     "at": ("time", "goes at {new}, not at {old}"),
     "expires": ("expires", "expires after {new}, not after {old}"),
-    "if": ("condition", "has another condition"),
 }
+
+
+class _Asked(NamedTuple):
+    """How a rule is said: where there is one now, where there is none any more, what there was, what it was where there was none, and where both read alike."""
+
+    what: str
+    now: str
+    none_now: str
+    before: str
+    none_before: str
+    alike: str
+
+
+_ASKED: Mapping[str, _Asked] = {
+    "goal": _Asked("ends", "its goal is {}", "it has no goal", "no longer {}", "before it had none", "its goal is another value"),
+    "exit_when": _Asked(
+        "ends", "people leave when {}", "nobody leaves by `exit_when`", "no longer when {}", "before there was no `exit_when`", "`exit_when` asks for another value"
+    ),
+    "where": _Asked(
+        "where", "its trigger takes only those whose {}", "its trigger takes all", "no longer only those whose {}", "no longer all", "its trigger's `where` asks for another value"
+    ),
+    "if": _Asked("condition", "step {step} goes only if {}", "step {step} goes in any case", "no longer only if {}", "no longer in any case", "step {step} asks for another value"),
+}  # fmt: skip
 _STATUSES = {"active": "activated", "paused": "paused", "draft": "drafted", "archived": "archived"}
 
 
@@ -72,6 +92,23 @@ def _settings(both: Revisions, id: str, old: Said, new: Said) -> Iterator[Change
         first, second = old.get(key), new.get(key)
         if first != second:
             yield Change(id, None, what, words.format(old=_word(first), new=_word(second)), places.key(key))
+    if old.get("audience") != new.get("audience"):
+        told, before = (audience_words(said.get("audience"), both.personal) for said in (new, old))
+        words = f"it goes to {told}; before to {before}" if told != before else f"it goes to {told}, by another value"
+        yield Change(id, None, "audience", words, places.key("audience"))
+    for key in ("goal", "exit_when"):
+        if old.get(key) != new.get(key):
+            yield Change(id, None, _ASKED[key].what, asked_words(key, old.get(key), new.get(key), both.personal), places.key(key))
+
+
+def asked_words(key: str, old: Any, new: Any, personal: frozenset[str], step: str = "") -> str:
+    """What a rule asks now and what it asked before."""
+    said = _ASKED[key]
+    now, before = (rule_words(rule, personal) if rule is not None else None for rule in (new, old))
+    if now == before:
+        return said.alike.format(step=step)
+    told = said.now.format(now, step=step) if now is not None else said.none_now.format(step=step)
+    return f"{told}, {said.before.format(before) if before is not None else said.none_before}"
 
 
 def _trigger(both: Revisions, id: str, old: Any, new: Any) -> Iterator[Change]:
@@ -80,13 +117,14 @@ def _trigger(both: Revisions, id: str, old: Any, new: Any) -> Iterator[Change]:
     places = both.after.where("sequence", id)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if _without_where(old) == _without_where(new):
-            yield Change(id, None, "where", "the `where` of its trigger was changed", places.key("trigger", "where"))
+            yield Change(id, None, "where", asked_words("where", old.get("where"), new.get("where"), both.personal), places.key("trigger", "where"))
             return
         if old.keys() == new.keys() or {*old, "where"} == {*new, "where"}:
             words = ", ".join(f"{key} is {_word(new[key])}, not {_word(old[key])}" for key in new if key != "where" and new[key] != old.get(key))
             yield Change(id, None, "trigger", f"the trigger was changed: {words}", places.key("trigger"))
             return
-    yield Change(id, None, "trigger", "it has another trigger", places.key("trigger"))
+    words = f"it begins {trigger_words(new, both.personal)}, no longer {trigger_words(old, both.personal)}"
+    yield Change(id, None, "trigger", words, places.key("trigger"))
 
 
 def _without_where(trigger: Said) -> dict[str, Any]:
@@ -137,6 +175,9 @@ def _of_step(both: Revisions, id: str, index: int, old: Said, new: Said) -> Iter
     for key, (what, words) in _STEP_KEYS.items():
         if old.get(key) != new.get(key):
             yield Change(id, name, what, f"step {name} " + words.format(old=_word(old.get(key)), new=_word(new.get(key))), places.key("steps", index, key))
+    if old.get("if") != new.get("if"):
+        words = asked_words("if", old.get("if"), new.get("if"), both.personal, name)
+        yield Change(id, name, "condition", words, places.key("steps", index, "if"))
     if old.get("template") != new.get("template"):
         words = f"step {name} uses {_named(templates_of(new))}" + ("" if templates_of(old) == templates_of(new) else f", not {_named(templates_of(old))}")
         yield Change(id, name, "template", words, places.key("steps", index, "template"))
@@ -170,6 +211,8 @@ def _word(value: Any) -> str:
         return "not said"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_word(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return " and ".join(_word(inner) for inner in value)
     return str(value)
 
 

@@ -36,6 +36,17 @@ class Revisions:
         old, new = self.kind("sequences")
         return {said["renamed_from"]: id for id, said in new.items() if said.get("renamed_from") in old and said["renamed_from"] not in new and id not in old}
 
+    @cached_property
+    def personal(self) -> frozenset[str]:
+        """The names of personal fields: what one of these is compared with is said nowhere."""
+        found: set[str] = set()
+        for said in (self.old, self.new):
+            crm = said.get("crm", {})
+            fields = [entity.get("fields", {}) for entity in crm.get("entities", {}).values()]
+            found |= {name for named in fields for name, field in named.items() if isinstance(field, Mapping) and field.get("pii")}
+            found |= {str(crm.get("contact", {}).get(key, "")).rpartition(".")[2] for key in ("address", "name")}
+        return frozenset(found)
+
     def steps_renamed(self, sequence: str) -> Mapping[str, str]:
         """The steps of a sequence (by its id now) that were renamed: what each is called now, by its old id."""
         old, new = self.kind("sequences")

@@ -82,17 +82,23 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """How much goes in a course: mails, people, and the most that one of them gets."""
+    """How much goes in a course: mails, people, the most that one of them gets, and how many get as many. `burden` is of which sequences
+    one of those gets them, the most first.
+    """
 
     mails: int
     people: int
     most: int
     days: Mapping[date, int] = field(default_factory=dict)
+    crowd: int = 0
+    burden: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`base` and `head` as they were named. `edits` are the changes of the definitions, `steps` has only what the change touches, and `blocked` only guards that it trips."""
+    """`base` and `head` as they were named. `edits` are the changes of the definitions, `steps` has only what the change touches, and `blocked` only guards that it trips.
+    `people` are the contacts of each kind of KINDS, one of whom may be among several.
+    """
 
     base: str
     head: str
@@ -107,6 +113,7 @@ class Difference:
     was: Volume
     will: Volume
     touched: int
+    people: Mapping[str, int]
     blocked: tuple[Blocked, ...]
     blocked_anyway: tuple[Blocked, ...]
     ledger_as_of: datetime | None = None

@@ -117,7 +117,7 @@ def compared(base: str, head: str, before: Course, after: Course) -> Difference:
         _run(tables, "mails")
         return Difference(
             base, head, before.first.now, zone, before, after, labelled(before.definitions, after.definitions), tuple(_steps(tables, before, after)), tuple(_flights(tables, before, after)), tuple(_unreached(tables)),
-            _volume(tables, "was"), _volume(tables, "will"), _touched(tables), *_guards(before, after),
+            _volume(tables, "was"), _volume(tables, "will"), _touched(tables), _people(tables), *_guards(before, after),
         )  # fmt: skip
 
 
@@ -261,10 +261,20 @@ def _unreached(tables: duckdb.DuckDBPyConnection) -> Iterator[Unreached]:
 
 def _volume(tables: duckdb.DuckDBPyConnection, side: str) -> Volume:
     """`side` is `was` or `will`."""
-    mails, people = tables.execute(f"SELECT count({side}), count(DISTINCT contact) FILTER (WHERE {side} IS NOT NULL) FROM mails").fetchall()[0]
-    most = tables.execute(f"SELECT max(n) FROM (SELECT count(*) AS n FROM mails WHERE {side} IS NOT NULL GROUP BY contact)").fetchall()[0][0]
+    tables.execute(f"CREATE OR REPLACE TABLE loads AS SELECT contact, count(*) AS n FROM mails WHERE {side} IS NOT NULL GROUP BY contact")
+    mails, people, most, crowd = tables.execute(
+        "SELECT coalesce(sum(n), 0)::BIGINT, count(*), coalesce(max(n), 0), count(*) FILTER (WHERE n = (SELECT max(n) FROM loads)) FROM loads"
+    ).fetchall()[0]
+    burden = tables.execute(
+        f"SELECT sequence, count(*) AS n FROM mails WHERE {side} IS NOT NULL AND contact = (SELECT min(contact) FROM loads WHERE n = (SELECT max(n) FROM loads)) "
+        "GROUP BY ALL ORDER BY n DESC, sequence"
+    ).fetchall()
     days = tables.execute(f"SELECT {side}_day, count(*) FROM mails WHERE {side} IS NOT NULL GROUP BY ALL ORDER BY ALL").fetchall()
-    return Volume(mails, people, most or 0, dict(days))
+    return Volume(mails, people, most, dict(days), crowd, tuple(burden))
+
+
+def _people(tables: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return dict(tables.execute("SELECT kind, count(DISTINCT contact) FROM mails GROUP BY ALL ORDER BY ALL").fetchall())
 
 
 def _touched(tables: duckdb.DuckDBPyConnection) -> int:

@@ -28,6 +28,8 @@ def as_json(found: Difference, naming: Naming) -> str:
         "head": {"ref": found.head, **_side(found, found.after, found.will)},
         **{f"{kind}s" if kind not in ("later", "sooner", "same", "loss") else {"loss": "losses"}.get(kind, kind): found.total(kind) for kind in KINDS[:-1]},
         "people_touched": found.touched,
+        "people_gaining": found.people.get("gain", 0),
+        "people_losing": found.people.get("loss", 0),
         "first": found.first.isoformat() if found.first else None,
         "edits": [
             {
@@ -65,6 +67,8 @@ def _side(found: Difference, course: Course, volume: Volume) -> dict[str, Any]:
         "mails": volume.mails,
         "people": volume.people,
         "most_to_one_contact": volume.most,
+        "contacts_with_the_most": volume.crowd,
+        "most_by_sequence": dict(volume.burden),
         "days": {date.isoformat(): count for date, count in volume.days.items()},
         "followed_until": iso(course.reached, found.timezone),
         "instants": len(course.instants),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch, untouched
+from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, sides, span, touch, untouched
 from engine.views.escaping import for_markdown, for_terminal
 from engine.views.phrases import day
 
@@ -26,7 +26,11 @@ def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_lette
     if not found.changes_mail and not found.edits:
         return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n"
     head = "\n".join(_head(found)) + "\n"
-    foot = "\n" + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{span(found)}. People are counted, not named.", *assumptions(found))) + "\n"
+    foot = (
+        "\n"
+        + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{span(found)}. {sides(found)}. People are counted, not named.", *assumptions(found)))
+        + "\n"
+    )
     kept, left_out = [head], []
     sections = [("the steps", _steps(found)), ("what was changed", _edits(found)), ("who is on the way", _flights(found)), ("the days", _days(found)),
                 *((f"the mail {for_markdown(one.template)} ({one.locale})", _letter(one)) for one in letters)]  # fmt: skip
@@ -51,7 +55,7 @@ def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_lette
 
 
 def _head(found: Difference) -> Iterator[str]:
-    yield f"### Campaigns: {for_markdown(found.base)} → {for_markdown(found.head)}"
+    yield "### Campaigns: what this change does"
     yield ""
     for one in found.blocked:
         yield f"> **{_capital(for_markdown(blocked(one, found.timezone)))}**"

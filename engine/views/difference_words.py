@@ -24,6 +24,10 @@ _BESIDE = {
 }
 
 
+# So many of somebody's sequences are named.
+_FEW = 4
+
+
 def headline(found: Difference) -> str:
     """The first sentence."""
     if found.same_definitions:
@@ -43,21 +47,30 @@ def _volume(mails: int, people: int) -> str:
 
 
 def pressure(found: Difference) -> str | None:
-    """The most that one contact gets, where the change raises or lowers it."""
-    if found.was.most == found.will.most:
+    """The most that one contact gets, where the change raises or lowers it, and of which sequences."""
+    will = found.will
+    if found.was.most == will.most:
         return None
-    return f"One contact would get {counted(found.will.most, 'mail')}; without the change the most is {number(found.was.most)}."
+    who = "One contact" if will.crowd <= 1 else f"{will.crowd:,} people"
+    told = f"{who} would get {counted(will.most, 'mail')}{'' if will.crowd <= 1 else ' each'}"
+    listed = [f"{sequence} {count:,}" for sequence, count in will.burden[:_FEW]] + (["others"] if len(will.burden) > _FEW else [])
+    of = "" if len(will.burden) < 2 else f" ({'' if will.crowd <= 1 else 'one of them '}{', '.join(listed)})"
+    return f"{told}{of}; without the change the most is {number(found.was.most)}."
 
 
 def touch(found: Difference) -> str:
     """How the mails change, in numbers."""
     parts = [
-        (found.total("gain"), "more"), (found.total("loss"), "fewer"), (found.total("sooner"), "that would have come after these days"), (found.total("later"), "only after these days"),
-        (found.total("move"), "at another time"), (sum(step.changed for step in found.steps), "with another text"),
+        (found.total("gain"), "more", "gain"), (found.total("loss"), "fewer", "loss"), (found.total("sooner"), "that would have come after these days", ""),
+        (found.total("later"), "only after these days", ""), (found.total("move"), "at another time", ""), (sum(step.changed for step in found.steps), "with another text", ""),
     ]  # fmt: skip
-    told = [f"{count:,} {words}" for count, words in parts if count]
-    first = f"; the first on {day(found.first)}" if found.first else ""
-    return f"{'; '.join(told)}: {counted(found.touched, 'person', 'people')}{first}." if told else ""
+    told = [(f"{count:,} {words}", found.people.get(kind, 0)) for count, words, kind in parts if count]
+    if not told:
+        return ""
+    several = len(told) > 1
+    said = [f"{words} for {counted(people, 'person', 'people')}" if several and people else words for words, people in told]
+    first = f", the first on {day(found.first)}" if found.first else ""
+    return f"{'; '.join(said)}{'; in all ' if several else ': '}{counted(found.touched, 'person', 'people')}{first}."
 
 
 def untouched(found: Difference) -> str | None:
@@ -80,6 +93,11 @@ def edit(one: Change) -> str:
 
 def span(found: Difference) -> str:
     return f"{moment(found.now, found.timezone)} to {moment(found.until, found.timezone)} {found.timezone}"
+
+
+def sides(found: Difference) -> str:
+    """What was compared, for whoever wants to look it up."""
+    return f"Before: {found.base}; after: {'the files as they are' if found.head == 'work tree' else found.head}"
 
 
 def blocked(one: Blocked, zone: str) -> str:

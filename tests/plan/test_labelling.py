@@ -9,6 +9,7 @@ import pytest
 from engine.definitions.definitions import Definitions
 from engine.definitions.loading import load
 from engine.definitions.trees import MemoryTree
+from engine.plan.in_words import audience_words, rule_words, trigger_words
 from engine.plan.labelling import labelled, labelled_since
 
 from .base import CRM, base_files, template
@@ -54,7 +55,14 @@ def lines(files: dict[str, str]) -> list[str]:
         ("sequences/renewal", "before: 30d, template: notice", "before: 30d, template: reminder", "copy 8.1 renewal notice-30: step notice-30 uses reminder, not notice"),
         ("sequences/renewal", "{id: notice-30,", "{id: first, renamed_from: notice-30,", "identity 8.7 renewal first: step first was called notice-30"),
         ("sequences/renewal", "{id: notice-30,", "{id: first,", "identity 8.7 renewal first: step first looks like notice-30, which is gone|structure 8.5 renewal notice-30: step notice-30 was removed"),
-        ("sequences/renewal", ", if: {segment: both}", "", "audience 6.9 renewal notice-14: step notice-14 has another condition"),
+        ("sequences/renewal", ", if: {segment: both}", "", "audience 6.9 renewal notice-14: step notice-14 goes in any case, no longer only if in segment both"),
+        ("sequences/renewal", "if: {segment: both}", "if: {contract.monthly_value: {less_than: 900}}", "audience 6.9 renewal notice-14: step notice-14 goes only if contract.monthly_value is less than 900, no longer only if in segment both"),
+        ("sequences/drip", "steps:", "goal: {contact.email: {ends_with: '@example.org'}}\nsteps:", "audience 6.2 drip : its goal is contact.email ends with …, before it had none"),
+        ("sequences/drip", "steps:", "exit_when: {received: {sequence: renewal, within: 9d}}\nsteps:", "audience 6.2 drip : people leave when has received sequence renewal within the last 9d, before there was no `exit_when`"),
+        ("sequences/renewal", ", where: {contract.status: active}", "", "audience 8.8 renewal : its trigger takes all, no longer only those whose contract.status is active"),
+        ("sequences/renewal", "steps:", "audience: {first_of: [{kind: billing}, all], max: 1}\nsteps:", "audience 8.9 renewal : it goes to at most 1 contact: the first that there are of (1) kind is billing (2) all; before to every contact of the record"),
+        ("sequences/drip", "trigger: manual", "trigger: {enters: friends}", "structure 8.8 drip : it begins when somebody enters segment friends, no longer by hand"),
+        ("sequences/renewal", "steps:", "send_window: {days: [mon-fri], from: '09:00'}\nsteps:", "timing 5.4 renewal : the send window is days mon-fri, from 09:00; before not said"),
         ("sequences/renewal", "template: reminder, if", "active: false, template: reminder, if", "structure 5.7 renewal notice-14: step notice-14 was switched off"),
         ("sequences/renewal", "status: active\n", "status: archived\n", "structure 8.13 renewal : it is archived, and was active"),
         ("sequences/renewal", "status: active\n", "status: paused\n", "structure 8.14 renewal : it is paused, and was active"),
@@ -62,7 +70,7 @@ def lines(files: dict[str, str]) -> list[str]:
         ("sequences/renewal", "date: contract.end_date", "date: contract.signed_at", "structure 8.8 renewal : the trigger was changed: date is contract.signed_at, not contract.end_date"),
         ("sequences/drip", "wait: 3d", "wait: 4d", "timing 8.6 drip tips: step tips waits 4d, not 3d"),
         ("templates/hello", "This is hello", "Hello", "copy 8.1 drip welcome: the body of template hello (en) was changed"),
-        ("segments/hotels", "kind: hotel", "kind: spa", "audience 8.11 renewal : the rules of segment hotels were changed"),
+        ("segments/hotels", "kind: hotel", "kind: spa", "audience 8.11 renewal : segment hotels holds whoever is so: contact.kind is spa; before: contact.kind is hotel"),
         ("segments/friends", "[1, 2]", "[1, 2, 3]", "audience 3.3 renewal : the members of segment friends were changed (2 before, 3 now)"),
         ("segments/friends", "description: Friends", "description: Good friends", ""),
         ("crm", "table: invoices\n    key: id", "table: invoices\n    key: company_id", "identity 8.10 : the key of invoice is company_id, not id"),
@@ -127,3 +135,51 @@ def test_8_places_are_those_of_the_very_word() -> None:
     assert moved.place is not None and (moved.place.file, moved.place.line, moved.place.length) == (path, line, 3)
     (gone,) = labelled(before, read(GOOD | {path: GOOD[path].replace(NOTICE_14 + "\n", "")}))
     assert gone.place is None and gone.before is not None and gone.before.line == line + 1
+
+
+def test_what_a_personal_field_is_compared_with_is_not_said() -> None:
+    """A rule in a pull request may name a person: the label says that the value is another one, and neither of them."""
+    one, other = ("{contact.email: ana@example.com}", "{contact.email: [bob@example.com, eve@example.com]}")
+    with_goal = GOOD["definitions/sequences/drip.yaml"].replace("steps:", f"goal: {one}\nsteps:")
+    before = read(GOOD | {"definitions/sequences/drip.yaml": with_goal})
+    after = read(GOOD | {"definitions/sequences/drip.yaml": with_goal.replace(one, other)})
+    assert [(c.what, c.words) for c in labelled(before, after)] == [("ends", "its goal is another value")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"contract.status": None}, "contract.status is empty"),
+        ({"contract.status": {"is_empty": False}}, "contract.status is not empty"),
+        ({"contract.value": {"between": [3, 5]}}, "contract.value is between 3 and 5"),
+        ({"contract.value": {"greater_than": 3, "less_than": 9}}, "contract.value is more than 3 and is less than 9"),
+        ({"contract.status": {"not_equals": "x"}, "company.is_active": True}, "contract.status is not x and company.is_active is true"),
+        ({"any": [{"a": 1}, {"all": [{"b": 2}, {"c": 3}]}]}, "a is 1 or (b is 2 and c is 3)"),
+        ({"not": {"segment": "vip"}}, "not (in segment vip)"),
+        ({"exists": {"company.contracts": {"status": "active"}}}, "one of company.contracts whose status is active"),
+        ({"none": {"company.contracts": {}}}, "none of company.contracts"),
+        ({"count": {"company.contracts": {"at_least": 2, "at_most": 4, "where": {"status": "active"}}}}, "at least 2 and at most 4 of company.contracts whose status is active"),
+        ({"received": {"template": "hello"}}, "has received template hello"),
+        ({"opened": {"within": "3d"}}, "has opened anything within the last 3d"),
+        ({"contract.end_date": {"within_next": "90d"}}, "contract.end_date lies within the next 90d"),
+        ({"contract.status": {"is_empty": ["a list that no check has seen"]}}, "contract.status is_empty a list that no check has seen"),
+        ({"contract.status": ["a" * 200]}, "contract.status is " + "a" * 140 + "…"),
+    ],
+)  # fmt: skip
+def test_7_a_rule_is_said_in_words(rule: object, words: str) -> None:
+    """§7: each operator and group, and what is too long is cut."""
+    assert rule_words(rule) == words
+
+
+def test_4_2_an_audience_is_said_in_words() -> None:
+    """4.1, 4.2: from where, whose, in which order, and how many."""
+    assert audience_words({"from": "company.contacts", "where": {"active": True}, "order_by": "created_at"}) == "all contacts of company.contacts whose active is true, by created_at"
+    assert audience_words({"max": 2, "first_of": [{"email": "a@example.com"}, "all"]}, frozenset({"email"})) == "at most 2 contacts: the first that there are of (1) email is … (2) all"
+
+
+def test_3_a_trigger_is_said_in_words() -> None:
+    """3.1 to 3.5: each kind, with what it asks for."""
+    assert trigger_words({"date": "contract.end_date", "every": "1y", "where": {"contract.status": "active"}}) == "on contract.end_date, again every 1y, of those whose contract.status is active"
+    assert trigger_words({"schedule": "0 9 1 * *", "for": "vip"}) == "at the times 0 9 1 * *, for segment vip"
+    assert trigger_words({"once": "2026-12-24T09:00", "for": "vip"}) == "once, at 2026-12-24T09:00, for segment vip"
+    assert trigger_words({"event": "signed", "where": {"contact.email": "a@example.com"}}, frozenset({"email"})) == "when signed happens, of those whose contact.email is …"

@@ -38,7 +38,8 @@ def test_a_comment_is_escaped_for_its_sink_and_found_again(tmp_path: Path) -> No
     """The marker stands first; a subject's markup is text in it, and cannot end the fence that it stands in."""
     found = changed(tmp_path)
     text = as_markdown(found, *personas(found))
-    assert text.startswith(MARKER + "\n### Campaigns: HEAD → work tree")
+    assert text.startswith(MARKER + "\n### Campaigns: what this change does\n")
+    assert "Before: HEAD; after: the files as they are\\." in text
     assert "````diff" in text and "+Subject: <script>" in text
     before_fence, _, rest = text.partition("````diff")
     assert "<script" not in before_fence and "<script" not in rest.partition("\n````\n")[2]
