@@ -39,8 +39,7 @@ def audience_words(audience: Mapping[str, Any] | None, personal: frozenset[str] 
     """`at most 2 contacts: the first that there are of (1) contact_type is billing (2) all`."""
     if audience is None:
         return "every contact of the record"
-    most = audience.get("max")
-    words = f"at most {most} contact{'s' if most != 1 else ''}" if most is not None else "all contacts"
+    words = most_words(audience.get("max"))
     if "from" in audience:
         words += f" of {audience['from']}"
     if audience.get("where") is not None:
@@ -51,6 +50,10 @@ def audience_words(audience: Mapping[str, Any] | None, personal: frozenset[str] 
     if "order_by" in audience:
         words += f", by {audience['order_by']}"
     return _cut(words)
+
+
+def most_words(most: int | None) -> str:
+    return "all contacts" if most is None else f"at most {most} contact{'s' if most != 1 else ''}"
 
 
 def trigger_words(trigger: Any, personal: frozenset[str] = frozenset()) -> str:

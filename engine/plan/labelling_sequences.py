@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine.plan.change import Change
-from engine.plan.in_words import audience_words, rule_words, trigger_words
+from engine.plan.in_words import audience_words, most_words, rule_words, trigger_words
 from engine.plan.likeness import likely_renamed, likely_renamed_steps
 from engine.plan.revisions import Revisions, Said, templates_of
 
@@ -93,12 +93,17 @@ def _settings(both: Revisions, id: str, old: Said, new: Said) -> Iterator[Change
         if first != second:
             yield Change(id, None, what, words.format(old=_word(first), new=_word(second)), places.key(key))
     if old.get("audience") != new.get("audience"):
-        told, before = (audience_words(said.get("audience"), both.personal) for said in (new, old))
-        words = f"it goes to {told}; before to {before}" if told != before else f"it goes to {told}, by another value"
-        yield Change(id, None, "audience", words, places.key("audience"))
+        yield Change(id, None, "audience", _audience(old.get("audience"), new.get("audience"), both.personal), places.key("audience"))
     for key in ("goal", "exit_when"):
         if old.get(key) != new.get(key):
             yield Change(id, None, _ASKED[key].what, asked_words(key, old.get(key), new.get(key), both.personal), places.key(key))
+
+
+def _audience(old: Said | None, new: Said | None, personal: frozenset[str]) -> str:
+    if old is not None and new is not None and {**old, "max": None} == {**new, "max": None}:
+        return f"it goes to {most_words(new.get('max'))} of a record, no longer to {most_words(old.get('max'))}"
+    told, before = (audience_words(said, personal) for said in (new, old))
+    return f"it goes to {told}; before to {before}" if told != before else f"it goes to {told}, by another value"
 
 
 def asked_words(key: str, old: Any, new: Any, personal: frozenset[str], step: str = "") -> str:

@@ -9,7 +9,7 @@ from engine.views.difference_words import anyway, assumptions, blocked, days, ed
 from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
-from engine.views.phrases import counted, day, table, wrapped
+from engine.views.phrases import counted, short_day, table, wrapped
 
 _SAMPLE = 3
 _DAYS = 14
@@ -79,7 +79,7 @@ def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
     counts = [f"{signs.get(kind, '')}{step.counts.get(kind, 0):,}" for kind in kinds]
     return (
         step.sequence, step.step, *counts, *((f"{step.changed:,}",) if texts else ()), f"{step.untouched:,}",
-        day(step.first) if step.first else "",
+        short_day(step.first) if step.first else "",
     )  # fmt: skip
 
 

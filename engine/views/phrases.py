@@ -46,6 +46,11 @@ def day(value: date) -> str:
     return f"{_DAYS[value.weekday()]} {value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
+def short_day(value: date) -> str:
+    """`23 Nov`, for a column of days that are near."""
+    return f"{value.day} {_MONTHS[value.month - 1]}"
+
+
 def moment(value: datetime, zone: str) -> str:
     """A naive UTC instant as `Mon 23 Nov 2026, 09:00` of the zone."""
     local = to_local(value, zone)

@@ -137,6 +137,14 @@ def test_8_places_are_those_of_the_very_word() -> None:
     assert gone.place is None and gone.before is not None and gone.before.line == line + 1
 
 
+def test_8_9_only_the_number_of_contacts_is_said_where_only_it_is_another() -> None:
+    """8.9: an audience of fewer contacts, and one of all again."""
+    files = [GOOD | {"definitions/sequences/renewal.yaml": GOOD["definitions/sequences/renewal.yaml"].replace("steps:", f"audience: {{first_of: [{{kind: billing}}, all]{most}}}\nsteps:")} for most in (", max: 2", ", max: 1", "")]
+    two, one, all_of_them = (read(each) for each in files)
+    assert [c.words for c in labelled(two, one)] == ["it goes to at most 1 contact of a record, no longer to at most 2 contacts"]
+    assert [c.words for c in labelled(one, all_of_them)] == ["it goes to all contacts of a record, no longer to at most 1 contact"]
+
+
 def test_what_a_personal_field_is_compared_with_is_not_said() -> None:
     """A rule in a pull request may name a person: the label says that the value is another one, and neither of them."""
     one, other = ("{contact.email: ana@example.com}", "{contact.email: [bob@example.com, eve@example.com]}")
