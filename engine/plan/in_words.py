@@ -20,9 +20,11 @@ _EMPTY: Mapping[tuple[str, bool], str] = {
 }  # fmt: skip
 _HISTORY: Mapping[str, str] = {"received": "has received", "opened": "has opened", "clicked": "has clicked in", "enrolled": "was enrolled in"}
 _TRIGGERS: Mapping[str, str] = {
-    "date": "on {}", "every": "again every {}", "event": "when {} happens", "enters": "when somebody enters segment {}", "schedule": "at the times {}",
+    "date": "on {}", "every": "again every {}", "event": "when {} happens", "enters": "when somebody enters segment {}", "schedule": "{}",
     "once": "once, at {}", "for": "for segment {}",
 }  # fmt: skip
+_WEEKDAYS = {"0": "Sundays", "1": "Mondays", "2": "Tuesdays", "3": "Wednesdays", "4": "Thursdays", "5": "Fridays", "6": "Saturdays", "7": "Sundays"}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BOUNDS: Mapping[str, str] = {"at_least": "at least", "at_most": "at most"}
 
 
@@ -60,10 +62,30 @@ def trigger_words(trigger: Any, personal: frozenset[str] = frozenset()) -> str:
     """`on contract.end_date, of those whose contract.status is active`."""
     if not isinstance(trigger, Mapping):
         return "by hand" if trigger == "manual" else str(trigger)
-    words = [form.format(trigger[key]) for key, form in _TRIGGERS.items() if key in trigger]
+    words = [form.format(_times(trigger[key]) if key == "schedule" else trigger[key]) for key, form in _TRIGGERS.items() if key in trigger]
     if trigger.get("where") is not None:
         words.append(f"of those whose {_rule(trigger['where'], personal)}")
     return _cut(", ".join(words))
+
+
+def _times(schedule: Any) -> str:
+    """The five fields of cron as they are mostly written; another one stays as it is written.
+
+    >>> _times("0 9 1 * *"), _times("30 8 * * mon-fri"), _times("0 10 1 1,7 *"), _times("*/5 9 * * *")
+    ('at 09:00 on day 1 of each month', 'at 08:30 on mon-fri', 'at 10:00 on day 1 of Jan and Jul', 'at the times */5 9 * * *')
+    """
+    fields = str(schedule).split()
+    minute, hour, day, month, weekday = fields if len(fields) == 5 else [""] * 5
+    numbered = all(one.isdigit() for one in month.split(","))
+    if minute.isdigit() and hour.isdigit() and "/" not in day + month + weekday:
+        at = f"at {int(hour):02}:{int(minute):02}"
+        if (day, month) == ("*", "*"):
+            return f"{at} every day" if weekday == "*" else f"{at} on {_WEEKDAYS.get(weekday, weekday)}"
+        if weekday == "*" and month == "*":
+            return f"{at} on day {day} of each month"
+        if weekday == "*" and numbered and all(1 <= int(one) <= 12 for one in month.split(",")):
+            return f"{at} {'every day' if day == '*' else f'on day {day}'} of {' and '.join(_MONTHS[int(one) - 1] for one in month.split(','))}"
+    return f"at the times {schedule}"
 
 
 def _rule(rule: Any, personal: frozenset[str]) -> str:

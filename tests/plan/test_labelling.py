@@ -188,6 +188,6 @@ def test_4_2_an_audience_is_said_in_words() -> None:
 def test_3_a_trigger_is_said_in_words() -> None:
     """3.1 to 3.5: each kind, with what it asks for."""
     assert trigger_words({"date": "contract.end_date", "every": "1y", "where": {"contract.status": "active"}}) == "on contract.end_date, again every 1y, of those whose contract.status is active"
-    assert trigger_words({"schedule": "0 9 1 * *", "for": "vip"}) == "at the times 0 9 1 * *, for segment vip"
+    assert trigger_words({"schedule": "0 9 1 * *", "for": "vip"}) == "at 09:00 on day 1 of each month, for segment vip"
     assert trigger_words({"once": "2026-12-24T09:00", "for": "vip"}) == "once, at 2026-12-24T09:00, for segment vip"
     assert trigger_words({"event": "signed", "where": {"contact.email": "a@example.com"}}, frozenset({"email"})) == "when signed happens, of those whose contact.email is …"
