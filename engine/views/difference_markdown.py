@@ -15,10 +15,13 @@ MARKER = "<!-- campaigns: engine diff -->"
 # GitHub takes 65,536 characters; whole sections go before a comment is longer than this.
 LONGEST = 60_000
 _ROWS = 100
-_LEGEND = (
-    "gain: only with the change · lose: only without it · move: the same mail at another time · later: not in these days any more, but behind them · "
-    "sooner: in these days, and not behind them · text: the same mail with another text · same: untouched · first: the first day on which it shows"
-)
+# Each column of the table with what it says; those but the first two stand there only where there is something to say.
+_COLUMNS = (
+    ("gain", "gain", "only with the change"), ("lose", "loss", "only without it"), ("move", "move", "the same mail at another time"),
+    ("later", "later", "not in these days any more, but behind them"), ("sooner", "sooner", "in these days, and not behind them"),
+)  # fmt: skip
+_TEXT = ("text", "the same mail with another text")
+_ALWAYS = (("same", "untouched"), ("first", "the first day on which it shows"))
 
 
 def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_letters: int = 0) -> str:
@@ -80,22 +83,25 @@ def _capital(text: str) -> str:
 def _steps(found: Difference) -> Iterator[str]:
     if not found.steps:
         return
-    yield "| sequence | step | gain | lose | move | later | sooner | text | same | first |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    used = [(name, kind, means) for name, kind, means in _COLUMNS if kind in ("gain", "loss") or found.total(kind)]
+    texts = [_TEXT] if any(one.changed for one in found.steps) else []
+    legend = [*((name, means) for name, _, means in used), *texts, *_ALWAYS]
+    yield f"| sequence | step | {' | '.join(name for name, _ in legend)} |"
+    yield f"| --- | --- |{' ---: |' * (len(legend) - 1)} --- |"
     for one in found.steps[:_ROWS]:
-        counts = " | ".join(f"{one.counts.get(kind, 0):,}" for kind in ("gain", "loss", "move", "later", "sooner"))
-        same, first = f"{one.untouched:,}", day(one.first) if one.first else ""
-        yield f"| {for_markdown(one.sequence)} | {for_markdown(one.step)} | {counts} | {one.changed:,} | {same} | {first} |"
+        counts = [*(one.counts.get(kind, 0) for _, kind, _ in used), *([one.changed] if texts else []), one.untouched]
+        told = " | ".join(f"{count:,}" for count in counts)
+        yield f"| {for_markdown(one.sequence)} | {for_markdown(one.step)} | {told} | {day(one.first) if one.first else ''} |"
     if len(found.steps) > _ROWS:
         yield f"\nand {len(found.steps) - _ROWS:,} more steps"
     yield ""
     if rest := untouched(found):
         yield f"{for_markdown(rest)}  "
-    yield f"<sub>{_LEGEND}</sub>"
-    told = [(one, note) for one in found.steps[:_ROWS] for note in notes(one)]
-    if told:
+    yield f"<sub>{' · '.join(f'{name}: {means}' for name, means in legend)}</sub>"
+    below = [(one, note) for one in found.steps[:_ROWS] for note in notes(one)]
+    if below:
         yield ""
-        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: {for_markdown(note)}" for one, note in told)
+        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: {for_markdown(note)}" for one, note in below)
 
 
 def _edits(found: Difference) -> Iterator[str]:

@@ -45,6 +45,14 @@ def test_a_comment_is_escaped_for_its_sink_and_found_again(tmp_path: Path) -> No
     assert "<script" not in before_fence and "<script" not in rest.partition("\n````\n")[2]
 
 
+def test_the_comment_has_only_columns_that_say_something(tmp_path: Path) -> None:
+    """Nothing comes later or sooner here: neither stands in the table, nor among the words that explain its columns; gain and lose always do."""
+    text = as_markdown(changed(tmp_path))
+    assert "\n| sequence | step | gain | lose | move | text | same | first |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n| renewal | notice | 1 | 0 | 1 | 1 | 0 | Mon 2 Mar 2026 |\n" in text
+    (legend,) = [line for line in text.splitlines() if line.startswith("<sub>gain")]
+    assert [word.partition(":")[0] for word in legend.removeprefix("<sub>").split(" · ")] == ["gain", "lose", "move", "text", "same", "first"]
+
+
 def test_a_comment_is_one_line_where_nothing_changes(tmp_path: Path) -> None:
     """One line below the marker."""
     ground = committed(tmp_path)
