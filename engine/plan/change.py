@@ -57,7 +57,7 @@ EFFECTS: Mapping[str, tuple[ChangeKind, str, str]] = {
     "text": (_COPY, "8.1", "whoever has not been sent it gets the new text"),
     "template": (_COPY, "8.1", "whoever has not been sent this step gets the other template"),
     "sender": (_COPY, "8.1", "mails from now on say it"),
-    "time": (_TIMING, "8.6", "counted anew from the same base; nobody is late or left out because of it"),
+    "time": (_TIMING, "8.6", "counted anew from the same base; where the new time is past already the old one holds"),
     "expires": (_TIMING, "5.6", "it decides how long after its due moment a mail may still go"),
     "window": (_TIMING, "5.4", "mails wait for the next moment inside"),
     "zone": (_TIMING, "8.12", "due moments move; a local date already decided is not decided again"),

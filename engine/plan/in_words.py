@@ -158,6 +158,8 @@ def _value(value: Any, hidden: bool) -> str:
         return HIDDEN
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " or ".join(_value(one, hidden) for one in value)
     return str(value)

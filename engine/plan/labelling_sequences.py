@@ -101,7 +101,7 @@ def _settings(both: Revisions, id: str, old: Said, new: Said) -> Iterator[Change
 
 def _audience(old: Said | None, new: Said | None, personal: frozenset[str]) -> str:
     if old is not None and new is not None and {**old, "max": None} == {**new, "max": None}:
-        return f"it goes to {most_words(new.get('max'))} of a record, no longer to {most_words(old.get('max'))}"
+        return f"it goes to {audience_words(new, personal)}; no longer to {most_words(old.get('max'))}"
     told, before = (audience_words(said, personal) for said in (new, old))
     return f"it goes to {told}; before to {before}" if told != before else f"it goes to {told}, by another value"
 

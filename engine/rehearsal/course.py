@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,11 @@ class Course:
         for number, row in enumerate(self.sends.select(["moment", "sequence", "step", "contact", "message"]).to_pylist()):
             found.setdefault(row["message"] or number, Arriving(row["moment"], row["sequence"], row["step"], row["contact"]))
         return list(found.values())
+
+    def going(self, moment: datetime) -> dict[str, int]:
+        """The mails of the simulated apply at that moment by sequence, the most first."""
+        found = Counter(letter.sequence for letter in self.letters() if letter.moment == moment)
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
     @property
     def cut(self) -> bool:

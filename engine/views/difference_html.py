@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.rehearsal.difference import Difference, StepChange
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, notes, pressure, span, touch, untouched
+from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, span, touch, untouched
 from engine.views.phrases import day
 from engine.views.report_page import page
 
@@ -23,10 +23,11 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         headline=headline(found),
         pressure=pressure(found),
         touch=touch(found),
+        last=last(found),
         alarms=[_capital(blocked(one, found.timezone)) for one in found.blocked],
         anyway=[_capital(text) for text in anyway(found)],
         untouched=untouched(found),
-        columns=[*(name for name, _ in kinds), *(["other text"] if texts else []), "same"],
+        columns=[*(name for name, _ in kinds), *(["text"] if texts else []), "same"],
         rows=[_row(step, [kind for _, kind in kinds], texts) for step in found.steps],
         flights=[flight(one) for one in found.flights],
         days=volumes,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, sides, span, touch, untouched
+from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, last, notes, pressure, sides, span, touch, untouched
 from engine.views.escaping import for_markdown, for_terminal
 from engine.views.phrases import day
 
@@ -17,8 +17,8 @@ LONGEST = 60_000
 _ROWS = 100
 # Each column of the table with what it says; those but the first two stand there only where there is something to say.
 _COLUMNS = (
-    ("gain", "gain", "only with the change"), ("lose", "loss", "only without it"), ("move", "move", "the same mail at another time"),
-    ("later", "later", "not in these days any more, but behind them"), ("sooner", "sooner", "in these days, and not behind them"),
+    ("gain", "gain", "only with the change"), ("lose", "loss", "only without it"), ("move", "move", "the same mail at another time, with the days and dates of that time"),
+    ("later", "later", "only after {last}"), ("sooner", "sooner", "now by {last}, and otherwise after it"),
 )  # fmt: skip
 _TEXT = ("text", "the same mail with another text")
 _ALWAYS = (("same", "untouched"), ("first", "the first day on which it shows"))
@@ -29,11 +29,7 @@ def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_lette
     if not found.changes_mail and not found.edits:
         return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n"
     head = "\n".join(_head(found)) + "\n"
-    foot = (
-        "\n"
-        + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{span(found)}. {sides(found)}. People are counted, not named.", *assumptions(found)))
-        + "\n"
-    )
+    foot = "\n" + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{sides(found)}. People are counted, not named.", *assumptions(found))) + "\n"
     kept, left_out = [head], []
     sections = [("the steps", _steps(found)), ("what was changed", _edits(found)), ("who is on the way", _flights(found)), ("the days", _days(found)),
                 *((f"the mail {for_markdown(one.template)} ({one.locale})", _letter(one)) for one in letters)]  # fmt: skip
@@ -60,6 +56,8 @@ def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_lette
 def _head(found: Difference) -> Iterator[str]:
     yield "### Campaigns: what this change does"
     yield ""
+    yield f"<sub>{for_markdown(span(found))}</sub>"
+    yield ""
     for one in found.blocked:
         yield f"> **{_capital(for_markdown(blocked(one, found.timezone)))}**"
         yield ">"
@@ -85,7 +83,7 @@ def _steps(found: Difference) -> Iterator[str]:
         return
     used = [(name, kind, means) for name, kind, means in _COLUMNS if kind in ("gain", "loss") or found.total(kind)]
     texts = [_TEXT] if any(one.changed for one in found.steps) else []
-    legend = [*((name, means) for name, _, means in used), *texts, *_ALWAYS]
+    legend = [*((name, means.format(last=last(found))) for name, _, means in used), *texts, *_ALWAYS]
     yield f"| sequence | step | {' | '.join(name for name, _ in legend)} |"
     yield f"| --- | --- |{' ---: |' * (len(legend) - 1)} --- |"
     for one in found.steps[:_ROWS]:
@@ -114,11 +112,16 @@ def _edits(found: Difference) -> Iterator[str]:
 
 
 def _flights(found: Difference) -> Iterator[str]:
-    if found.flights or found.unreached:
+    if found.flights:
         yield "**On the way now**"
         yield ""
         yield from (f"- {for_markdown(flight(one))}" for one in found.flights[:_ROWS])
-        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: records with nobody to tell {one.was:,} → {one.now:,}" for one in found.unreached[:_ROWS])
+    if found.unreached:
+        if found.flights:
+            yield ""
+        yield "**Records with nobody to tell**"
+        yield ""
+        yield from (f"- {for_markdown(f'{one.sequence}/{one.step}')}: {one.was:,} before, {one.now:,} after" for one in found.unreached[:_ROWS])
 
 
 def _days(found: Difference) -> Iterator[str]:

@@ -61,15 +61,15 @@ def pressure(found: Difference) -> str | None:
 def touch(found: Difference) -> str:
     """How the mails change, in numbers."""
     parts = [
-        (found.total("gain"), "more", "gain"), (found.total("loss"), "fewer", "loss"), (found.total("sooner"), "that would have come after these days", ""),
-        (found.total("later"), "only after these days", ""), (found.total("move"), "at another time", ""), (sum(step.changed for step in found.steps), "with another text", ""),
+        (found.total("gain"), "added", "gain"), (found.total("loss"), "dropped", "loss"), (found.total("sooner"), f"that would have come after {last(found)}", ""),
+        (found.total("later"), f"only after {last(found)}", ""), (found.total("move"), "at another time", ""), (sum(step.changed for step in found.steps), "with another text", ""),
     ]  # fmt: skip
     told = [(f"{count:,} {words}", found.people.get(kind, 0)) for count, words, kind in parts if count]
     if not told:
         return ""
     several = len(told) > 1
     said = [f"{words} for {counted(people, 'person', 'people')}" if several and people else words for words, people in told]
-    first = f", the first on {day(found.first)}" if found.first else ""
+    first = f", the first mail on {day(found.first)}" if found.first else ""
     return f"{'; '.join(said)}{'; in all ' if several else ': '}{counted(found.touched, 'person', 'people')}{first}."
 
 
@@ -82,7 +82,7 @@ def untouched(found: Difference) -> str | None:
 def anyway(found: Difference) -> Iterator[str]:
     """The guards that hold a run back whether or not the change is made."""
     for one in found.blocked_anyway:
-        yield f"with or without this change {blocked(one, found.timezone)}"
+        yield f"not because of this change: {blocked(one, found.timezone)} until somebody allows it{_whose(found, one)}; it is counted here"
 
 
 def edit(one: Change) -> str:
@@ -93,6 +93,18 @@ def edit(one: Change) -> str:
 
 def span(found: Difference) -> str:
     return f"{moment(found.now, found.timezone)} to {moment(found.until, found.timezone)} {found.timezone}"
+
+
+def _whose(found: Difference, one: Blocked) -> str:
+    """Which sequences a run that a guard of the whole project holds back is mostly about."""
+    going = found.after.going(one.at) if one.guard.sequence is None else {}
+    listed = [f"{sequence} {mails:,}" for sequence, mails in going.items()]
+    return f" ({', '.join(listed[:2])}{', …' if len(listed) > 2 else ''})" if listed else ""
+
+
+def last(found: Difference) -> str:
+    """The day on which what was looked at ends."""
+    return day(to_local(found.until, found.timezone).date())
 
 
 def sides(found: Difference) -> str:
@@ -133,6 +145,9 @@ def reason(code: str) -> str:
 
 def notes(change: StepChange) -> Iterator[str]:
     """What stands below a step's numbers."""
+    before, after = change.mails
+    if before and not after:
+        yield f"nobody gets it in these days any more ({counted(before, 'mail')} before)"
     if change.shifts:
         yield "moves: " + joined([f"{far(by)} ({count:,})" for by, count in change.shifts])
     if change.items:
@@ -140,12 +155,10 @@ def notes(change: StepChange) -> Iterator[str]:
         yield f"records: {before:,} in {counted(was, 'mail')} before, {after:,} in {counted(will, 'mail')} after"
     if change.records:
         others, fewer = change.records - change.fewer, change.fewer
-        told = [
-            f"{counted(count, 'record')} would be told to {whom} than before" for count, whom in ((others, "other people"), (fewer, "fewer people")) if count
-        ]
+        told = [f"{counted(count, 'record')} for {whom} than before" for count, whom in ((others, "other people"), (fewer, "fewer people")) if count]
         yield f"audience: {joined(told)}"
     if change.reasons:
-        yield "not sent any more: " + joined([f"{reason(code)} ({count:,})" for code, count in change.reasons])
+        yield "dropped because " + joined([f"{reason(code)} ({count:,})" for code, count in change.reasons])
 
 
 _STANDS = {"wait": "wait for {}", "send": "get {} now", "hold": "are held at {}", "exit": "leave: {}", "complete": "are done", "none": "are not on the way"}
@@ -162,7 +175,8 @@ def flight(one: Flight) -> str:
 
 def assumptions(found: Difference) -> Iterator[str]:
     """What the answer takes for granted."""
-    yield "The CRM is the one of now for all these days, every mail is taken as accepted, and nobody answers, opens or unsubscribes."
+    yield "It begins with the first apply after the merge."
+    yield "The CRM is the one of now for all these days: nothing is paid, signed or renewed in them. Every mail is taken as accepted, and nobody answers, opens or unsubscribes."
     if any(one.blocked for one in (found.before, found.after)):
         yield "Where a guard would block, the numbers are what would go if somebody allowed it."
     for name, course in (("base", found.before), ("head", found.after)):

@@ -141,8 +141,8 @@ def test_8_9_only_the_number_of_contacts_is_said_where_only_it_is_another() -> N
     """8.9: an audience of fewer contacts, and one of all again."""
     files = [GOOD | {"definitions/sequences/renewal.yaml": GOOD["definitions/sequences/renewal.yaml"].replace("steps:", f"audience: {{first_of: [{{kind: billing}}, all]{most}}}\nsteps:")} for most in (", max: 2", ", max: 1", "")]
     two, one, all_of_them = (read(each) for each in files)
-    assert [c.words for c in labelled(two, one)] == ["it goes to at most 1 contact of a record, no longer to at most 2 contacts"]
-    assert [c.words for c in labelled(one, all_of_them)] == ["it goes to all contacts of a record, no longer to at most 1 contact"]
+    assert [c.words for c in labelled(two, one)] == ["it goes to at most 1 contact: the first that there are of (1) kind is billing (2) all; no longer to at most 2 contacts"]
+    assert [c.words for c in labelled(one, all_of_them)] == ["it goes to all contacts: the first that there are of (1) kind is billing (2) all; no longer to at most 1 contact"]
 
 
 def test_what_a_personal_field_is_compared_with_is_not_said() -> None:
@@ -159,7 +159,7 @@ def test_what_a_personal_field_is_compared_with_is_not_said() -> None:
     [
         ({"contract.status": None}, "contract.status is empty"),
         ({"contract.status": {"is_empty": False}}, "contract.status is not empty"),
-        ({"contract.value": {"between": [3, 5]}}, "contract.value is between 3 and 5"),
+        ({"contract.value": {"between": [3, 50000]}}, "contract.value is between 3 and 50,000"),
         ({"contract.value": {"greater_than": 3, "less_than": 9}}, "contract.value is more than 3 and is less than 9"),
         ({"contract.status": {"not_equals": "x"}, "company.is_active": True}, "contract.status is not x and company.is_active is true"),
         ({"any": [{"a": 1}, {"all": [{"b": 2}, {"c": 3}]}]}, "a is 1 or (b is 2 and c is 3)"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from engine.plan.plan import GuardResult
 from engine.rehearsal import personas as made
+from engine.rehearsal.course import Blocked
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.personas import personas
 from engine.views import difference_markdown
 from engine.views.difference_html import as_html
 from engine.views.difference_markdown import LONGEST, MARKER, as_markdown
+from engine.views.difference_words import anyway, notes
+from engine.views.phrases import moment
 from tests.plan.base import Row
 from tests.rehearsal.test_differing import RENEWAL, committed, compared
 
@@ -51,6 +56,26 @@ def test_the_comment_has_only_columns_that_say_something(tmp_path: Path) -> None
     assert "\n| sequence | step | gain | lose | move | text | same | first |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n| renewal | notice | 1 | 0 | 1 | 1 | 0 | Mon 2 Mar 2026 |\n" in text
     (legend,) = [line for line in text.splitlines() if line.startswith("<sub>gain")]
     assert [word.partition(":")[0] for word in legend.removeprefix("<sub>").split(" · ")] == ["gain", "lose", "move", "text", "same", "first"]
+
+
+def test_a_guard_that_blocks_anyway_says_that_it_is_not_the_change_and_whose_mails_it_holds(tmp_path: Path) -> None:
+    """10.2: the sequence of most of the mails in that run is named, and the reader learns that they are counted all the same."""
+    found = changed(tmp_path)
+    at = found.after.letters()[0].moment
+    held = Blocked(GuardResult("max_sends.per_run", None, 1, 2, False), at, 2)
+    (said,) = anyway(replace(found, blocked_anyway=(held,)))
+    assert said == (
+        f"not because of this change: guard max_sends.per_run would block on {moment(at, found.timezone)}: 2, at most 1; nothing would be sent "
+        "until somebody allows it (renewal 1); it is counted here"
+    )
+
+
+def test_a_step_that_nobody_gets_any_more_is_said_to_be_so(tmp_path: Path) -> None:
+    """All of its mails are dropped: not so many fewer, but none."""
+    ground = committed(tmp_path)
+    ground.change(RENEWAL, "template: notice", "template: notice, if: {contract.monthly_value: {greater_than: 99999999}}")
+    (step,) = compared(ground).steps
+    assert step.mails == (1, 0) and next(iter(notes(step))) == "nobody gets it in these days any more (1 mail before)"
 
 
 def test_a_comment_is_one_line_where_nothing_changes(tmp_path: Path) -> None:

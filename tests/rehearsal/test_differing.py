@@ -103,7 +103,7 @@ def test_8_an_audience_of_fewer_is_told_as_such(tmp_path: Path) -> None:
     found = compared(ground)
     (step,) = found.steps
     assert (dict(step.counts), step.records, step.fewer, step.reasons) == ({"same": 1, "loss": 1}, 1, 1, (("not_enrolled", 1),))
-    assert "audience: 1 record would be told to fewer people than before" in notes(step)
+    assert "audience: 1 record for fewer people than before" in notes(step)
     assert untouched(found) == "2 mails of other steps stay as they are."
 
 
