@@ -30,8 +30,8 @@ def followed_together(sides: Sequence[tuple[Ground, Definitions]], *, most: int 
         for place, (ground, definitions) in enumerate(sides):
             # One ledger answers both, and its connection is one.
             own = replace(ground, view_of=_one_at_a_time(ground.view_of, alone))
-            # Of the records as they are; a plan asks for it, and both would count it.
-            assert own.snapshot.digest
+            # Each plan names it, and it is kept: counted here, both do not count it at once.
+            _ = own.snapshot.digest
             running.append(pool.submit(foretold, own, definitions, most=most, progress=steps.of(place)))
         try:
             wait(running, return_when=FIRST_EXCEPTION)
