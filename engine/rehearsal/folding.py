@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.ledger.names import as_kept, names_of
 from engine.ledger.past import IMPORTED, Past
 from engine.ledger.records import CHANGES, VIEW, Candidates, LedgerView
 
@@ -123,6 +124,8 @@ class Folded:
     def view(self, candidates: Candidates, only: pa.Table | None = None) -> LedgerView:
         """What the ledger would answer. `only` (sequence, record; NULL for all of a sequence) leaves out the enrollments of everybody else."""
         below = self._kept or self._take_below(candidates)
+        # What a sequence or a step is called now is not what it is kept under: a renamed one that is over would look as if it had never been.
+        candidates = as_kept(candidates, names_of(self._grown("names", below.tables["names"]).to_pylist()))
         self._put("asked", candidates.occurrences.select(list(_KEYS[:4])))
         if only is not None:
             self._put("looked_at", only)

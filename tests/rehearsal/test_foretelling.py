@@ -127,6 +127,24 @@ def test_3_2_an_event_is_followed_where_a_rule_looks_back(tmp_path: Path) -> Non
     assert ("visits", "hello", "1", "03-04") in mails_of(ground, 7)
 
 
+def test_8_7_what_is_over_under_a_former_name_is_not_begun_again(tmp_path: Path) -> None:
+    """8.7: a sequence of events was renamed, and its way of one mail is over within these days: the mail is foretold once, however many plans come after it."""
+    visits = "{id: visits, about: contact, status: active, active_from: 2026-01-01, trigger: {event: visited}, reenter: every_occurrence, steps: [{id: hello, wait: 2d, template: hello}]}"
+    ground = ticking(tmp_path, visits, RENEWAL)
+    told = Order("event", naive_utc(datetime.fromisoformat(AT)), "test", event="visited", event_id="v", entity="contact", record="1", happened_at=datetime(2026, 3, 2))
+    assert obey(ground.site(AT), told, "event").rows == 1
+    ground.apply(AT)
+    ground.change("definitions/sequences/visits.yaml", "id: visits,", "id: calls, renamed_from: visits,")
+    (ground.root / "definitions" / "sequences" / "visits.yaml").rename(ground.root / "definitions" / "sequences" / "calls.yaml")
+    later = "2026-03-02T10:00:00+07:00"
+    ground.apply(later)
+    ground.facts({"company": [company(1)], "contact": [contact(1)], "contract": [contract(n, end_date=f"2026-04-{n:02}") for n in range(4, 9)]})
+    site = ground.site(later)
+    found = simulation(site, shift(site.now, Duration(7, "d"), "Asia/Bangkok"))
+    sent = [(row["sequence"], row["contact"]) for row in found.course.sends.to_pylist()]
+    assert sent.count(("calls", "1")) == 1 and len(sent) > 3
+
+
 def test_1_1_applies_day_by_day_send_what_simulate_says(tmp_path: Path) -> None:
     """1.1, 3.3, 3.4: with a job a day, real applies at its time send the same: ticks, who enters by the passing of days, and who enters by a mail had."""
     ground = ticking(tmp_path, *TICKS, job="jobs: {daily: {cron: '0 12 * * *'}}\n")
