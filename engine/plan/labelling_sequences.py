@@ -96,7 +96,7 @@ def _settings(both: Revisions, id: str, old: Said, new: Said) -> Iterator[Change
         yield Change(id, None, "audience", _audience(old.get("audience"), new.get("audience"), both.personal), places.key("audience"))
     for key in ("goal", "exit_when"):
         if old.get(key) != new.get(key):
-            yield Change(id, None, _ASKED[key].what, asked_words(key, old.get(key), new.get(key), both.personal), places.key(key))
+            yield Change(id, None, _ASKED[key].what, _asked_words(key, old.get(key), new.get(key), both.personal), places.key(key))
 
 
 def _audience(old: Said | None, new: Said | None, personal: frozenset[str]) -> str:
@@ -106,7 +106,7 @@ def _audience(old: Said | None, new: Said | None, personal: frozenset[str]) -> s
     return f"it goes to {told}; before to {before}" if told != before else f"it goes to {told}, by another value"
 
 
-def asked_words(key: str, old: Any, new: Any, personal: frozenset[str], step: str = "") -> str:
+def _asked_words(key: str, old: Any, new: Any, personal: frozenset[str], step: str = "") -> str:
     """What a rule asks now and what it asked before."""
     said = _ASKED[key]
     now, before = (rule_words(rule, personal) if rule is not None else None for rule in (new, old))
@@ -122,7 +122,7 @@ def _trigger(both: Revisions, id: str, old: Any, new: Any) -> Iterator[Change]:
     places = both.after.where("sequence", id)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         if _without_where(old) == _without_where(new):
-            yield Change(id, None, "where", asked_words("where", old.get("where"), new.get("where"), both.personal), places.key("trigger", "where"))
+            yield Change(id, None, "where", _asked_words("where", old.get("where"), new.get("where"), both.personal), places.key("trigger", "where"))
             return
         if old.keys() == new.keys() or {*old, "where"} == {*new, "where"}:
             words = ", ".join(f"{key} is {_word(new[key])}, not {_word(old[key])}" for key in new if key != "where" and new[key] != old.get(key))
@@ -181,7 +181,7 @@ def _of_step(both: Revisions, id: str, index: int, old: Said, new: Said) -> Iter
         if old.get(key) != new.get(key):
             yield Change(id, name, what, f"step {name} " + words.format(old=_word(old.get(key)), new=_word(new.get(key))), places.key("steps", index, key))
     if old.get("if") != new.get("if"):
-        words = asked_words("if", old.get("if"), new.get("if"), both.personal, name)
+        words = _asked_words("if", old.get("if"), new.get("if"), both.personal, name)
         yield Change(id, name, "condition", words, places.key("steps", index, "if"))
     if old.get("template") != new.get("template"):
         words = f"step {name} uses {_named(templates_of(new))}" + ("" if templates_of(old) == templates_of(new) else f", not {_named(templates_of(old))}")

@@ -32,7 +32,7 @@ _DAY = Duration(1, "d")
 
 def narrow(definitions: Definitions, sequence: Sequence) -> bool:
     """Whether its records can be looked at one by one: no enrollment of another record decides whether this one enters, and no guard asks for a share of all."""
-    if is_share_guarded(definitions, sequence):
+    if _is_share_guarded(definitions, sequence):
         return False
     if isinstance(sequence.trigger, ManualTrigger):
         # Where a contact may be once only, or again after a while, its other enrollments are all of this record. A file enrolls whoever it lists, looked at or not.
@@ -41,7 +41,7 @@ def narrow(definitions: Definitions, sequence: Sequence) -> bool:
     return isinstance(sequence.trigger, DateTrigger) and reenter_of(sequence) == "every_occurrence"
 
 
-def is_share_guarded(definitions: Definitions, sequence: Sequence) -> bool:
+def _is_share_guarded(definitions: Definitions, sequence: Sequence) -> bool:
     own = sequence.guards.max_share_of_audience if sequence.guards is not None else None
     return own is not None or definitions.project.guards.max_share_of_audience is not None
 

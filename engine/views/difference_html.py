@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.rehearsal.difference import Difference, StepChange
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, span, touch, untouched
+from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, sides, span, touch, untouched
 from engine.views.phrases import day
 from engine.views.report_page import page
 
@@ -20,6 +20,7 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
     return page("difference.html").render(
         found=found,
         span=span(found),
+        sides=sides(found),
         headline=headline(found),
         pressure=pressure(found),
         touch=touch(found),

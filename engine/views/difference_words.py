@@ -24,6 +24,11 @@ _BESIDE = {
 }
 
 
+# What is not foreseen, here and in a simulation.
+FROZEN = (
+    "The CRM is the one of now for all these days: nothing is paid, signed or renewed in them. "
+    "Every mail is taken as accepted, and nobody answers, opens or unsubscribes."
+)
 # So many of somebody's sequences are named.
 _FEW = 4
 
@@ -176,7 +181,7 @@ def flight(one: Flight) -> str:
 def assumptions(found: Difference) -> Iterator[str]:
     """What the answer takes for granted."""
     yield "It begins with the first apply after the merge."
-    yield "The CRM is the one of now for all these days: nothing is paid, signed or renewed in them. Every mail is taken as accepted, and nobody answers, opens or unsubscribes."
+    yield FROZEN
     if any(one.blocked for one in (found.before, found.after)):
         yield "Where a guard would block, the numbers are what would go if somebody allowed it."
     for name, course in (("base", found.before), ("head", found.after)):

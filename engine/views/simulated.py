@@ -11,7 +11,7 @@ from icalendar import Calendar, Event
 from engine import __version__
 from engine.clock import aware
 from engine.rehearsal.simulating import Simulation
-from engine.views.difference_words import blocked
+from engine.views.difference_words import FROZEN, blocked
 from engine.views.escaping import one_line, to_json
 from engine.views.ink import PLAIN, Ink
 from engine.views.phrases import counted, day, iso, moment, table, wrapped
@@ -28,7 +28,7 @@ def headline(found: Simulation) -> str:
 
 
 def assumptions(found: Simulation) -> Iterator[str]:
-    yield "The CRM is the one of now for all these days, every mail is taken as accepted, and nobody answers, opens or unsubscribes."
+    yield FROZEN
     yield "An apply comes when something falls due" + (", at the next start of its job." if found.course.definitions.project.jobs else ".")
     if found.course.blocked:
         yield "Where a guard would block, the numbers are what would go if somebody allowed it."

@@ -118,21 +118,26 @@ def test_3_4_ticks_to_come_are_foretold(tmp_path: Path) -> None:
     }
 
 
-def test_3_2_an_event_is_followed_where_a_rule_looks_back(tmp_path: Path) -> None:
-    """7.6, 3.2: a rule on history asks the ledger first; what is kept for the days to come knows the inbox's events all the same."""
-    visits = "{id: visits, about: contact, status: active, active_from: 2026-01-01, trigger: {event: visited}, reenter: never, steps: [{id: hello, wait: 2d, template: hello}]}"
-    ground = ticking(tmp_path, visits, TICKS[2], TICKS[3])
+VISITS = "{id: visits, about: contact, status: active, active_from: 2026-01-01, trigger: {event: visited}, reenter: never, steps: [{id: hello, wait: 2d, template: hello}]}"
+
+
+def visit(ground: Ground) -> None:
+    """Contact 1 has come by."""
     told = Order("event", naive_utc(datetime.fromisoformat(AT)), "test", event="visited", event_id="v", entity="contact", record="1", happened_at=datetime(2026, 3, 2))
     assert obey(ground.site(AT), told, "event").rows == 1
+
+
+def test_3_2_an_event_is_followed_where_a_rule_looks_back(tmp_path: Path) -> None:
+    """7.6, 3.2: a rule on history asks the ledger first; what is kept for the days to come knows the inbox's events all the same."""
+    ground = ticking(tmp_path, VISITS, TICKS[2], TICKS[3])
+    visit(ground)
     assert ("visits", "hello", "1", "03-04") in mails_of(ground, 7)
 
 
 def test_8_7_what_is_over_under_a_former_name_is_not_begun_again(tmp_path: Path) -> None:
     """8.7: a sequence of events was renamed, and its way of one mail is over within these days: the mail is foretold once, however many plans come after it."""
-    visits = "{id: visits, about: contact, status: active, active_from: 2026-01-01, trigger: {event: visited}, reenter: every_occurrence, steps: [{id: hello, wait: 2d, template: hello}]}"
-    ground = ticking(tmp_path, visits, RENEWAL)
-    told = Order("event", naive_utc(datetime.fromisoformat(AT)), "test", event="visited", event_id="v", entity="contact", record="1", happened_at=datetime(2026, 3, 2))
-    assert obey(ground.site(AT), told, "event").rows == 1
+    ground = ticking(tmp_path, VISITS.replace("never", "every_occurrence"), RENEWAL)
+    visit(ground)
     ground.apply(AT)
     ground.change("definitions/sequences/visits.yaml", "id: visits,", "id: calls, renamed_from: visits,")
     (ground.root / "definitions" / "sequences" / "visits.yaml").rename(ground.root / "definitions" / "sequences" / "calls.yaml")
