@@ -14,6 +14,7 @@ import pyarrow as pa
 from engine.definitions.crm import Entity
 from engine.facts.names import quoted
 from engine.facts.staging import NoTable, Raw
+from engine.tables import make
 
 
 def text_of(value: Any) -> str | None:
@@ -46,9 +47,7 @@ def store(connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequenc
     """A staging table of text columns."""
     by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
     table = pa.table([pa.array(values, pa.string()) for values in by_column], names=list(columns))
-    connection.register("arriving", table)
-    connection.execute(f"CREATE TABLE {relation} AS SELECT * FROM arriving")
-    connection.unregister("arriving")
+    make(connection, f"CREATE TABLE {relation}", table)
     return Raw(relation, dict.fromkeys(columns, "VARCHAR"), copied=True)
 
 

@@ -13,6 +13,7 @@ from engine.definitions.crm import Entity
 from engine.facts.columns import Typed, as_text, kind_of, naive_wall, typed
 from engine.facts.names import literal, quoted
 from engine.facts.staging import Raw, field_column, key_column
+from engine.tables import execute, make
 
 _WALLS = "memory.staging._walls"
 
@@ -99,9 +100,7 @@ def prepare_walls(connection: duckdb.DuckDBPyConnection, zones: Iterable[str]) -
     ]
     moment = pa.timestamp("us")
     schema = pa.schema([("zone", pa.string()), ("wall_from", moment), ("offset_s", pa.int64()), ("fixed", moment)])
-    connection.register("arriving", pa.Table.from_pylist(rows, schema=schema))
-    connection.execute(f"CREATE OR REPLACE TABLE {_WALLS} AS SELECT * FROM arriving")
-    connection.unregister("arriving")
+    make(connection, f"CREATE OR REPLACE TABLE {_WALLS}", pa.Table.from_pylist(rows, schema=schema))
 
 
 def survey(connection: duckdb.DuckDBPyConnection, shape: Shape) -> Survey:
@@ -140,4 +139,4 @@ def build(connection: duckdb.DuckDBPyConnection, shape: Shape, counts: Survey) -
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
-    return connection.execute(sql).fetchone() or ()
+    return execute(connection, sql).fetchone() or ()

@@ -15,6 +15,7 @@ import pyarrow as pa
 INSTANT = pa.timestamp("us")
 _ENROLLMENT = [("sequence", pa.string()), ("entity", pa.string()), ("record", pa.string()), ("occurrence", pa.string()), ("contact", pa.string())]
 _OCCURRENCE = _ENROLLMENT[:4]
+OCCURRENCE = pa.schema(_OCCURRENCE)
 
 # --- what a plan reads -------------------------------------------------------------------------------------------
 

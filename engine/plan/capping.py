@@ -14,7 +14,8 @@ from engine.definitions.caps import Cap
 from engine.definitions.definitions import Definitions
 from engine.ledger.keys import send_key
 from engine.plan.identity import UNCHANGED, Identity
-from engine.plan.statements import put, run
+from engine.plan.statements import run
+from engine.tables import execute, put
 
 # What a cap is of, beside the address: the column that must be the same.
 _SCOPES: Mapping[str, str] = {"all": "''", "topic": "coalesce(topic, '')", "sequence": "sequence", "type": "coalesce(type, '')"}
@@ -80,11 +81,11 @@ def admit(limits: Sequence[int], earlier: Sequence[Mail], asking: Sequence[Mail]
 def keep_caps(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, called: Identity = UNCHANGED) -> None:
     """Turn the sends that find a cap full into holds; `detail` names the cap and the mail that won, `winner` is that one's send key."""
     caps = definitions.project.caps
-    if not caps or not cursor.execute("SELECT count(*) FROM decisions WHERE decision = 'send'").fetchall()[0][0]:
+    if not caps or not execute(cursor, "SELECT count(*) FROM decisions WHERE decision = 'send'").fetchall()[0][0]:
         return
     rooms = [Room(cap, window(cap, now, definitions.project.timezone)) for cap in caps]
     run(cursor, "capping")
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE at_risk AS {_at_risk(rooms)}")
+    execute(cursor, f"CREATE OR REPLACE TEMP TABLE at_risk AS {_at_risk(rooms)}")
     asking = cursor.sql("SELECT c.*, now AS decided_at FROM capping c, clock WHERE address_key IN (FROM at_risk) ORDER BY place").to_arrow_table().to_pylist()
     if not asking:
         return

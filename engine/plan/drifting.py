@@ -27,6 +27,7 @@ from engine.plan.sequence_guards import SMALLEST_FOR_SHARES
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
+from engine.tables import execute
 
 
 def drift(
@@ -65,15 +66,15 @@ def _people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequenc
     """Contacts of all records that the sequence is for, due or not, a contact once for each record; None where nothing says who they are."""
     binder, trigger = Binder(), sequence.trigger
     if isinstance(trigger, DateTrigger):
-        cursor.execute("CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM valued WHERE sequence = $1 AND matches AND in_range", [sequence.id])
+        execute(cursor, "CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM valued WHERE sequence = $1 AND matches AND in_range", [sequence.id])
     elif isinstance(trigger, OfSegment):
         of_segment = Binder()
         chosen = sql(members(definitions, trigger.segment, now, of_segment))
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE asked_here AS SELECT key AS record FROM ({chosen})", of_segment.values)
+        execute(cursor, f"CREATE OR REPLACE TEMP TABLE asked_here AS SELECT key AS record FROM ({chosen})", of_segment.values)
     else:
         return None
     query = f"SELECT count(*) FROM ({sql(audience(definitions, sequence, now, binder, 'asked_here'))})"
-    return int(cursor.execute(query, binder.values).fetchall()[0][0])
+    return int(execute(cursor, query, binder.values).fetchall()[0][0])
 
 
 def audience_digest(definitions: Definitions, sequence: Sequence) -> str:

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
 from engine.plan import timing
-from engine.plan.statements import put, run
+from engine.plan.statements import run
+from engine.tables import execute, put
 
 # sign, count, unit, time of day in microseconds: what the planner's SQL counts with.
 Time = tuple[int, int, str, int | None]
@@ -61,26 +62,26 @@ def _turns(earlier: Earlier) -> range:
 
 def earlier_dues(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, earlier: Earlier) -> None:
     """Fill dues and life anew, each step of each distinct value by the time that holds for it."""
-    cursor.execute("CREATE OR REPLACE TEMP TABLE all_dues AS SELECT *, 0 AS ago FROM dues LIMIT 0")
+    execute(cursor, "CREATE OR REPLACE TEMP TABLE all_dues AS SELECT *, 0 AS ago FROM dues LIMIT 0")
     in_days = any(_in_days(times) for times in earlier.values())
     # The present time comes last, so that steps are as they were.
     for ago in reversed(_turns(earlier)):
         _set_times(cursor, "steps", "steps.sequence = t.sequence AND steps.step = t.step", ago)
         timing.lives(cursor, definitions, held_in_days=in_days)
-        cursor.execute("INSERT INTO all_dues SELECT *, $1 FROM dues", [ago])
+        execute(cursor, "INSERT INTO all_dues SELECT *, $1 FROM dues", [ago])
     run(cursor, "earlier_dues")
 
 
 def earlier_waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, earlier: Earlier) -> None:
     """Fill waits by the time that holds for each who stands at this position; `waits` has those by the present one."""
-    cursor.execute("CREATE OR REPLACE TEMP TABLE all_waits AS SELECT *, 0 AS ago FROM waits LIMIT 0")
+    execute(cursor, "CREATE OR REPLACE TEMP TABLE all_waits AS SELECT *, 0 AS ago FROM waits LIMIT 0")
     in_days = any(_in_days(times) for times in earlier.values())
     for ago in reversed(_turns(earlier)):
         _set_times(cursor, "here", "here.sequence = t.sequence AND here.step = t.step", ago)
         timing.waits(cursor, definitions, held_in_days=in_days)
-        cursor.execute("INSERT INTO all_waits SELECT *, $1 FROM waits", [ago])
+        execute(cursor, "INSERT INTO all_waits SELECT *, $1 FROM waits", [ago])
     run(cursor, "earlier_waits")
 
 
 def _set_times(cursor: duckdb.DuckDBPyConnection, table: str, same: str, ago: int) -> None:
-    cursor.execute(f"UPDATE {table} SET {_COLUMNS} FROM held_times t WHERE {same} AND t.ago = $1", [ago])
+    execute(cursor, f"UPDATE {table} SET {_COLUMNS} FROM held_times t WHERE {same} AND t.ago = $1", [ago])

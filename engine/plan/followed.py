@@ -21,7 +21,7 @@ from engine.plan.earlier import Earlier, Held
 from engine.plan.identity import Identity
 from engine.plan.introducing import Began, Introduction, zone_of
 from engine.plan.outline import time_of
-from engine.plan.statements import put
+from engine.tables import put
 
 _ERA_STARTS = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("until", pa.timestamp("us")), ("start", pa.timestamp("us"))])
 _FLOORS = pa.schema([("sequence", pa.string()), ("since", pa.timestamp("us")), ("day", pa.timestamp("us"))])

@@ -17,6 +17,7 @@ from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
 from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, mails_by_day
 from engine.relations.audiences import contact_hops
+from engine.tables import execute
 
 _DAY = Duration(24, "h")
 _HOUR = timedelta(hours=1)
@@ -66,7 +67,7 @@ def _check(id: str, said: float | None, observed: float, allowed: Mapping[str, f
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, query: str, *values: object) -> int:
-    row = cursor.execute(query, list(values)).fetchone()
+    row = execute(cursor, query, list(values)).fetchone()
     return int(row[0] or 0) if row else 0
 
 
@@ -100,7 +101,7 @@ def _max_per_contact(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
 
 def _min_facts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, counts: Mapping[str, int], allowed: Mapping[str, float]) -> Iterable[GuardResult]:
     needed: set[str] = set()
-    for (id,) in cursor.execute("SELECT DISTINCT sequence FROM known WHERE exit_reason IS NULL").fetchall():
+    for (id,) in execute(cursor, "SELECT DISTINCT sequence FROM known WHERE exit_reason IS NULL").fetchall():
         sequence = definitions.sequences.get(id)
         if sequence is None or sequence.status == "archived":
             # 8.13: whoever is on its way leaves, whatever the CRM says, and may leave because its table is no longer filled.
@@ -146,8 +147,10 @@ def _max_exits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now:
     said = definitions.project.guards.max_exits
     if said is None:
         return
-    live, left = cursor.execute(
-        "SELECT count(*) FILTER (exit_reason IS NULL), count(*) FILTER (exit_reason <> 'complete' AND exit_at > $1) FROM known", [shift(now, _DAY, "UTC", -1)]
+    live, left = execute(
+        cursor,
+        "SELECT count(*) FILTER (exit_reason IS NULL), count(*) FILTER (exit_reason <> 'complete' AND exit_at > $1) FROM known",
+        [shift(now, _DAY, "UTC", -1)],
     ).fetchall()[0]
     leaving = _one(cursor, "SELECT count(*) FROM decisions d SEMI JOIN enrollments e ON e.sequence = d.sequence AND e.record = d.record "
                    "AND e.occurrence = d.occurrence AND e.contact = d.contact AND e.origin = 'live' WHERE d.decision = 'exit'")  # fmt: skip

@@ -18,6 +18,7 @@ from engine.relations.binding import Binder, sql
 from engine.relations.joins import Joins, called, chosen, column, facts, key
 from engine.relations.rules import predicate
 from engine.relations.variables import missing, text_parts
+from engine.tables import execute
 
 
 def holds_for(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, rule: Rule, name: str, pairs: str, now: datetime) -> None:
@@ -25,7 +26,7 @@ def holds_for(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, seque
     binder, joins = Binder(), Joins(definitions.crm)
     condition = _ask(definitions, sequence, rule, now, binder, joins)
     select = joins.attach(_pairs(definitions, sequence, pairs)).where(condition, copy=False)
-    cursor.execute(f"INSERT INTO holds SELECT DISTINCT '{sequence.id}', '{name}', record, contact FROM ({sql(select)})", binder.values)
+    execute(cursor, f"INSERT INTO holds SELECT DISTINCT '{sequence.id}', '{name}', record, contact FROM ({sql(select)})", binder.values)
 
 
 def choose(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: Step, pairs: str, now: datetime) -> None:
@@ -36,7 +37,7 @@ def choose(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence
         condition = exp.true() if choice.if_ is None else _ask(definitions, sequence, choice.if_, now, binder, joins)
         case.append("ifs", exp.If(this=condition, true=exp.Literal.string(choice.use)))
     select = joins.attach(_pairs(definitions, sequence, pairs)).select(called(case, "template"), copy=False)
-    cursor.execute(f"INSERT INTO chosen SELECT DISTINCT '{sequence.id}', '{step.id}', record, contact, template FROM ({sql(select)})", binder.values)
+    execute(cursor, f"INSERT INTO chosen SELECT DISTINCT '{sequence.id}', '{step.id}', record, contact, template FROM ({sql(select)})", binder.values)
 
 
 def find_missing(
@@ -62,8 +63,8 @@ def find_missing(
         return
     binder = Binder()
     select = missing(definitions, definitions.templates[template].type, sorted(names), pairs, sequence.about, now, binder)
-    cursor.execute(
-        f"INSERT INTO missing SELECT '{sequence.id}', '{step}', record, contact, missing FROM ({sql(select)}) WHERE missing IS NOT NULL", binder.values
+    execute(
+        cursor, f"INSERT INTO missing SELECT '{sequence.id}', '{step}', record, contact, missing FROM ({sql(select)}) WHERE missing IS NOT NULL", binder.values
     )
 
 

@@ -22,6 +22,7 @@ from engine.plan.triggers.manual import hand_made
 from engine.plan.triggers.ticks import ticking, ticks
 from engine.relations.binding import sql
 from engine.relations.joins import facts, key
+from engine.tables import ask, execute
 
 
 def take(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime) -> None:
@@ -36,13 +37,15 @@ def taken_changes(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, v
     """What an apply writes of ticks and memberships (9.1)."""
     found = {name: CHANGES[name].empty_table() for name in OF_TRIGGERS}
     if ticking(definitions):
-        found["ticks"] = cursor.sql(
-            "SELECT sequence, occurrence AS tick, base_at FROM taken WHERE fresh AND record = '' AND source IN ('schedule', 'once') ORDER BY ALL"
-        ).to_arrow_table()
+        found["ticks"] = ask(
+            cursor,
+            "SELECT sequence, occurrence AS tick, base_at FROM taken WHERE fresh AND record = '' AND source IN ('schedule', 'once') ORDER BY ALL",
+            CHANGES["ticks"],
+        )
     if entered(definitions) or kept(view):
         for name in ("memberships", "rosters"):
-            found[name] = cursor.sql(f"FROM new_{name} ORDER BY ALL").to_arrow_table()
-    return {name: table.cast(CHANGES[name]) for name, table in found.items()}
+            found[name] = ask(cursor, f"FROM new_{name} ORDER BY ALL", CHANGES[name])
+    return found
 
 
 def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -51,7 +54,8 @@ def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> No
     undated = {s.about for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger) or s.status == "archived"}
     for entity in sorted(undated):
         record = exp.select(exp.alias_(key("record"), "record")).from_(facts(entity, "record"))
-        cursor.execute(
+        execute(
+            cursor,
             f"INSERT INTO standing SELECT w.sequence, w.record, true, NULL, NULL FROM wanted w JOIN seqs s USING (sequence) JOIN ({sql(record)}) r USING (record) "
             "WHERE s.entity = $1 AND (s.kind <> 'date' OR s.status = 'archived')",
             [entity],
@@ -60,9 +64,10 @@ def standings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> No
 
 def known_bases(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Enrollments keep their base when the value has moved away: their occurrences get due moments too."""
-    added = cursor.execute(
+    added = execute(
+        cursor,
         "INSERT INTO bases SELECT DISTINCT k.sequence, k.occurrence, NULL::TIMESTAMP, k.base_date, k.base_at, 0 FROM known k JOIN seqs s USING (sequence) "
-        "WHERE s.kind = 'date' AND NOT EXISTS (FROM bases b WHERE b.sequence = k.sequence AND b.occurrence = k.occurrence)"
+        "WHERE s.kind = 'date' AND NOT EXISTS (FROM bases b WHERE b.sequence = k.sequence AND b.occurrence = k.occurrence)",
     ).fetchone()
     if added and added[0]:
         lives(cursor, definitions)
@@ -71,13 +76,14 @@ def known_bases(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> 
 def open_taken(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Add to occ what is taken and is open (3.6), and began after its sequence's start (3.7)."""
     leave_out_ahead(cursor, definitions)
-    taken = cursor.execute("SELECT count(*) FROM taken").fetchone()
+    taken = execute(cursor, "SELECT count(*) FROM taken").fetchone()
     if not taken or not taken[0]:
         return
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, zone, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind <> 'date'"
+    execute(
+        cursor,
+        "CREATE OR REPLACE TEMP TABLE chain AS SELECT DISTINCT sequence, base_at, zone, -1 AS pos, base_at AS moved_at FROM taken JOIN seqs USING (sequence) WHERE kind <> 'date'",
     )
-    chain_of_waits(cursor, definitions, max((len(s.steps) for s in definitions.sequences.values() if not isinstance(s.trigger, DateTrigger)), default=0))
+    chain_of_waits(cursor, definitions)
     if ticking(definitions):
         run(cursor, "ticks_passed")
     run(cursor, "taken_occurrences")

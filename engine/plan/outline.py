@@ -18,10 +18,10 @@ from engine.definitions.triggers import DateTrigger, OnceTrigger, ScheduleTrigge
 from engine.definitions.variables import category_of, topic_of
 from engine.plan.earlier import Time
 from engine.plan.introducing import Introduction, zone_of
-from engine.plan.statements import append, put
 from engine.plan.timing import business_calendar, microseconds, prepare_calendars, recipient_zones, window_of_sequence
 from engine.plan.triggers.date import every_of, horizon, period
 from engine.relations.triggers import trigger_path
+from engine.tables import append, execute, put
 
 # Whose mails take the places of a frequency cap first (6.21).
 _PRIORITIES = ("urgent", "high", "normal", "low")
@@ -57,11 +57,11 @@ def introduce(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
     put(cursor, "begun", pa.Table.from_pylist([
         {"sequence": s.id, "start": said.start, "may_enter": said.start is not None and said.start <= now and s.status in ("active", "paused")} for s, said in begun
     ], _BEGUN))  # fmt: skip
-    cursor.execute("UPDATE seqs SET start = b.start, may_enter = b.may_enter FROM begun b WHERE b.sequence = seqs.sequence")
+    execute(cursor, "UPDATE seqs SET start = b.start, may_enter = b.may_enter FROM begun b WHERE b.sequence = seqs.sequence")
     put(cursor, "steps_begun", pa.Table.from_pylist([
         {"sequence": s.id, "step": step, "start": start} for s, said in begun for step, start in said.step_starts.items()
     ], _STEPS_BEGUN))  # fmt: skip
-    cursor.execute("UPDATE steps SET start = b.start FROM steps_begun b WHERE b.sequence = steps.sequence AND b.step = steps.step")
+    execute(cursor, "UPDATE steps SET start = b.start FROM steps_begun b WHERE b.sequence = steps.sequence AND b.step = steps.step")
 
 
 def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:

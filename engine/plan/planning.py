@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
-from engine.ledger.records import AUDIENCES, Candidates, LedgerView
+from engine.ledger.records import AUDIENCES, OCCURRENCE, Candidates, LedgerView
 from engine.plan.capping import keep_caps
 from engine.plan.drifting import drift
 from engine.plan.earlier import Earlier, earlier_dues, fill_earlier
@@ -26,7 +26,7 @@ from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.remembering import remember
 from engine.plan.sequence_guards import DAY, DAYS_COMPARED, sequence_guards
-from engine.plan.statements import put, run
+from engine.plan.statements import run
 from engine.plan.summing import changes, close, decisions, summaries
 from engine.plan.timing import closings, ends_of_knowledge
 from engine.plan.triggers.date import date_occurrences
@@ -34,6 +34,7 @@ from engine.plan.triggers.enters import entered
 from engine.plan.triggers.event import names_of_events
 from engine.plan.triggers.ticks import ticking
 from engine.plan.walking import forget_walk, walk
+from engine.tables import ask, execute, put
 
 ViewOf = Callable[[Candidates], LedgerView]
 
@@ -63,7 +64,7 @@ def make_plan(
         in_one_transaction = sum(snapshot.counts.values()) <= _FEW
         if in_one_transaction:
             # Of few records each statement costs less than a transaction of its own would.
-            cursor.execute("BEGIN TRANSACTION")
+            execute(cursor, "BEGIN TRANSACTION")
         prepare(cursor, definitions, now)
         remember(cursor, definitions, view_of, now)
         date_occurrences(cursor, definitions, now, only)
@@ -76,7 +77,7 @@ def make_plan(
             # Another time opens and closes other occurrences: the ledger is asked about those.
             fill_earlier(cursor, definitions, earlier)
             earlier_dues(cursor, definitions, earlier)
-            cursor.execute("DELETE FROM occ")
+            execute(cursor, "DELETE FROM occ")
             run(cursor, "open_occurrences")
             view = called.named_view(view_of(_candidates(cursor, definitions, now)))
         introductions = _take_in(cursor, definitions, view, known, now)
@@ -113,7 +114,7 @@ def make_plan(
         )
         if in_one_transaction:
             # What rules on history ask stays in the snapshot: members of segments are counted with it after the plan.
-            cursor.execute("COMMIT")
+            execute(cursor, "COMMIT")
         return plan
     finally:
         cursor.close()
@@ -123,12 +124,12 @@ def prepare(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: da
     """The planner's empty tables, the definitions as rows, and the clock."""
     run(cursor, "timing")
     run(cursor, "tables")
-    cursor.execute("INSERT INTO clock VALUES ($1, 0, NULL)", [now])
+    execute(cursor, "INSERT INTO clock VALUES ($1, 0, NULL)", [now])
     outline(cursor, definitions, now)
 
 
 def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> Candidates:
-    occurrences = cursor.sql("SELECT sequence, entity, record, occurrence FROM occ").to_arrow_table()
+    occurrences = ask(cursor, "SELECT sequence, entity, record, occurrence FROM occ", OCCURRENCE)
     # Occurrences made by hand are the ledger's own: which are open is known only when it has answered.
     whole = tuple(sorted(s.id for s in definitions.sequences.values() if reenter_of(s) != "every_occurrence" or s.trigger.kind != "date"))
     zone = definitions.project.timezone
@@ -160,7 +161,7 @@ def _take_in(
     for name in ("enrollments", "decided", "recent_sends", "occurrences", "controls", "suppressions"):
         put(cursor, "known" if name == "enrollments" else name, view.tables[name])
     # A start of the whole project is a restore: nothing that was due before it is sent.
-    cursor.execute("UPDATE clock SET known_from = $1", [restored_at(view)])
+    execute(cursor, "UPDATE clock SET known_from = $1", [restored_at(view)])
     introductions = {s.id: introduction(definitions, s, view, now, known[s.id].restarts) for s in definitions.sequences.values()}
     if has_eras(known):
         fill_eras(cursor, known, {s.id: [
@@ -192,7 +193,8 @@ def consider(
         changed = sorted(id for id, one in followed.items() if one.trigger_changed_now)
         if changed:
             # 8.8: with this plan, and by the edit, whatever else happened to the record.
-            cursor.execute(
+            execute(
+                cursor,
                 "UPDATE known_now SET gone = 'trigger_changed' WHERE live AND record_there AND gone IN ('trigger_gone', 'date_moved') AND list_contains($1::VARCHAR[], sequence)",
                 [changed],
             )

@@ -12,42 +12,46 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.variables import category_of
 from engine.facts.names import quoted
 from engine.messages.addresses import ADDRESS_PATTERN
-from engine.plan.statements import append, run
+from engine.plan.statements import run
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
 from engine.relations.people import answers, receivers
+from engine.tables import append, execute
 
 AddressKey = Callable[[str], str]
 
 
 def audiences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
     """Fill audience: the contacts of every record that has an open occurrence or an enrollment that could live."""
-    cursor.execute(
+    execute(
+        cursor,
         "CREATE OR REPLACE TEMP TABLE asked AS SELECT sequence, record FROM occ UNION "
-        "SELECT k.sequence, k.record FROM known k JOIN standing USING (sequence, record) WHERE k.exit_final IS NOT TRUE"
+        "SELECT k.sequence, k.record FROM known k JOIN standing USING (sequence, record) WHERE k.exit_final IS NOT TRUE",
     )
     for sequence in sorted(definitions.sequences.values(), key=lambda s: s.id):
         if sequence.about == definitions.crm.contact.entity:
             continue
-        cursor.execute("CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM asked WHERE sequence = $1", [sequence.id])
+        execute(cursor, "CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM asked WHERE sequence = $1", [sequence.id])
         binder = Binder()
         select = sql(audience(definitions, sequence, now, binder, "asked_here"))
-        cursor.execute(f"INSERT INTO audience SELECT '{sequence.id}', record, contact, grp, pos FROM ({select})", binder.values)
+        execute(cursor, f"INSERT INTO audience SELECT '{sequence.id}', record, contact, grp, pos FROM ({select})", binder.values)
 
 
 def people(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, address_key: AddressKey) -> None:
     """Fill people, refusals, denials, consents and locales for everybody involved; then members, the audiences that can be mailed."""
-    cursor.execute(
+    execute(
+        cursor,
         "CREATE OR REPLACE TEMP TABLE involved AS SELECT contact FROM audience UNION SELECT contact FROM known "
-        "UNION SELECT record FROM occ JOIN seqs USING (sequence) WHERE is_contact"
+        "UNION SELECT record FROM occ JOIN seqs USING (sequence) WHERE is_contact",
     )
     binder = Binder()
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE met AS {sql(receivers(definitions.crm, binder, 'involved'))}", binder.values)
-    addresses = [row[0] for row in cursor.execute("SELECT DISTINCT address FROM met WHERE address IS NOT NULL ORDER BY address").fetchall()]
+    execute(cursor, f"CREATE OR REPLACE TEMP TABLE met AS {sql(receivers(definitions.crm, binder, 'involved'))}", binder.values)
+    addresses = [row[0] for row in execute(cursor, "SELECT DISTINCT address FROM met WHERE address IS NOT NULL ORDER BY address").fetchall()]
     keys = pa.table({"address": pa.array(addresses, pa.string()), "address_key": pa.array([address_key(a) for a in addresses], pa.string())})
-    cursor.execute("CREATE OR REPLACE TEMP TABLE address_keys (address VARCHAR, address_key VARCHAR)")
+    execute(cursor, "CREATE OR REPLACE TEMP TABLE address_keys (address VARCHAR, address_key VARCHAR)")
     append(cursor, "address_keys", keys)
-    cursor.execute(
+    execute(
+        cursor,
         "INSERT INTO people SELECT m.contact, m.address, k.address_key, "
         "CASE WHEN m.address IS NULL THEN 'no_address' "
         # What the pattern cannot say: RFC 5321 gives the local part 64 characters, and the whole 254.
@@ -67,21 +71,23 @@ def _answers(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> Non
     if not any(category_of(definitions, template) == "marketing" for template in definitions.templates):
         return
     crm = definitions.crm
-    cursor.execute("INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'")
+    execute(
+        cursor, "INSERT INTO refusals SELECT a.address, s.topic FROM suppressions s JOIN address_keys a USING (address_key) WHERE s.reason = 'unsubscribed'"
+    )
     binder = Binder()
     select = answers(crm, binder)
     if select is None:
         return
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE said AS FROM ({sql(select)}) WHERE address IN (SELECT address FROM address_keys)", binder.values)
+    execute(cursor, f"CREATE OR REPLACE TEMP TABLE said AS FROM ({sql(select)}) WHERE address IN (SELECT address FROM address_keys)", binder.values)
     if crm.contact.unsubscribed is not None:
-        cursor.execute(f"INSERT INTO refusals SELECT DISTINCT address, NULL FROM said WHERE {quoted(crm.contact.unsubscribed)}")
+        execute(cursor, f"INSERT INTO refusals SELECT DISTINCT address, NULL FROM said WHERE {quoted(crm.contact.unsubscribed)}")
     for topic, field in crm.contact.consent.items():
-        cursor.execute(f"INSERT INTO denials SELECT DISTINCT address, $1 FROM said WHERE NOT {quoted(field)}", [topic])
-        cursor.execute(f"INSERT INTO consents SELECT DISTINCT address, $1 FROM said WHERE {quoted(field)}", [topic])
+        execute(cursor, f"INSERT INTO denials SELECT DISTINCT address, $1 FROM said WHERE NOT {quoted(field)}", [topic])
+        execute(cursor, f"INSERT INTO consents SELECT DISTINCT address, $1 FROM said WHERE {quoted(field)}", [topic])
 
 
 def _locales(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    wanted = [row[0] for row in cursor.execute("SELECT DISTINCT coalesce(language, '') FROM people UNION SELECT ''").fetchall()]
+    wanted = [row[0] for row in execute(cursor, "SELECT DISTINCT coalesce(language, '') FROM people UNION SELECT ''").fetchall()]
     rows = [{"template": id, "wanted": language, "locale": locale_of(definitions, id, language)} for id in definitions.templates for language in wanted]
     if rows:
         append(cursor, "locales", pa.Table.from_pylist(rows))
@@ -96,10 +102,11 @@ def locale_of(definitions: Definitions, template: str, language: str | None) -> 
 
 def members(cursor: duckdb.DuckDBPyConnection) -> None:
     """Choose each record's audience."""
-    cursor.execute(
+    execute(
+        cursor,
         "CREATE OR REPLACE TEMP TABLE placed AS SELECT DISTINCT k.sequence, k.record, k.contact FROM known k "
         # On the way in the occurrence that stands now: who is leaving an old one has no place in the new.
         "LEFT JOIN standing st ON st.sequence = k.sequence AND st.record = k.record "
-        "WHERE k.exit_reason IS NULL AND (st.occurrence IS NULL OR st.occurrence = k.occurrence)"
+        "WHERE k.exit_reason IS NULL AND (st.occurrence IS NULL OR st.occurrence = k.occurrence)",
     )
     run(cursor, "members")

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 import duckdb
-import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.histories import histories
-from engine.ledger.records import Candidates, LedgerView, PastAsked
+from engine.ledger.records import OCCURRENCE, Candidates, LedgerView, PastAsked
 from engine.plan.identity import former_names, identity
 from engine.relations.rules import looked_back
-
-_NOBODY = pa.schema([(name, pa.string()) for name in ("sequence", "entity", "record", "occurrence")])
+from engine.tables import make
 
 
 def remember(connection: duckdb.DuckDBPyConnection, definitions: Definitions, view_of: Callable[[Candidates], LedgerView], now: datetime) -> None:
@@ -22,13 +20,9 @@ def remember(connection: duckdb.DuckDBPyConnection, definitions: Definitions, vi
     asked = past_asked(definitions, now)
     if not asked:
         return
-    view = view_of(Candidates(_NOBODY.empty_table(), (), now, former_names(definitions), history=asked))
+    view = view_of(Candidates(OCCURRENCE.empty_table(), (), now, former_names(definitions), history=asked))
     rows = identity(definitions, view, now).named_view(view).tables["history"]
-    connection.register("arriving", rows)
-    try:
-        connection.execute("CREATE OR REPLACE TABLE history AS FROM arriving")
-    finally:
-        connection.unregister("arriving")
+    make(connection, "CREATE OR REPLACE TABLE history", rows)
 
 
 def past_asked(definitions: Definitions, now: datetime) -> tuple[PastAsked, ...]:

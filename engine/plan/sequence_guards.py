@@ -14,6 +14,7 @@ from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
+from engine.tables import execute
 
 # Shares say nothing about a handful of records, and growth nothing about a handful of mails (10.1).
 SMALLEST_FOR_SHARES = 20
@@ -31,7 +32,7 @@ def sequence_guards(
     cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: LedgerView, now: datetime, allowed: Mapping[str, float]
 ) -> list[GuardResult]:
     """Each guard that a sequence says, or that holds for every sequence; its own limit goes before the project's (10.4)."""
-    counts = dict(cursor.execute(f"SELECT sequence, count(*) FROM decisions WHERE ({_WOULD}) AND {ONE_MAIL} GROUP BY ALL").fetchall())
+    counts = dict(execute(cursor, f"SELECT sequence, count(*) FROM decisions WHERE ({_WOULD}) AND {ONE_MAIL} GROUP BY ALL").fetchall())
     sent = set(view.tables["sequences_sent"].column("sequence").to_pylist())
     grown = mails_by_day(cursor, now) if any(s.guards and s.guards.max_growth is not None for s in definitions.sequences.values()) else {}
     results: list[GuardResult] = []
@@ -57,7 +58,8 @@ def _first_run(definitions: Definitions, sequence: Sequence, observed: int, allo
 def mails_by_day(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, dict[int, int]]:
     """By sequence: how many mails the ledger has in each of the rolling days before now; 0 is the one that ends now."""
     found: dict[str, dict[int, int]] = {}
-    for sequence, day, mails in cursor.execute(
+    for sequence, day, mails in execute(
+        cursor,
         "SELECT sequence, floor(epoch_us($1 - decided_at) / 86400000000)::INTEGER AS day, count(*) FROM recent_mails GROUP BY ALL",
         [now],
     ).fetchall():
@@ -84,7 +86,8 @@ def _share_of_audience(
         return
     limit = allowed.get("max_share_of_audience", said)
     values = {"sequence": sequence.id, "since": now - DAY}
-    cursor.execute(
+    execute(
+        cursor,
         f"CREATE OR REPLACE TEMP TABLE mailed AS SELECT contact FROM decisions WHERE sequence = $sequence AND ({_WOULD}) "
         "UNION SELECT contact FROM recent_mails WHERE sequence = $sequence AND decided_at > $since",
         values,
@@ -92,9 +95,9 @@ def _share_of_audience(
     whole, binder = "SELECT contact FROM mailed UNION SELECT contact FROM enrollments WHERE sequence = $its_id", Binder()
     if isinstance(sequence.trigger, DateTrigger):
         # Also who is not due yet, or not any more: everybody whose record matches the trigger.
-        cursor.execute("CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM valued WHERE sequence = $1 AND matches AND in_range", [sequence.id])
+        execute(cursor, "CREATE OR REPLACE TEMP TABLE asked_here AS SELECT record FROM valued WHERE sequence = $1 AND matches AND in_range", [sequence.id])
         whole += f" UNION SELECT contact FROM ({sql(audience(definitions, sequence, now, binder, 'asked_here'))})"
-    people, mailed = cursor.execute(f"SELECT count(*), (SELECT count(*) FROM mailed) FROM ({whole})", {**binder.values, "its_id": sequence.id}).fetchall()[0]
+    people, mailed = execute(cursor, f"SELECT count(*), (SELECT count(*) FROM mailed) FROM ({whole})", {**binder.values, "its_id": sequence.id}).fetchall()[0]
     if people >= SMALLEST_FOR_SHARES:
         share = round(mailed / people, 4)
         yield GuardResult("max_share_of_audience", sequence.id, limit, share, share <= limit, f"{mailed:,} of {people:,} contacts")

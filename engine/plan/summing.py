@@ -13,8 +13,8 @@ from engine.ledger.records import CHANGES
 from engine.plan.identity import Identity
 from engine.plan.introducing import Introduction
 from engine.plan.plan import COUNTERS, DECISIONS, SequenceSummary
-from engine.plan.statements import put
 from engine.plan.triggers.date import every_of
+from engine.tables import ask, execute, put
 
 _KEYED = pa.schema([(name, pa.string()) for name in ("sequence", "step", "entity", "record", "occurrence", "contact", "send_key")])
 _FEW = 5_000
@@ -32,30 +32,28 @@ SELECT u.sequence, count(*) FROM (
 """
 
 
-def _table(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema) -> pa.Table:
-    return cursor.sql(query).to_arrow_table().select(schema.names).cast(schema)
-
-
 def close(cursor: duckdb.DuckDBPyConnection, called: Identity) -> None:
     """Give every decision about a step its send key, once; what follows reads `keyed`."""
     about_steps = "SELECT sequence, step, entity, record, occurrence, contact FROM decisions WHERE step IS NOT NULL AND contact IS NOT NULL"
     # Keys are of the ids that the ledger keeps (8.7).
     if not called and _many(cursor, about_steps):
-        cursor.execute(
+        execute(
+            cursor,
             "CREATE OR REPLACE TEMP TABLE keyed AS SELECT *, CASE WHEN step IS NOT NULL AND contact IS NOT NULL "
-            "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions"
+            "THEN send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR END AS send_key FROM decisions",
         )
         return
     _name_keys(cursor, about_steps, called)
-    cursor.execute(
+    execute(
+        cursor,
         "CREATE OR REPLACE TEMP TABLE keyed AS SELECT d.*, n.send_key FROM decisions d LEFT JOIN named_keys n ON n.sequence = d.sequence "
-        "AND n.step = d.step AND n.entity = d.entity AND n.record = d.record AND n.occurrence = d.occurrence AND n.contact = d.contact"
+        "AND n.step = d.step AND n.entity = d.entity AND n.record = d.record AND n.occurrence = d.occurrence AND n.contact = d.contact",
     )
 
 
 def _many(cursor: duckdb.DuckDBPyConnection, query: str) -> bool:
     """Whether SQL should make the keys, which it then can: it hashes quicker, but to bind the macro takes as long as thousands of keys in Python."""
-    (count,) = cursor.execute(f"SELECT count(*) FROM ({query})").fetchall()[0]
+    (count,) = execute(cursor, f"SELECT count(*) FROM ({query})").fetchall()[0]
     if count <= _FEW:
         return False
     define_send_key(cursor)
@@ -65,19 +63,20 @@ def _many(cursor: duckdb.DuckDBPyConnection, query: str) -> bool:
 def _name_keys(cursor: duckdb.DuckDBPyConnection, query: str, called: Identity) -> None:
     """Fill named_keys with the send key of each row of the query."""
     if not called and _many(cursor, query):
-        cursor.execute(
+        execute(
+            cursor,
             "CREATE OR REPLACE TEMP TABLE named_keys AS SELECT *, send_key(sequence, step, entity, record, occurrence, contact)::VARCHAR AS send_key "
-            f"FROM (SELECT DISTINCT * FROM ({query}))"
+            f"FROM (SELECT DISTINCT * FROM ({query}))",
         )
         return
-    rows = cursor.execute(f"SELECT DISTINCT * FROM ({query})").fetchall()
+    rows = execute(cursor, f"SELECT DISTINCT * FROM ({query})").fetchall()
     named = [dict(zip(_KEYED.names, (*row, send_key(*called.kept(*row[:2]), *row[2:])), strict=True)) for row in rows]
     put(cursor, "named_keys", pa.Table.from_pylist(named, _KEYED))
 
 
 def decisions(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
     """All decisions, sorted by (sequence, due, record, contact, step): two plans diff well."""
-    return _table(
+    return ask(
         cursor,
         "SELECT decision, reason, sequence, step, entity, record, occurrence, contact, "
         # A moment beyond the year 9999 is no date that anybody can read (5.8).
@@ -94,19 +93,21 @@ def summaries(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
     counts: dict[str, dict[str, int]] = {id: dict.fromkeys(COUNTERS, 0) for id in definitions.sequences}
     reasons: dict[str, dict[str, int]] = {}
     named: dict[str, dict[str, int]] = {}
-    for sequence, decision, reason, number in cursor.execute("SELECT sequence, decision, reason, count(*) FROM decisions GROUP BY ALL ORDER BY ALL").fetchall():
+    for sequence, decision, reason, number in execute(
+        cursor, "SELECT sequence, decision, reason, count(*) FROM decisions GROUP BY ALL ORDER BY ALL"
+    ).fetchall():
         row = counts.setdefault(sequence, dict.fromkeys(COUNTERS, 0))
         row["skipped_steps" if decision == "skip" else decision] += number
         reasons.setdefault(sequence, {})
         reasons[sequence][reason] = reasons[sequence].get(reason, 0) + number
-    for sequence, considered, new in cursor.execute(
-        "SELECT sequence, count(*), count(*) FILTER (WHERE origin = 'new') FROM enrollments GROUP BY ALL"
+    for sequence, considered, new in execute(
+        cursor, "SELECT sequence, count(*), count(*) FILTER (WHERE origin = 'new') FROM enrollments GROUP BY ALL"
     ).fetchall():
         counts[sequence]["considered"] = considered
         counts[sequence]["enroll"] = new
     _beside(cursor, counts, named)
     if any(every_of(sequence) is not None for sequence in definitions.sequences.values()):
-        for sequence, upcoming in cursor.execute(_RECURRING).fetchall():
+        for sequence, upcoming in execute(cursor, _RECURRING).fetchall():
             counts[sequence]["upcoming"] = upcoming
     hints = _hints(cursor, introductions)
     return tuple(SequenceSummary(id, counts[id], reasons.get(id, {}), named.get(id, {}), hints.get(id, {})) for id in sorted(counts))
@@ -114,13 +115,14 @@ def summaries(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, intro
 
 def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]], named: dict[str, dict[str, int]]) -> None:
     """What stands beside the funnel: upcoming occurrences, and why the other records enroll nobody (6.18)."""
-    for sequence, upcoming, closed in cursor.execute(
+    for sequence, upcoming, closed in execute(
+        cursor,
         # A record with somebody on the way is considered, also when an edit has made its occurrence upcoming again.
         "WITH met AS (SELECT k.sequence, k.occurrence, count(DISTINCT k.record) AS records FROM known k JOIN standing st "
         "ON st.sequence = k.sequence AND st.record = k.record AND st.matches AND st.occurrence = k.occurrence GROUP BY ALL) "
         "SELECT b.sequence, coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.opens > now AND s.status <> 'draft'), 0)::BIGINT, "
         "coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.closes <= now), 0)::BIGINT "
-        "FROM bases b JOIN life l USING (sequence, occurrence) JOIN seqs s USING (sequence) LEFT JOIN met m USING (sequence, occurrence) CROSS JOIN clock WHERE s.every IS NULL GROUP BY ALL"
+        "FROM bases b JOIN life l USING (sequence, occurrence) JOIN seqs s USING (sequence) LEFT JOIN met m USING (sequence, occurrence) CROSS JOIN clock WHERE s.every IS NULL GROUP BY ALL",
     ).fetchall():
         counts[sequence]["upcoming"] = upcoming
         if closed:
@@ -132,7 +134,7 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
         "WHERE NOT s.may_enter AND NOT EXISTS (FROM known k WHERE k.sequence = o.sequence AND k.record = o.record AND k.occurrence = o.occurrence) GROUP BY ALL",
         "SELECT sequence, 'over_max', count(*) FROM members WHERE NOT inside GROUP BY ALL",
     ):
-        for sequence, reason, number in cursor.execute(query).fetchall():
+        for sequence, reason, number in execute(cursor, query).fetchall():
             if number and reason in ("before_introduction", "upcoming"):
                 counts[sequence][reason] += number
             elif number:
@@ -142,9 +144,10 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
 def _hints(cursor: duckdb.DuckDBPyConnection, introductions: Mapping[str, Introduction]) -> dict[str, dict[str, int]]:
     """For a first run: how many earlier steps are not sent, and how many `backfill` would still send (3.7)."""
     hints = {}
-    for sequence, earlier, would, days in cursor.execute(
+    for sequence, earlier, would, days in execute(
+        cursor,
         "SELECT sequence, count(*), count(*) FILTER (WHERE expiry > now), max(date_diff('day', due, now)) FILTER (WHERE expiry > now) + 1 "
-        "FROM decisions, clock WHERE decision = 'skip' AND reason = 'before_introduction' GROUP BY ALL UNION ALL FROM early_ones"
+        "FROM decisions, clock WHERE decision = 'skip' AND reason = 'before_introduction' GROUP BY ALL UNION ALL FROM early_ones",
     ).fetchall():
         if sequence in introductions and introductions[sequence].new:
             hints[sequence] = {"earlier": earlier, "would_send": would, "days": days or 0}
@@ -173,7 +176,7 @@ def changes(
         + ("open_until FROM keyed LEFT JOIN closing USING (sequence, contact)" if closing else "NULL::TIMESTAMP AS open_until FROM keyed")
         + " WHERE decision = 'send' ORDER BY position",
     }
-    written = {name: _table(cursor, query, CHANGES[name]) for name, query in queries.items()}
+    written = {name: ask(cursor, query, CHANGES[name]) for name, query in queries.items()}
     written["cancels"] = _cancels(cursor, called)
     written["names"] = called.names
     written["starts"] = pa.Table.from_pylist([{"sequence": id, "started": said.recorded} for id, said in new if said.new], CHANGES["starts"])
@@ -186,11 +189,11 @@ def changes(
 
 def _cancels(cursor: duckdb.DuckDBPyConnection, called: Identity) -> pa.Table:
     """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more."""
-    if not cursor.execute("SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
+    if not execute(cursor, "SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
         return CHANGES["cancels"].empty_table()
     _name_keys(cursor, "SELECT sequence, step, entity, record, occurrence, contact FROM decided WHERE state = 'planned'", called)
     same = "{0}.sequence = d.sequence AND {0}.record = d.record AND {0}.occurrence = d.occurrence AND {0}.contact = d.contact"
-    return _table(
+    return ask(
         cursor,
         "SELECT d.send_key, coalesce(max(n.reason), 'cancelled') AS reason "
         f"FROM named_keys d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "

@@ -22,7 +22,8 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.facts.names import quoted
 from engine.ledger.records import INSTANT, JUDGED_FOR
-from engine.plan.statements import append, put, run
+from engine.plan.statements import run
+from engine.tables import append, execute, put
 
 _DAYS = pa.schema([("cal", pa.string()), ("n", pa.int64()), ("day", pa.date32())])
 _WINDOWS = pa.schema([("win", pa.string()), ("zone", pa.string()), ("cal", pa.string()), ("from_us", pa.int64()), ("to_us", pa.int64())])
@@ -86,7 +87,7 @@ def recipient_zones(cursor: duckdb.DuckDBPyConnection, definitions: Definitions)
     if contact.timezone is None or not by_recipient(definitions):
         return frozenset()
     column = quoted(contact.timezone)
-    rows = cursor.execute(f"SELECT DISTINCT {column} FROM facts.{quoted(contact.entity)} WHERE {column} IS NOT NULL").fetchall()
+    rows = execute(cursor, f"SELECT DISTINCT {column} FROM facts.{quoted(contact.entity)} WHERE {column} IS NOT NULL").fetchall()
     return frozenset(row[0] for row in rows if is_zone(row[0]))
 
 
@@ -113,7 +114,7 @@ def keep_calendars(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, 
         return
     if not (by_business_days(definitions) or by_windows(definitions) or by_recipient(definitions)):
         run(cursor, "calendars")
-    there = {row[0] for row in cursor.execute("SELECT DISTINCT cal FROM open_days").fetchall()}
+    there = {row[0] for row in execute(cursor, "SELECT DISTINCT cal FROM open_days").fetchall()}
     named = {sequence.id: calendar_name(WORKDAYS, calendar_of(definitions.project, sequence)) for sequence in kept}
     fill_calendars(cursor, {calendar_of(definitions.project, sequence) for sequence in kept if named[sequence.id] not in there}, (), ())
     cursor.executemany("UPDATE seqs SET cal = $2 WHERE sequence = $1", [[id, name] for id, name in named.items()])
@@ -174,18 +175,18 @@ def _days_table(weekdays: frozenset[int], holidays: Holidays | None) -> pa.Table
     )
 
 
-def _there_is(cursor: duckdb.DuckDBPyConnection, table: str, what: str) -> bool:
-    return cursor.execute(f"SELECT 1 FROM {table} WHERE {what} LIMIT 1").fetchone() is not None
+def there_is(cursor: duckdb.DuckDBPyConnection, table: str, what: str = "true") -> bool:
+    return execute(cursor, f"SELECT 1 FROM {table} WHERE {what} LIMIT 1").fetchone() is not None
 
 
 def _in_days(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str, held: bool = False) -> None:
-    if (held or by_business_days(definitions)) and _there_is(cursor, source, "unit = 'bd'"):
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM in_days('{source}')")
+    if (held or by_business_days(definitions)) and there_is(cursor, source, "unit = 'bd'"):
+        execute(cursor, f"CREATE OR REPLACE TEMP TABLE {source} AS FROM in_days('{source}')")
 
 
 def _in_window(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, source: str) -> None:
-    if by_windows(definitions) and _there_is(cursor, source, "win IS NOT NULL"):
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {source} AS FROM windowed('{source}')")
+    if by_windows(definitions) and there_is(cursor, source, "win IS NOT NULL"):
+        execute(cursor, f"CREATE OR REPLACE TEMP TABLE {source} AS FROM windowed('{source}')")
 
 
 def lives(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_in_days: bool = False) -> None:
@@ -193,8 +194,9 @@ def lives(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_i
     that counts business days, also where no sequence says them any more (8.6)."""
     run(cursor, "life_dues")
     if by_recipient(definitions):
-        cursor.execute(
-            "INSERT INTO due_source SELECT d.* REPLACE (z.zone AS zone) FROM due_source d JOIN recipient_zones z USING (sequence) WHERE z.zone <> d.zone"
+        execute(
+            cursor,
+            "INSERT INTO due_source SELECT d.* REPLACE (z.zone AS zone) FROM due_source d JOIN recipient_zones z USING (sequence) WHERE z.zone <> d.zone",
         )
     _in_days(cursor, definitions, "due_source", held_in_days)
     run(cursor, "life_expiries")
@@ -203,12 +205,13 @@ def lives(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_i
     run(cursor, "life")
 
 
-def chain_of_waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, steps: int) -> None:
+def chain_of_waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Fill wait_closes from chain: when the first and the last step of each occurrence of a `wait` sequence have expired (3.6)."""
+    waiting = [definitions.sequences[id] for (id,) in execute(cursor, "SELECT DISTINCT sequence FROM chain").fetchall()]
     if by_recipient(definitions):
-        cursor.execute("INSERT INTO chain SELECT c.* REPLACE (z.zone AS zone) FROM chain c JOIN recipient_zones z USING (sequence) WHERE z.zone <> c.zone")
-    for position in range(steps):
-        cursor.execute("UPDATE clock SET pass = $1", [position])
+        execute(cursor, "INSERT INTO chain SELECT c.* REPLACE (z.zone AS zone) FROM chain c JOIN recipient_zones z USING (sequence) WHERE z.zone <> c.zone")
+    for position in range(max((len(sequence.steps) for sequence in waiting), default=0)):
+        execute(cursor, "UPDATE clock SET pass = $1", [position])
         run(cursor, "wait_life")
         _in_days(cursor, definitions, "link_source")
         run(cursor, "wait_link_in_window" if by_windows(definitions) else "wait_link")
@@ -230,7 +233,7 @@ def waits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, *, held_i
 def zones_of_contacts(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
     """Whoever stands at this position goes by the zone of their own, where their sequence asks for it (5.3)."""
     if by_recipient(definitions):
-        cursor.execute(f"UPDATE here SET zone = p.zone FROM people p, seqs s WHERE s.sequence = here.sequence AND p.contact = here.contact AND {_BY_OWN_ZONE}")
+        execute(cursor, f"UPDATE here SET zone = p.zone FROM people p, seqs s WHERE s.sequence = here.sequence AND p.contact = here.contact AND {_BY_OWN_ZONE}")
 
 
 def windows_now(cursor: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
@@ -257,14 +260,15 @@ def closings(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: d
     if not by_windows(definitions):
         return False
     found = []
-    for sequence, zone in cursor.execute(f"SELECT DISTINCT sequence, zone FROM ({_SENT_IN_WINDOWS}) ORDER BY ALL").fetchall():
+    for sequence, zone in execute(cursor, f"SELECT DISTINCT sequence, zone FROM ({_SENT_IN_WINDOWS}) ORDER BY ALL").fetchall():
         window = window_of(definitions.project, definitions.sequences[sequence])
         until = closing(now, window, zone, JUDGED_FOR) if window is not None else None
         if until is not None:
             found.append({"sequence": sequence, "zone": zone, "open_until": until})
     if found:
         put(cursor, "closing_windows", pa.Table.from_pylist(found, _CLOSING))
-        cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE closing AS SELECT sequence, contact, open_until FROM ({_SENT_IN_WINDOWS}) JOIN closing_windows USING (sequence, zone)"
+        execute(
+            cursor,
+            f"CREATE OR REPLACE TEMP TABLE closing AS SELECT sequence, contact, open_until FROM ({_SENT_IN_WINDOWS}) JOIN closing_windows USING (sequence, zone)",
         )
     return bool(found)

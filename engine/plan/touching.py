@@ -9,6 +9,7 @@ import duckdb
 
 from engine.plan.change import Change
 from engine.plan.revisions import Revisions
+from engine.tables import execute
 
 _ON_THE_WAY = "FROM standings WHERE sequence = $sequence AND origin <> 'new'"
 _PRESENT = "record_there AND contact_there AND ended IS NULL AND gone IS NULL AND in_audience"
@@ -49,7 +50,8 @@ def _counts(cursor: duckdb.DuckDBPyConnection, change: Change, both: Revisions) 
 
 def _around(cursor: duckdb.DuckDBPyConnection, sequence: str, step: str) -> dict[str, int]:
     """8.2, 8.3: who has not passed the step's place, who has, and for whom it comes too late; 8.4: who had completed."""
-    ahead, behind = cursor.execute(
+    ahead, behind = execute(
+        cursor,
         "SELECT count(*) FILTER (s.pos <= p.pos), count(*) FILTER (s.pos > p.pos) "
         f"FROM standings s, (SELECT pos FROM steps WHERE sequence = $sequence AND step = $step) p WHERE s.sequence = $sequence AND s.origin <> 'new' AND {_PRESENT}",
         {"sequence": sequence, "step": step},
@@ -70,7 +72,8 @@ def _waited(cursor: duckdb.DuckDBPyConnection, sequence: str, step: str, both: R
     before = next((was for was, now in both.renamed.items() if now == sequence), sequence)
     called = both.steps_renamed(sequence)
     order = [called.get(one["id"], one["id"]) for one in old[before]["steps"]]
-    waited, overdue = cursor.execute(
+    waited, overdue = execute(
+        cursor,
         "WITH was AS (SELECT unnest($order::VARCHAR[]) AS step, generate_subscripts($order::VARCHAR[], 1) - 1 AS pos), stood AS ("
         " SELECT s.id, s.sequence, s.record, s.occurrence, s.contact, coalesce(max(was.pos), -1) AS furthest FROM standings s "
         " LEFT JOIN decided d ON d.sequence = s.sequence AND d.record = s.record AND d.occurrence = s.occurrence AND d.contact = s.contact AND d.state <> 'planned' "
@@ -83,4 +86,4 @@ def _waited(cursor: duckdb.DuckDBPyConnection, sequence: str, step: str, both: R
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, query: str, **values: object) -> int:
-    return int(cursor.execute(query, values).fetchall()[0][0])
+    return int(execute(cursor, query, values).fetchall()[0][0])

@@ -12,6 +12,7 @@ from engine.plan import timing
 from engine.plan.earlier import Earlier, earlier_waits
 from engine.plan.judging import choose, find_missing, holds_for, rules_of
 from engine.plan.statements import run
+from engine.tables import execute
 
 
 def walk(
@@ -23,7 +24,8 @@ def walk(
     """
     for sequence in _sorted(definitions):
         for name, rule in rules_of(sequence).items():
-            cursor.execute(
+            execute(
+                cursor,
                 "CREATE OR REPLACE TEMP TABLE pairs AS SELECT record, contact FROM enrollments WHERE sequence = $1 "
                 "UNION SELECT record, '' FROM occ WHERE sequence = $1",
                 [sequence.id],
@@ -33,12 +35,12 @@ def walk(
     timing.windows_now(cursor, definitions)
     own = _partly_active(definitions)
     for sequence, step in own:
-        cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk WHERE sequence = $1", [sequence.id])
+        execute(cursor, "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM walk WHERE sequence = $1", [sequence.id])
         choose(cursor, definitions, sequence, step, "pairs", now)
     lapsing = any(step.kind != "wait" for _, step in own)
     position = _next_position(cursor, -1)
     while position is not None:
-        cursor.execute("UPDATE clock SET pass = $1", [position])
+        execute(cursor, "UPDATE clock SET pass = $1", [position])
         _pass(cursor, definitions, position, now, earlier, eras, lapsing)
         if sheets:
             run(cursor, "sheets")
@@ -48,13 +50,13 @@ def walk(
 def forget_walk(cursor: duckdb.DuckDBPyConnection) -> None:
     """Empty what a walk filled, before another."""
     for table in ("decisions", "holds", "chosen", "missing", "sheets"):
-        cursor.execute(f"DELETE FROM {table}")
-    cursor.execute("DELETE FROM named WHERE reason = 'no_recipient_yet'")
+        execute(cursor, f"DELETE FROM {table}")
+    execute(cursor, "DELETE FROM named WHERE reason = 'no_recipient_yet'")
 
 
 def _next_position(cursor: duckdb.DuckDBPyConnection, position: int) -> int | None:
     """The first position behind this one at which anybody stands."""
-    row = cursor.execute("SELECT min(pos) FROM walk WHERE pos > $1", [position]).fetchone()
+    row = execute(cursor, "SELECT min(pos) FROM walk WHERE pos > $1", [position]).fetchone()
     return row[0] if row else None
 
 
@@ -82,13 +84,15 @@ def _pass(
     timing.zones_of_contacts(cursor, definitions)
     if lapsing:
         run(cursor, "lapses")
-    if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()):
+    if any(position < len(sequence.steps) and sequence.steps[position].kind == "wait" for sequence in definitions.sequences.values()) and timing.there_is(
+        cursor, "here", "kind = 'wait'"
+    ):
         timing.waits(cursor, definitions)
         if earlier and any(position < len(s.steps) and (s.id, s.steps[position].id) in earlier for s in definitions.sequences.values()):
             earlier_waits(cursor, definitions, earlier)
     run(cursor, "pass_due")
     timing.keep_to_windows(cursor, definitions)
-    reached = {row[0] for row in cursor.execute("SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
+    reached = {row[0] for row in execute(cursor, "SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
     for sequence in _sorted(definitions):
         if sequence.id in reached:
             _ask(cursor, definitions, sequence, sequence.steps[position], now)
@@ -98,7 +102,7 @@ def _pass(
         _take_addresses(cursor)
         run(cursor, "pass_judge")
     else:
-        cursor.execute("DELETE FROM judged")
+        execute(cursor, "DELETE FROM judged")
     run(cursor, "pass_decide")
 
 
@@ -106,7 +110,9 @@ def _ask(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: 
     """The rules of one step, of those for whom it is due."""
     if step.if_ is None and isinstance(step.template, str):
         return
-    cursor.execute("CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id])
+    execute(
+        cursor, "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id]
+    )
     if step.if_ is not None:
         holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)
     if not isinstance(step.template, str) and _all_active(definitions, step):
@@ -115,11 +121,14 @@ def _ask(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: 
 
 def _find_missing(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime) -> None:
     passing = "step_fault IS NULL AND hold_fault IS NULL AND consent_fault IS NULL"
-    groups = cursor.execute(
-        f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL", [definitions.project.fallback]
+    groups = execute(
+        cursor,
+        f"SELECT DISTINCT sequence, step, template, coalesce(locale, $1), is_record FROM gated WHERE {passing} ORDER BY ALL",
+        [definitions.project.fallback],
     )
     for sequence_id, step_id, template, locale, is_record in groups.fetchall():
-        cursor.execute(
+        execute(
+            cursor,
             "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM gated WHERE sequence = $1 AND step = $2 AND template = $3 "
             f"AND (is_record OR locale = $4) AND is_record = $5 AND {passing}",
             [sequence_id, step_id, template, locale, is_record],
@@ -134,8 +143,8 @@ def _take_addresses(cursor: duckdb.DuckDBPyConnection) -> None:
     """
     run(cursor, "pass_flags")
     run(cursor, "pass_winners")
-    while cursor.execute("SELECT 1 FROM later_turns LIMIT 1").fetchone() is not None:
-        cursor.execute("UPDATE flagged SET too_soon = true WHERE id IN (FROM later_turns)")
+    while execute(cursor, "SELECT 1 FROM later_turns LIMIT 1").fetchone() is not None:
+        execute(cursor, "UPDATE flagged SET too_soon = true WHERE id IN (FROM later_turns)")
         run(cursor, "pass_winners")
 
 

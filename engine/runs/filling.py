@@ -10,9 +10,9 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import SENDS
 from engine.messages.usage import used_variables
-from engine.plan.statements import put
 from engine.relations.binding import Binder, sql
 from engine.relations.variables import values
+from engine.tables import put
 
 
 def with_variables(definitions: Definitions, snapshot: Snapshot, sends: pa.Table, now: datetime) -> pa.Table:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from engine.calendars import Holidays, Window, business_day, next_open, weekdays_of
 from engine.clock import Duration, Unit, shift_wall, to_local, to_utc
 from engine.plan.outline import fill_zones
-from engine.plan.statements import put, run
+from engine.plan.statements import run
+from engine.tables import put
 from engine.plan.timing import calendar_name, fill_calendars, window_name
 from tests.laws import cases
 

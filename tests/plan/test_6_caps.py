@@ -19,7 +19,8 @@ from engine.ledger.keys import send_key
 from engine.ledger.records import RECENT_SENDS
 from engine.plan.capping import keep_caps
 from engine.plan.planning import prepare
-from engine.plan.statements import put, run
+from engine.plan.statements import run
+from engine.tables import put
 
 from .base import base_files, contact
 from .story import Teller, _loaded, sequences

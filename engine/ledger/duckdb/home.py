@@ -19,6 +19,7 @@ from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
 from engine.ledger.names import Names
 from engine.ledger.witness import RESTORE
+from engine.tables import ask, execute, give, put
 
 
 class Home:
@@ -48,15 +49,14 @@ class Home:
 
     def _rows(self, sql: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self._readable():
-            return self.connection.execute(sql, values).fetchall()
+            return execute(self.connection, sql, values).fetchall()
 
     def _row(self, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...]:
         return self._rows(sql, values)[0]
 
     def _arrow(self, sql: str, schema: pa.Schema, values: dict[str, Any] | None = None) -> pa.Table:
         with self._readable():
-            table: pa.Table = self.connection.sql(sql, params=values).to_arrow_table()
-        return table.cast(schema)
+            return ask(self.connection, sql, schema, values)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -72,15 +72,11 @@ class Home:
 
     def _stage(self, name: str, table: pa.Table, columns: str = "*") -> None:
         """A temporary table out of an Arrow table; `columns` is what is selected from it."""
-        self._arriving(table, f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM arriving")
+        put(self.connection, name, table, columns)
 
     def _arriving(self, table: pa.Table, sql: str, values: dict[str, Any] | None = None) -> None:
         """Run a statement that reads the Arrow table as `arriving`."""
-        self.connection.register("arriving", table)
-        try:
-            self.connection.execute(sql, values)
-        finally:
-            self.connection.unregister("arriving")
+        give(self.connection, table, sql, values)
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -128,13 +124,15 @@ class Home:
     def _chain(self, transaction: Transaction, kind: str, now: datetime) -> str:
         text = f"{self._head.head_hash}\n{transaction.serial}{transaction.tail(kind, now)}"
         head_hash = sha256(text.encode("utf-8")).hexdigest()
-        self.connection.execute(
+        execute(
+            self.connection,
             "INSERT INTO transactions (serial, head_hash, kind, done_at, covers) VALUES ($1, $2, $3, $4, $5)",
             [transaction.serial, head_hash, kind, now, transaction.digest.hexdigest()],
         )
         last_now = ", last_now = greatest(last_now, $4)" if kind == "plan" else ""
         values: list[Any] = [transaction.serial, head_hash, self._next_number]
-        self.connection.execute(f"UPDATE ledger_meta SET serial = $1, head_hash = $2, next_number = $3{last_now}", values + ([now] if last_now else []))
+        moved = f"UPDATE ledger_meta SET serial = $1, head_hash = $2, next_number = $3{last_now}"
+        execute(self.connection, moved, values + ([now] if last_now else []))
         return head_hash
 
     def _take_numbers(self, count: int) -> int:

@@ -31,9 +31,17 @@ from engine.ledger.history import (
     Status,
 )
 from engine.ledger.messages import SAME_MESSAGE
-from engine.ledger.names import as_kept
+from engine.ledger.names import Names, as_kept
 from engine.ledger.records import VIEW, Candidates, LedgerView, PastAsked
 
+# What a view looks into; most ledgers have nothing in most of them.
+_LOOKED_INTO = (
+    "starts", "step_starts", "names", "followed", "occurrences", "rosters", "controls", "suppressions", "fact_counts", "audience_counts",
+    "ticks", "memberships", "enrollments", "sends",
+)  # fmt: skip
+_FILLED = " UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in _LOOKED_INTO)
+# Where what a view calls so lies.
+_LIES_IN = {"audiences": "audience_counts", "sequences_sent": "sends", "decided": "sends", "recent_sends": "sends"}
 _OCCURRENCE = ("sequence", "entity", "record", "occurrence")
 _WHOLE = {
     "starts": "SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY sequence",
@@ -93,23 +101,24 @@ class Reading(Home):
                 self.connection.execute(f"DROP VIEW temp.{name}")
 
     def _view(self, candidates: Candidates) -> LedgerView:
-        candidates = as_kept(candidates, self.names())
-        self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
-        tables = {name: self._arrow(sql, VIEW[name]) for name, sql in _WHOLE.items()}
+        filled = {table for (table,) in self._rows(_FILLED)}
+
+        def asked(name: str, sql: str, values: dict[str, Any] | None = None) -> pa.Table:
+            return self._arrow(sql, VIEW[name], values) if _LIES_IN.get(name, name) in filled else VIEW[name].empty_table()
+
+        candidates = as_kept(candidates, self.names() if "names" in filled else Names.of(()))
+        tables = {name: asked(name, sql) for name, sql in _WHOLE.items()}
         tables["events"] = self._events(candidates.events)
         for name, wanted in (("ticks", candidates.ticks), ("memberships", candidates.memberships)):
-            tables[name] = self._arrow(_OF_TRIGGERS[name], VIEW[name]) if wanted else VIEW[name].empty_table()
-        tables["enrollments"] = self._arrow(
-            statement("view_enrollments"),
-            VIEW["enrollments"],
-            {
-                "whole_sequences": list(candidates.whole_sequences),
-                "exits_since": candidates.exits_since,
-            },
-        )
-        self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
-        tables["decided"] = self._arrow(statement("view_decided"), VIEW["decided"])
-        tables["recent_sends"] = self._arrow(statement("view_recent_sends"), VIEW["recent_sends"], {"sends_since": candidates.sends_since})
+            tables[name] = asked(name, _OF_TRIGGERS[name]) if wanted else VIEW[name].empty_table()
+        if filled & {"enrollments", "sends"}:
+            self._stage("candidate_occurrences", candidates.occurrences.select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
+        enrolled = {"whole_sequences": list(candidates.whole_sequences), "exits_since": candidates.exits_since}
+        tables["enrollments"] = asked("enrollments", statement("view_enrollments"), enrolled)
+        if "sends" in filled:
+            self._stage("viewed_enrollments", tables["enrollments"].select(_OCCURRENCE), f"DISTINCT {', '.join(_OCCURRENCE)}")
+        tables["decided"] = asked("decided", statement("view_decided"))
+        tables["recent_sends"] = asked("recent_sends", statement("view_recent_sends"), {"sends_since": candidates.sends_since})
         tables["history"] = pa.concat_tables([VIEW["history"].empty_table(), *(self._past(past) for past in candidates.history)])
         return LedgerView(tables, self._head.serial, self._head.last_now)
 

@@ -11,9 +11,26 @@ from engine.ledger.chain import Transaction, digest_of
 from engine.ledger.committing import committed, refuse_earlier, refuse_unknown, run_values
 from engine.ledger.duckdb.home import Home
 from engine.ledger.duckdb.statements import statement
-from engine.ledger.records import CHANGES, OF_TRIGGERS, Changes, Committed, Run
+from engine.ledger.records import CHANGES, Changes, Committed, Run
 
 _KEYED = "* REPLACE (send_key::UUID AS send_key)"
+
+_INTRODUCTIONS = {
+    "starts": """INSERT INTO starts
+        SELECT n.sequence, $serial, n.started FROM new_starts n
+        LEFT JOIN (SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY ALL) l USING (sequence)
+        WHERE n.started IS DISTINCT FROM l.started""",
+    "step_starts": """INSERT INTO step_starts
+        SELECT n.sequence, n.step, $serial, n.started FROM new_step_starts n
+        LEFT JOIN (SELECT sequence, step, arg_max(started, serial) AS started FROM step_starts GROUP BY ALL) l USING (sequence, step)
+        WHERE n.started IS DISTINCT FROM l.started""",
+    "names": "INSERT INTO names SELECT sequence, step, $serial, name, since FROM new_names",
+    "followed": "INSERT INTO followed SELECT sequence, $serial, said, since, day FROM new_followed",
+    "fact_counts": "INSERT INTO fact_counts SELECT $serial, entity, records FROM new_fact_counts",
+    "occurrences": """INSERT INTO occurrences
+        SELECT sequence, entity, record, occurrence, base_at, source, FALSE, coalesce(note, ''), 'plan', $now FROM new_occurrences
+        ON CONFLICT DO NOTHING""",
+}
 
 
 class Writing(Home):
@@ -27,12 +44,12 @@ class Writing(Home):
         with self._transaction("plan", run.now, inside="FP2", after="FP3") as transaction:
             self._stage_changes(transaction, changes)
             self._write_run(transaction, run)
-            self._write_introductions(transaction, run.now)
+            self._write_introductions(transaction, changes, run.now)
             self._write_segments(transaction, changes, run.now)
             self._write_audiences(transaction, changes, run.now)
             self._write_triggers(changes, run.now, transaction.serial)
-            self._write_enrollments(transaction, run)
-            return self._write_sends(run, transaction.serial)
+            self._write_enrollments(transaction, changes, run)
+            return self._write_sends(run, changes, transaction.serial)
 
     def finish_run(self, run_id: str, outcome: str, counts: Mapping[str, int], now: datetime) -> None:
         failpoint("FP14")
@@ -48,7 +65,7 @@ class Writing(Home):
         for name, schema in CHANGES.items():
             table = changes.table(name).select(schema.names).cast(schema)
             transaction.cover(name, table.num_rows, digest_of(table))
-            if table.num_rows or name not in OF_TRIGGERS:
+            if table.num_rows:
                 self._stage(f"new_{name}", table, _KEYED if "send_key" in schema.names else "*")
 
     def _write_run(self, transaction: Transaction, run: Run) -> None:
@@ -64,31 +81,11 @@ class Writing(Home):
             run_values(run, transaction.serial),
         )
 
-    def _write_introductions(self, transaction: Transaction, now: datetime) -> None:
+    def _write_introductions(self, transaction: Transaction, changes: Changes, now: datetime) -> None:
         serial = {"serial": transaction.serial}
-        self._rows(
-            """INSERT INTO starts
-               SELECT n.sequence, $serial, n.started FROM new_starts n
-               LEFT JOIN (SELECT sequence, arg_max(started, serial) AS started FROM starts GROUP BY ALL) l USING (sequence)
-               WHERE n.started IS DISTINCT FROM l.started""",
-            serial,
-        )
-        self._rows(
-            """INSERT INTO step_starts
-               SELECT n.sequence, n.step, $serial, n.started FROM new_step_starts n
-               LEFT JOIN (SELECT sequence, step, arg_max(started, serial) AS started FROM step_starts GROUP BY ALL) l USING (sequence, step)
-               WHERE n.started IS DISTINCT FROM l.started""",
-            serial,
-        )
-        self._rows("INSERT INTO names SELECT sequence, step, $serial, name, since FROM new_names", serial)
-        self._rows("INSERT INTO followed SELECT sequence, $serial, said, since, day FROM new_followed", serial)
-        self._rows("INSERT INTO fact_counts SELECT $serial, entity, records FROM new_fact_counts", serial)
-        self._rows(
-            """INSERT INTO occurrences
-               SELECT sequence, entity, record, occurrence, base_at, source, FALSE, coalesce(note, ''), 'plan', $now FROM new_occurrences
-               ON CONFLICT DO NOTHING""",
-            {"now": now},
-        )
+        for name, sql in _INTRODUCTIONS.items():
+            if changes.table(name).num_rows:
+                self._rows(sql, {"now": now} if name == "occurrences" else serial)
 
     def _write_audiences(self, transaction: Transaction, changes: Changes, now: datetime) -> None:
         if changes.table("audiences").num_rows:
@@ -125,43 +122,49 @@ class Writing(Home):
         if changes.table("rosters").num_rows:
             self._rows("INSERT INTO rosters SELECT sequence, $serial, digest, $now FROM new_rosters", {"serial": serial, "now": now})
 
-    def _write_enrollments(self, transaction: Transaction, run: Run) -> None:
-        self._rows(
-            """INSERT INTO enrollments (sequence, entity, record, occurrence, contact, base_date, base_at, began, run_id)
-               SELECT sequence, entity, record, occurrence, contact, base_date, base_at, $now, $run FROM new_enrollments
-               ON CONFLICT DO NOTHING""",
-            {"now": run.now, "run": run.run_id},
-        )
-        for name, happened, reason in (("returns", "returned", "NULL, NULL"), ("exits", "exited", "reason, final")):
-            self._rows(statement(name), {"now": run.now} if name == "exits" else None)
+    def _write_enrollments(self, transaction: Transaction, changes: Changes, run: Run) -> None:
+        if changes.table("enrollments").num_rows:
             self._rows(
-                f"""INSERT INTO enrollment_history
-                    SELECT sequence, entity, record, occurrence, contact, $serial, $now, '{happened}', {reason}, $run FROM new_{name}""",
-                {"serial": transaction.serial, "now": run.now, "run": run.run_id},
+                """INSERT INTO enrollments (sequence, entity, record, occurrence, contact, base_date, base_at, began, run_id)
+                   SELECT sequence, entity, record, occurrence, contact, base_date, base_at, $now, $run FROM new_enrollments
+                   ON CONFLICT DO NOTHING""",
+                {"now": run.now, "run": run.run_id},
             )
-        # A cancellation is an order until the exit that it asked for is written.
-        self._rows(
-            """UPDATE controls SET lifted_at = $now, lifted_by = 'exit'
-               FROM new_exits n
-               WHERE controls.lifted_at IS NULL AND controls.action = 'cancelled' AND n.reason = 'cancelled'
-                 AND controls.sequence = n.sequence AND controls.entity = n.entity AND controls.record = n.record
-                 AND controls.occurrence = n.occurrence AND controls.contact = n.contact""",
-            {"now": run.now},
-        )
+        for name, happened, reason in (("returns", "returned", "NULL, NULL"), ("exits", "exited", "reason, final")):
+            if changes.table(name).num_rows:
+                self._rows(statement(name), {"now": run.now} if name == "exits" else None)
+                self._rows(
+                    f"""INSERT INTO enrollment_history
+                        SELECT sequence, entity, record, occurrence, contact, $serial, $now, '{happened}', {reason}, $run FROM new_{name}""",
+                    {"serial": transaction.serial, "now": run.now, "run": run.run_id},
+                )
+        if changes.table("exits").num_rows:
+            # A cancellation is an order until the exit that it asked for is written.
+            self._rows(
+                """UPDATE controls SET lifted_at = $now, lifted_by = 'exit'
+                   FROM new_exits n
+                   WHERE controls.lifted_at IS NULL AND controls.action = 'cancelled' AND n.reason = 'cancelled'
+                     AND controls.sequence = n.sequence AND controls.entity = n.entity AND controls.record = n.record
+                     AND controls.occurrence = n.occurrence AND controls.contact = n.contact""",
+                {"now": run.now},
+            )
 
-    def _write_sends(self, run: Run, serial: int) -> Committed:
+    def _write_sends(self, run: Run, changes: Changes, serial: int) -> Committed:
         at_run = {"now": run.now, "run_id": run.run_id}
-        cancelled = [state for (state,) in self._rows(statement("cancel_sends"), {"now": run.now})]
-        moved = [state for (state,) in self._rows(statement("skip_planned"), at_run)]
-        wanted_skips, new_skips = self._row(
-            "SELECT count(*), count(*) FILTER (NOT EXISTS (SELECT 1 FROM sends s WHERE s.send_key = n.send_key)) FROM new_skips n",
-        )
+        cancelled = self._cancel_sends(run.now) if changes.table("cancels").num_rows else []
+        moved: list[str] = []
+        new_skips = 0
+        if changes.table("skips").num_rows:
+            moved = [state for (state,) in self._rows(statement("skip_planned"), at_run)]
+            (new_skips,) = self._row("SELECT count(*) FROM new_skips n WHERE NOT EXISTS (SELECT 1 FROM sends s WHERE s.send_key = n.send_key)")
         if new_skips:
             self._rows(statement("insert_skips"), {**at_run, "number": self._take_numbers(new_skips)})
-        self._rows(statement("judge_sends"))
-        if self._rows("SELECT 1 FROM judged WHERE message IS NOT NULL LIMIT 1"):
-            self._rows(statement("judge_messages"))
-        acts: dict[str, int] = dict(self._rows("SELECT act, count(*) FROM judged GROUP BY act"))
+        acts: dict[str, int] = {}
+        if changes.table("sends").num_rows:
+            self._rows(statement("judge_sends"))
+            if self._rows("SELECT 1 FROM judged WHERE message IS NOT NULL LIMIT 1"):
+                self._rows(statement("judge_messages"))
+            acts = dict(self._rows("SELECT act, count(*) FROM judged GROUP BY act"))
         if acts.get("insert"):
             self._rows(statement("insert_sends"), {**at_run, "number": self._take_numbers(acts["insert"])})
         if acts.keys() & {"keep", "refresh", "revive"}:
@@ -169,9 +172,13 @@ class Writing(Home):
             self._rows(statement("thaw"))
         if acts.get("cancel"):
             self._rows("CREATE OR REPLACE TEMP TABLE new_cancels AS SELECT send_key, 'duplicate_address' AS reason FROM judged WHERE act = 'cancel'")
-            cancelled += [state for (state,) in self._rows(statement("cancel_sends"), {"now": run.now})]
+            cancelled += self._cancel_sends(run.now)
         if acts.keys() & {"insert", "refresh", "revive"}:
             self._rows(statement("take_slots"))
             self._rows(statement("keep_pii"))
-        (wanted_sends,) = self._row("SELECT count(*) FROM new_sends")
+        wanted_skips, wanted_sends = changes.table("skips").num_rows, changes.table("sends").num_rows
         return committed(serial, acts, moved=moved, cancelled=cancelled, new_skips=new_skips, wanted_skips=wanted_skips, wanted_sends=wanted_sends)
+
+    def _cancel_sends(self, now: datetime) -> list[str]:
+        """What became of each row that `new_cancels` names."""
+        return [state for (state,) in self._rows(statement("cancel_sends"), {"now": now})]

@@ -11,10 +11,11 @@ from engine.clock import Duration, to_local
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
 from engine.definitions.triggers import DateTrigger
-from engine.plan.statements import put, run
-from engine.plan.timing import lives
+from engine.plan.statements import run
+from engine.plan.timing import lives, there_is
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import trigger_values
+from engine.tables import execute, put
 
 # At most so many days in one unit; a business day may stand behind a long holiday.
 _DAYS = {"min": 0, "h": 0, "d": 1, "w": 7, "mo": 31, "y": 366, "bd": 4}
@@ -33,23 +34,33 @@ def date_occurrences(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
     sequences = dated(definitions)
     if not sequences:
         return
-    for sequence in sequences:
-        take_values(cursor, definitions, sequence, now)
-    if only is not None:
-        put(cursor, "looked_at", only)
-        cursor.execute("DELETE FROM valued v WHERE NOT EXISTS (FROM looked_at l WHERE l.sequence = v.sequence AND (l.record IS NULL OR l.record = v.record))")
+    if only is None:
+        for sequence in sequences:
+            take_values(cursor, definitions, sequence, now)
+    else:
+        _take_values_of(cursor, definitions, sequences, only, now)
     run(cursor, "distinct_values")
     if any(every_of(sequence) is not None for sequence in sequences):
         run(cursor, "recurring_values")
-    lives(cursor, definitions)
-    run(cursor, "open_occurrences")
+    if there_is(cursor, "bases"):
+        lives(cursor, definitions)
+        run(cursor, "open_occurrences")
 
 
-def take_values(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime) -> None:
-    """Add to valued what the trigger sees of each record."""
+def take_values(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, now: datetime, where: str = "") -> None:
+    """Add to valued what the trigger sees of each record, or of those that `where` leaves."""
     binder = Binder()
     values = sql(trigger_values(definitions, sequence, now, binder))
-    cursor.execute(f"INSERT INTO valued SELECT '{sequence.id}', record, value_at, in_range, matches FROM ({values})", binder.values)
+    execute(cursor, f"INSERT INTO valued SELECT '{sequence.id}', record, value_at, in_range, matches FROM ({values}) {where}", binder.values)
+
+
+def _take_values_of(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequences: list[Sequence], only: pa.Table, now: datetime) -> None:
+    put(cursor, "looked_at", only)
+    asked = dict(execute(cursor, "SELECT sequence, bool_or(record IS NULL) FROM looked_at GROUP BY ALL").fetchall())
+    for sequence in sequences:
+        if sequence.id in asked:
+            some = "" if asked[sequence.id] else f"WHERE record IN (SELECT record FROM looked_at WHERE sequence = '{sequence.id}')"
+            take_values(cursor, definitions, sequence, now, some)
 
 
 def every_of(sequence: Sequence) -> Duration | None:

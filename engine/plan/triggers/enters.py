@@ -12,9 +12,9 @@ from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import EntersTrigger
 from engine.ledger.records import LedgerView
 from engine.plan.introducing import restored_at
-from engine.plan.statements import put
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
+from engine.tables import execute, put
 
 # A roster whose members are not kept any more: should the sequence begin again, they are recorded anew.
 LAID_DOWN = ""
@@ -55,11 +55,11 @@ def enters(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: Le
     rosters, sequences = kept(view), entered(definitions)
     if not sequences and not rosters:
         return
-    cursor.execute(_TABLES)
-    begun = {id for (id,) in cursor.execute("SELECT sequence FROM seqs WHERE kind = 'enters' AND status <> 'archived' AND may_enter").fetchall()}
+    execute(cursor, _TABLES)
+    begun = {id for (id,) in execute(cursor, "SELECT sequence FROM seqs WHERE kind = 'enters' AND status <> 'archived' AND may_enter").fetchall()}
     # Members are kept from the sequence's start; a draft, or one that is gone, keeps none.
     for id in sorted(set(rosters) - begun):
-        cursor.execute("INSERT INTO new_rosters VALUES ($1, $2)", [id, LAID_DOWN])
+        execute(cursor, "INSERT INTO new_rosters VALUES ($1, $2)", [id, LAID_DOWN])
     if begun:
         put(cursor, "memberships", view.tables["memberships"])
     restored = restored_at(view)
@@ -74,12 +74,12 @@ def _of_segment(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, seq
     assert isinstance(sequence.trigger, EntersTrigger)
     segment = sequence.trigger.segment
     binder = Binder()
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE present AS SELECT key AS record FROM ({sql(members(definitions, segment, now, binder))})", binder.values)
+    execute(cursor, f"CREATE OR REPLACE TEMP TABLE present AS SELECT key AS record FROM ({sql(members(definitions, segment, now, binder))})", binder.values)
     digest = rule_digest(definitions, segment)
     # At the first apply, and where the rules or the map are others, members are recorded, which is no entry; of a paused segment nobody enters.
     if recorded == digest and definitions.segments[segment].status != "paused":
-        cursor.execute(_ENTER, {"sequence": sequence.id, "entity": sequence.about, "now": now})
+        execute(cursor, _ENTER, {"sequence": sequence.id, "entity": sequence.about, "now": now})
     if recorded != digest:
-        cursor.execute("INSERT INTO new_rosters VALUES ($1, $2)", [sequence.id, digest])
-        cursor.execute("INSERT INTO named SELECT $1, 'members_recorded', count(*) FROM present", [sequence.id])
-    cursor.execute(_CHANGED, [sequence.id])
+        execute(cursor, "INSERT INTO new_rosters VALUES ($1, $2)", [sequence.id, digest])
+        execute(cursor, "INSERT INTO named SELECT $1, 'members_recorded', count(*) FROM present", [sequence.id])
+    execute(cursor, _CHANGED, [sequence.id])

@@ -10,10 +10,11 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import EventTrigger
 from engine.ledger.records import LedgerView
-from engine.plan.statements import put, run
+from engine.plan.statements import run
 from engine.plan.triggers.date import take_values
 from engine.relations.binding import Binder, sql
 from engine.relations.triggers import not_matching, trigger_path, where_of
+from engine.tables import execute, put
 
 # A table's events: the record's key is the event's. A date is the start of that day in the project's timezone.
 _MAPPED = """
@@ -66,15 +67,16 @@ def _of_table(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, seque
     take_values(cursor, definitions, sequence, now)
     field = trigger_path(definitions, sequence).field
     on_a_date = field is not None and field.type == "date"
-    cursor.execute(_MOMENTS, {"sequence": sequence.id, "zone": definitions.project.timezone, "on_a_date": on_a_date})
-    cursor.execute(_MAPPED, {"sequence": sequence.id, "entity": sequence.about})
+    execute(cursor, _MOMENTS, {"sequence": sequence.id, "zone": definitions.project.timezone, "on_a_date": on_a_date})
+    execute(cursor, _MAPPED, {"sequence": sequence.id, "entity": sequence.about})
 
 
 def _of_inbox(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, trigger: EventTrigger, now: datetime) -> None:
     binder = Binder()
     # A record that is not there is named as missing, and not as one that `where` leaves out.
     left_out = f"AND record NOT IN ({sql(not_matching(definitions, sequence, now, binder))})" if where_of(sequence) is not None else ""
-    cursor.execute(
+    execute(
+        cursor,
         "INSERT INTO taken SELECT $the_sequence, entity, record, id, happened_at, 'event', false, false, '' FROM inbox_events "
         f"WHERE event = $the_event AND entity = $the_entity {left_out}",
         {**binder.values, "the_sequence": sequence.id, "the_event": trigger.event, "the_entity": sequence.about},

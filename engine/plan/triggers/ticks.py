@@ -15,6 +15,7 @@ from engine.definitions.triggers import OnceTrigger, ScheduleTrigger
 from engine.ledger.records import LedgerView
 from engine.relations.binding import Binder, sql
 from engine.relations.segments import members
+from engine.tables import execute
 
 # No clock is set back by more; so far ahead of the present wall time a tick may lie that has come.
 _SET_BACK = timedelta(hours=25)
@@ -92,7 +93,8 @@ def ticks(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: Led
         # A paused segment is skipped: the tick is taken, and nobody is enrolled by it.
         frozen = definitions.segments[sequence.trigger.segment].status == "paused"
         keys = "" if frozen else f" UNION ALL SELECT key FROM ({sql(members(definitions, sequence.trigger.segment, now, binder))})"
-        cursor.execute(
+        execute(
+            cursor,
             f"INSERT INTO taken SELECT $the_sequence, $the_entity, record, $the_tick, $the_base, $the_kind, false, true, '' FROM (SELECT '' AS record{keys})",
             {
                 **binder.values,
