@@ -182,14 +182,17 @@ class WallFrom:
 def offsets(zone: str) -> tuple[OffsetFrom, ...]:
     """The zone's offsets from 1969 to 2103 as a table to join; the same answers as `to_local`."""
     info = ZoneInfo(zone)
+    local = info.fromutc
 
     def offset_at(moment: datetime) -> timedelta:
-        return moment.replace(tzinfo=UTC).astimezone(info).utcoffset() or timedelta()
+        return local(moment).utcoffset() or timedelta()
 
     step = timedelta(days=3)
-    rows = [OffsetFrom(datetime(1, 1, 2), offset_at(_TABLE_FROM))]
-    low, low_offset = _TABLE_FROM, rows[0].offset
-    while low < _TABLE_TO:
+    # Moments of UTC in the clothes of the zone, as `fromutc` takes them: sixteen thousand are asked.
+    low, end = _TABLE_FROM.replace(tzinfo=info), _TABLE_TO.replace(tzinfo=info)
+    low_offset = offset_at(low)
+    rows = [OffsetFrom(datetime(1, 1, 2), low_offset)]
+    while low < end:
         high = low + step
         high_offset = offset_at(high)
         if high_offset != low_offset:
@@ -200,7 +203,7 @@ def offsets(zone: str) -> tuple[OffsetFrom, ...]:
                     left = middle
                 else:
                     right = middle
-            rows.append(OffsetFrom(right, high_offset))
+            rows.append(OffsetFrom(right.replace(tzinfo=None), high_offset))
         low, low_offset = high, high_offset
     return tuple(rows)
 

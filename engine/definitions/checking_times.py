@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import time
 
-from engine.calendars import countries
+from engine.calendars import countries, parts_of
 from engine.definitions.base import RECIPIENT, Loc
 from engine.definitions.draft import Draft
 from engine.definitions.sequences import Sequence
@@ -37,8 +37,7 @@ def calendars(draft: Draft) -> Iterator[Problem]:
                 else "write its two letters of ISO 3166, such as TH or SG"
             )
             yield Problem("E264", f"no holidays are known of `{calendar.country}`", place, f"{help}; where a country is not known, list its days in `also:`")
-        elif calendar.subdivision is not None and calendar.subdivision not in known[calendar.country]:
-            parts = known[calendar.country]
+        elif calendar.subdivision is not None and calendar.subdivision not in (parts := parts_of(calendar.country)):
             help = did_you_mean(calendar.subdivision, parts, "known are") if parts else "take it out: the whole country has the same"
             yield Problem("E264", f"`{calendar.subdivision}` is no part of {calendar.country}", places.value("holidays", name, "subdivision"), help)
 

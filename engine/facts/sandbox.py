@@ -11,6 +11,7 @@ from typing import Literal
 import duckdb
 
 from engine.facts.names import literal
+from engine.tables import WORKERS
 
 
 class NotOneSelect(Exception):
@@ -26,6 +27,7 @@ def open_sandbox() -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
             # A SELECT of the map must not find the variables of this program by their names.
             "python_enable_replacements": "false",
+            "threads": str(WORKERS),
         },
     )
     connection.execute("SET TimeZone = 'UTC'")

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from engine.calendars import WORKDAYS, Holidays, Window, closing, known_years, open_days, swallowed
+from engine.calendars import WORKDAYS, Holidays, Window, closing, known_years, open_days, open_ordinals, swallowed
 from engine.clock import is_zone
 from engine.definitions.base import RECIPIENT
 from engine.definitions.business_days import calendar_of, counts_business_days, window_of
@@ -167,12 +168,11 @@ def _lost_days(window: Window, zone: str) -> list[dict[str, object]]:
 def _days_table(weekdays: frozenset[int], holidays: Holidays | None) -> pa.Table:
     """The calendar's days with their numbers, and what lies on both sides of the years that are known."""
     first, last = known_years(holidays)
-    days = open_days(weekdays, holidays)
-    listed = [date(first, 1, 1) - timedelta(days=1), *days, date(last + 1, 1, 1)]
-    name = calendar_name(weekdays, holidays)
-    return pa.table(
-        [pa.array([name] * len(listed), pa.string()), pa.array([*range(len(days) + 1), None], pa.int64()), pa.array(listed, pa.date32())], schema=_DAYS
-    )
+    days = open_ordinals(weekdays, holidays)
+    listed = [date(first, 1, 1).toordinal() - 1, *days, date(last + 1, 1, 1).toordinal()]
+    since_1970 = pc.subtract(pa.array(listed, pa.int32()), date(1970, 1, 1).toordinal())
+    name = pa.repeat(calendar_name(weekdays, holidays), len(listed))
+    return pa.table([name, pa.array([*range(len(days) + 1), None], pa.int64()), since_1970.cast(pa.int32()).cast(pa.date32())], schema=_DAYS)
 
 
 def there_is(cursor: duckdb.DuckDBPyConnection, table: str, what: str = "true") -> bool:

@@ -32,6 +32,7 @@ from engine.rehearsal.side_by_side import followed_together
 from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
 from engine.runs.planning import with_kill_switch
 from engine.runs.saved import judged, pseudonyms_for
+from engine.tables import WORKERS
 
 HORIZON = Duration(30, "d")
 _LETTERS = pa.schema([("sequence", pa.string()), ("template", pa.string()), ("locale", pa.string()), ("digest", pa.string())])
@@ -103,7 +104,7 @@ def compared(base: str, head: str, before: Course, after: Course) -> Difference:
     """The two courses side by side, as far as both were followed."""
     until = min(before.reached, after.reached)
     zone = after.definitions.project.timezone
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "python_enable_replacements": "false"}) as tables:
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "python_enable_replacements": "false", "threads": str(WORKERS)}) as tables:
         tables.execute("SET TimeZone = 'UTC'")
         _put(tables, "names", pa.Table.from_pylist(list(_renames(before.definitions, after.definitions)), _NAMES))
         for name, course in (("base", before), ("head", after)):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from engine.ledger.names import as_kept, names_of
 from engine.ledger.past import IMPORTED, Past
 from engine.ledger.records import CHANGES, VIEW, Candidates, LedgerView
+from engine.tables import WORKERS
 
 ViewOf = Callable[[Candidates], LedgerView]
 _KEYS = ("sequence", "entity", "record", "occurrence", "contact")
@@ -92,7 +93,9 @@ class Folded:
 
     def __init__(self, below: ViewOf | None = None, *, before: datetime | None = None) -> None:
         self._below, self._before = below, before
-        self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "python_enable_replacements": "false"})
+        self._connection = duckdb.connect(
+            ":memory:", config={"autoinstall_known_extensions": "false", "python_enable_replacements": "false", "threads": str(WORKERS)}
+        )
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(_TABLES)
         self._moves = 0

@@ -16,8 +16,8 @@ from engine.calendars import Holidays, Window, business_day, next_open, weekdays
 from engine.clock import Duration, Unit, shift_wall, to_local, to_utc
 from engine.plan.outline import fill_zones
 from engine.plan.statements import run
-from engine.tables import put
 from engine.plan.timing import calendar_name, fill_calendars, window_name
+from engine.tables import put
 from tests.laws import cases
 
 ZONES = ("Asia/Bangkok", "Europe/Berlin", "America/New_York", "Pacific/Apia", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca", "UTC")

@@ -19,6 +19,7 @@ from engine.ledger.duckdb.statements import SCHEMA_VERSION, migrations
 from engine.ledger.identity import CREATE, Identity, Stamp, refuse_stranger, refuse_version
 from engine.ledger.ledger import LedgerBroken
 from engine.ledger.witness import RESTORE, compare_with_witness
+from engine.tables import WORKERS
 
 _PIECE = 1024 * 1024
 _LEAST_SPACE = 16 * 1024 * 1024
@@ -31,7 +32,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         str(path),
         read_only=read_only,
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": min(4, os.cpu_count() or 1)},
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": WORKERS},
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")

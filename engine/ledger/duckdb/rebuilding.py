@@ -13,6 +13,7 @@ import duckdb
 from engine.errors import EngineError
 from engine.ledger.duckdb.opening import connect
 from engine.ledger.duckdb.statements import migrations
+from engine.tables import WORKERS
 
 # Beside the ledger, for its file must come into place by a rename.
 _WORKSHOP = "ledger.making.d"
@@ -34,7 +35,7 @@ def attached(target: Path | None, **others: Path) -> duckdb.DuckDBPyConnection:
     """A connection to the target (in memory if None) that reads the others by their names, and reaches nothing else."""
     connection = duckdb.connect(
         str(target) if target else ":memory:",
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": min(4, os.cpu_count() or 1)},
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": WORKERS},
     )
     try:
         for name, path in others.items():
