@@ -61,7 +61,7 @@ def make_plan(
     """
     cursor = snapshot.connection.cursor()
     try:
-        in_one_transaction = sum(snapshot.counts.values()) <= _FEW
+        in_one_transaction = only is not None or sum(snapshot.counts.values()) <= _FEW
         if in_one_transaction:
             # Of few records each statement costs less than a transaction of its own would.
             execute(cursor, "BEGIN TRANSACTION")
