@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.rehearsal.difference import Difference, StepChange
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, sides, span, touch, untouched
+from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, sides, span, still_fits, touch, untouched
 from engine.views.phrases import day
 from engine.views.report_page import page
 
@@ -35,6 +35,7 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         top=max((max(before, after) for _, before, after in volumes), default=1),
         letters=letters,
         more_letters=more_letters,
+        still_fits=still_fits,
         assumptions=list(assumptions(found)),
     )
 

@@ -6,7 +6,23 @@ from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, last, notes, pressure, sides, span, touch, untouched
+from engine.views.difference_words import (
+    anyway,
+    assumptions,
+    blocked,
+    days,
+    edit,
+    flight,
+    headline,
+    last,
+    notes,
+    pressure,
+    sides,
+    span,
+    still_fits,
+    touch,
+    untouched,
+)
 from engine.views.escaping import for_markdown, for_terminal
 from engine.views.phrases import day
 
@@ -137,7 +153,7 @@ def _days(found: Difference) -> Iterator[str]:
 
 
 def _letter(one: Persona) -> Iterator[str]:
-    lines = [for_terminal(line) for line in one.text_diff]
+    lines = [for_terminal(line) for line in one.text_diff or one.whole]
     if not lines and not one.fault:
         return
     yield f"<details><summary>{for_markdown(one.template)} \\({for_markdown(one.locale)}\\), for a made-up reader</summary>"
@@ -145,9 +161,12 @@ def _letter(one: Persona) -> Iterator[str]:
     if one.fault:
         yield for_markdown(one.fault)
     else:
+        if one.moved:
+            yield for_markdown(still_fits(one.moved))
+            yield ""
         # A fence longer than any run of backticks inside: the mail's text cannot end it.
         fence = "`" * max(3, 1 + max((_run(line) for line in lines), default=0))
-        yield f"{fence}diff"
+        yield f"{fence}{'diff' if one.text_diff else 'text'}"
         yield from lines
         yield fence
     yield ""

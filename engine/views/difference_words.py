@@ -47,6 +47,11 @@ def headline(found: Difference) -> str:
     return f"{goes}; without the change {_volume(found.was.mails, found.was.people)}."
 
 
+def still_fits(moved: tuple[str, ...]) -> str:
+    """What to ask of a mail that these steps send at another time."""
+    return f"It goes at another time ({joined(moved)}): do its words still fit?"
+
+
 def _volume(mails: int, people: int) -> str:
     return f"{counted(mails, 'mail')} to {counted(people, 'person', 'people')}" if mails else "no mail"
 

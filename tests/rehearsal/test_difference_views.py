@@ -78,6 +78,19 @@ def test_a_step_that_nobody_gets_any_more_is_said_to_be_so(tmp_path: Path) -> No
     assert step.mails == (1, 0) and next(iter(notes(step))) == "nobody gets it in these days any more (1 mail before)"
 
 
+def test_a_mail_that_only_moves_is_shown_as_it_reads(tmp_path: Path) -> None:
+    """Its words may say how long it is until the day: whole and once, with the step that sends it at another time; a step that stays is not among them."""
+    ground = committed(tmp_path)
+    ground.change(RENEWAL, "before: 30d", "before: 20d")
+    found = compared(ground)
+    letters, more = personas(found)
+    assert [(one.template, one.locale, one.moved, one.text_diff) for one in letters] == [("notice", "en", ("renewal/notice",), ())] and not more
+    text, page = as_markdown(found, letters), as_html(found, letters)
+    asked = "It goes at another time (renewal/notice): do its words still fit?"
+    assert asked.replace("(", "\\(").replace(")", "\\)") in text and "```text\nSubject: " in text
+    assert page.count(asked) == 1 and page.count("<iframe") == 1 and "<span>unchanged</span>" in page
+
+
 def test_a_comment_is_one_line_where_nothing_changes(tmp_path: Path) -> None:
     """One line below the marker."""
     ground = committed(tmp_path)
