@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -32,8 +33,8 @@ _TYPES: Mapping[pa.DataType, str] = {
 }
 _ARRIVING = "arriving"
 
-# The copy of which DuckDB warns is of what is behind the first rows; to ask a second time would cost more.
-warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
+# Filters of warnings are the whole process's.
+_FILTERS = Lock()
 
 
 @lru_cache(maxsize=4096)
@@ -91,11 +92,18 @@ def ask(cursor: duckdb.DuckDBPyConnection, query: str, schema: pa.Schema, values
         execute(cursor, query, values)
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchmany(_FEW_ROWS + 1)
-        rest = cursor.to_arrow_table() if len(rows) > _FEW_ROWS else None
+        rest = _rest(cursor) if len(rows) > _FEW_ROWS else None
         first = _table(rows, names, schema)
         if first is not None:
             return first if rest is None else pa.concat_tables([first, rest.select(schema.names).cast(schema)])
     return cursor.sql(query, params=values).to_arrow_table().select(schema.names).cast(schema)
+
+
+def _rest(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
+    """What is behind the rows that were fetched. DuckDB warns of a copy that it makes: to ask a second time would cost more."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return cursor.to_arrow_table()
 
 
 def _table(rows: Sequence[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table | None:
