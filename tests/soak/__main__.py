@@ -1,8 +1,8 @@
 """`python -m tests.soak --minutes 20`: as much of the full counts as the time allows, and a report in docs/evidence/.
 
-What was finished is remembered in state/soak.json for this commit, and worlds for all commits on which they are made by the same
-files (tests/soak/code.py): the next soak goes on where this one ended, and the report tells both. `--fresh` forgets it. Exit 1 when
-anything was found.
+What was finished is remembered in docs/evidence/soak.json for this commit, and worlds for all commits on which they are made by the same
+files (tests/soak/code.py): the next soak goes on where this one ended, also on another machine once that file is committed, and the
+report tells both. `--fresh` forgets it. Exit 1 when anything was found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from tests.bench.reporting import ROOT, commit, evidence, machine
 from tests.soak.parts import EXAMPLES, KILLS, ORACLE_CASES, Found, Slice, kills, laws, oracle, run, server, storm, workers, year
 
-RECORD = ROOT / "state" / "soak.json"
+RECORD = ROOT / "docs" / "evidence" / "soak.json"
 # Shares of the time that each part has for itself before what is left over is given to whoever is not done.
 SHARES = (("storm", 0.2), ("server", 0.05), ("workers", 0.1), ("laws", 0.15), ("kills", 0.15), ("year", 0.15), ("oracle", 0.2))
 # What each of these parts is, in the report.
@@ -59,9 +59,11 @@ class Record:
         return new
 
     def write(self, path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
+        # A line for each slice: what a soak adds is what a commit shows.
+        rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(self.finished.items()))
+        head = json.dumps({name: value for name, value in asdict(self).items() if name != "finished"})
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        temporary.write_text(f'{head[:-1]}, "finished": {{\n{rows}\n}}}}\n', encoding="utf-8")
         os.replace(temporary, path)
 
     def note(self, one: Slice, found: Found) -> None:

@@ -204,9 +204,10 @@ class Year:
             self.seen.add(key)
             self.counts["mails"] += 1
         with duckdb.connect(str(site.ledger_path), read_only=True) as ledger:
-            sent = ledger.execute("SELECT send_key::VARCHAR, sequence, category, address_key, decided_at, sent_at FROM sends WHERE state = 'sent'").fetchall()
+            # One row a mail: records that a contact's mail combines (4.8) are one.
+            sent = ledger.execute("SELECT DISTINCT coalesce(message, send_key)::VARCHAR, sequence, category, address_key, decided_at FROM sends WHERE state = 'sent'").fetchall()
         marketing: dict[str, list[date]] = defaultdict(list)
-        for key, sequence, category, address, decided, _ in sent:
+        for key, sequence, category, address, decided in sent:
             local = decided.replace(tzinfo=UTC).astimezone(ZONE)
             if category == "marketing":
                 marketing[address].append(local.date())
