@@ -172,8 +172,6 @@ def _take_in(
     if view.tables["enrollments"].num_rows:
         known_bases(cursor, definitions)
     run(cursor, "recent_mails")
-    if view.tables["recent_sends"].num_rows:
-        run(cursor, "gaps")
     return introductions
 
 
@@ -206,6 +204,8 @@ def consider(
     if known and any(reenter_of(sequence) != "every_occurrence" for sequence in definitions.sequences.values()):
         run(cursor, "returning")
     run(cursor, "enrollments")
+    if view.tables["recent_sends"].num_rows:
+        run(cursor, "gaps")
 
 
 def _walk_guarded(

@@ -70,8 +70,9 @@ def _name_keys(cursor: duckdb.DuckDBPyConnection, query: str, called: Identity) 
         )
         return
     rows = execute(cursor, f"SELECT DISTINCT * FROM ({query})").fetchall()
-    named = [dict(zip(_KEYED.names, (*row, send_key(*called.kept(*row[:2]), *row[2:])), strict=True)) for row in rows]
-    put(cursor, "named_keys", pa.Table.from_pylist(named, _KEYED))
+    keys = [send_key(*called.kept(sequence, step), *rest) for sequence, step, *rest in rows]
+    columns = [*zip(*rows, strict=True), keys] if rows else [[] for _ in _KEYED]
+    put(cursor, "named_keys", pa.table([pa.array(column, pa.string()) for column in columns], _KEYED))
 
 
 def decisions(cursor: duckdb.DuckDBPyConnection) -> pa.Table:

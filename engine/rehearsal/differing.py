@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,15 @@ def difference(
     until = shift(now, horizon, after.project.timezone)
     needs = together(needed(before), needed(after)) if before.crm == after.crm else None
     sides: list[tuple[Ground, Definitions]] = []
+    # The same people at each instant, of both sides.
+    address_key = cache(site.pseudonyms.address_key)
     with ExitStack() as stack:
         ledger = stack.enter_context(site.read_ledger())
         shared = None
         for definitions in (before, after):
             snapshot = shared or stack.enter_context(read_snapshot(definitions, environment.facts, now=now, root=root, needs=needs))
             shared = snapshot if needs is not None else None
-            ground = Ground(
-                snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, site.pseudonyms.address_key
-            )
+            ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, address_key)
             sides.append((ground, definitions))
         courses = followed_together(sides, most=most, progress=progress)
         copied_at = ledger.copied_at

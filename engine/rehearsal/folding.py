@@ -24,7 +24,7 @@ _KEYS = ("sequence", "entity", "record", "occurrence", "contact")
 _ENROLLMENT = ", ".join(_KEYS)
 _OCCURRENCE = ", ".join(_KEYS[:4])
 _STEP = f"{_ENROLLMENT}, step"
-_SAME_STEP = " AND ".join(f"b.{key} = d.{key}" for key in (*_KEYS, "step"))
+_SAME_STEP = " AND ".join(f"k.{key} = d.{key}" for key in (*_KEYS, "step"))
 _LETTER = "address_key, template, locale, category, topic"
 
 _TABLES = f"""
@@ -38,15 +38,24 @@ CREATE TABLE decided ({_STEP.replace(",", " VARCHAR,")} VARCHAR, state VARCHAR, 
 CREATE TABLE controls (scope VARCHAR, action VARCHAR, {_ENROLLMENT.replace(",", " VARCHAR,")} VARCHAR, until TIMESTAMP);
 CREATE TABLE fact_counts (entity VARCHAR, records BIGINT);
 """
-# The latest move of each enrollment holds, whoever wrote the enrollment.
-_ALL = f"""
+# Two memberships, each of which is a hash: joined by the sequence alone, every record would meet all that are looked at.
+_LOOKED_AT = (
+    "(k.sequence IN (SELECT sequence FROM looked_at WHERE record IS NULL) "
+    "OR (k.sequence, k.record) IN (SELECT (sequence, record) FROM looked_at WHERE record IS NOT NULL))"
+)
+
+
+def _met(wanted: str) -> str:
+    """The enrollments that are wanted, as `k`. The latest move of each holds, whoever wrote the enrollment."""
+    return f"""
 WITH known AS (
-  SELECT * FROM below_enrollments
+  SELECT * FROM below_enrollments k WHERE {wanted}
   UNION ALL BY NAME
-  SELECT *, NULL::TIMESTAMP AS exit_at, NULL::VARCHAR AS exit_reason, NULL::BOOLEAN AS exit_final FROM enrollments e
-  WHERE NOT EXISTS (FROM below_enrollments b WHERE ({", ".join("b." + key for key in _KEYS)}) = ({", ".join("e." + key for key in _KEYS)}))
+  SELECT *, NULL::TIMESTAMP AS exit_at, NULL::VARCHAR AS exit_reason, NULL::BOOLEAN AS exit_final FROM enrollments k
+  WHERE {wanted} AND NOT EXISTS (FROM below_enrollments b WHERE ({", ".join("b." + key for key in _KEYS)}) = ({", ".join("k." + key for key in _KEYS)}))
 ), moved AS (
-  SELECT {_ENROLLMENT}, arg_max(struct_pack(at := exit_at, reason := exit_reason, final := exit_final), number) AS last FROM moves GROUP BY ALL
+  SELECT {_ENROLLMENT}, arg_max(struct_pack(at := exit_at, reason := exit_reason, final := exit_final), number) AS last
+  FROM moves k WHERE {wanted} GROUP BY ALL
 )
 SELECT k.* REPLACE (
   CASE WHEN m.last IS NULL THEN k.exit_at ELSE m.last.at END AS exit_at,
@@ -54,24 +63,21 @@ SELECT k.* REPLACE (
   CASE WHEN m.last IS NULL THEN k.exit_final ELSE m.last.final END AS exit_final)
 FROM known k LEFT JOIN moved m USING ({_ENROLLMENT})
 """
-# Two memberships, each of which is a hash: joined by the sequence alone, every record would meet all that are looked at.
-_LOOKED_AT = (
-    "(k.sequence IN (SELECT sequence FROM looked_at WHERE record IS NULL) "
-    "OR (k.sequence, k.record) IN (SELECT (sequence, record) FROM looked_at WHERE record IS NOT NULL))"
-)
-_SOME = f"{_ALL} WHERE {_LOOKED_AT}"
+
+
 _ASKED = f"({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM asked)"
+# Of what is asked by record, `{wanted}` says of which, before anything is joined.
 _VIEW = {
     "starts": "SELECT * FROM below_starts b WHERE NOT EXISTS (FROM starts s WHERE s.sequence = b.sequence) UNION ALL BY NAME SELECT * FROM starts",
     "step_starts": "SELECT * FROM below_step_starts b WHERE NOT EXISTS (FROM step_starts s WHERE s.sequence = b.sequence AND s.step = b.step) "
     "UNION ALL BY NAME SELECT * FROM step_starts",
-    "occurrences": "SELECT * FROM below_occurrences UNION ALL BY NAME SELECT o.* FROM occurrences o "
-    f"WHERE ({_OCCURRENCE}) NOT IN (SELECT ({_OCCURRENCE}) FROM below_occurrences)",
+    "occurrences": "SELECT * FROM below_occurrences k WHERE {wanted} UNION ALL BY NAME SELECT * FROM occurrences k WHERE {wanted} "
+    f"AND ({_OCCURRENCE}) NOT IN (SELECT ({_OCCURRENCE}) FROM below_occurrences)",
     "enrollments": f"SELECT * FROM met WHERE exit_final IS NOT TRUE OR list_contains($whole::VARCHAR[], sequence) OR exit_at > $exits_since OR {_ASKED}",
     # What the ledger had planned is what became of it in thought.
-    "decided": f"SELECT * FROM below_decided b WHERE NOT EXISTS (FROM decided d WHERE {_SAME_STEP}) UNION ALL BY NAME "
-    "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM decided "
-    f"WHERE {_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed)",
+    "decided": f"SELECT * FROM below_decided k WHERE {{wanted}} AND NOT EXISTS (FROM decided d WHERE {_SAME_STEP}) UNION ALL BY NAME "
+    "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM decided k "
+    f"WHERE {{wanted}} AND ({_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed))",
     "recent_sends": f"SELECT r.* REPLACE (coalesce(m.exit_reason, r.ended_as) AS ended_as) FROM below_recent_sends r LEFT JOIN met m USING ({_ENROLLMENT}) "
     f"UNION ALL BY NAME SELECT d.*, m.exit_reason AS ended_as FROM decided d LEFT JOIN met m USING ({_ENROLLMENT}) "
     "WHERE d.state <> 'skipped' AND d.decided_at > $since",
@@ -132,7 +138,8 @@ class Folded:
         self._put("asked", candidates.occurrences.select(list(_KEYS[:4])))
         if only is not None:
             self._put("looked_at", only)
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_ALL if only is None else _SOME}")
+        wanted = "true" if only is None else _LOOKED_AT
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_met(wanted)}")
         values = {"whole": list(candidates.whole_sequences), "since": candidates.sends_since, "exits_since": candidates.exits_since}
         tables: dict[str, pa.Table] = {}
         for name, schema in VIEW.items():
@@ -141,11 +148,9 @@ class Folded:
                 # A sequence that is not looked at is not gone: its members are nobody's to lay down (3.3).
                 tables[name] = grown.filter(pc.is_in(grown["sequence"], only["sequence"])) if only is not None and name in _LAST_OF else grown
                 continue
-            named = {key: value for key, value in values.items() if f"${key}" in _VIEW[name]}
-            query = _VIEW[name]
             # An occurrence without its enrollment would look like one that nobody has taken yet.
-            if name in ("decided", "occurrences") and only is not None:
-                query = f"SELECT * FROM ({query}) k WHERE {_LOOKED_AT}"
+            query = _VIEW[name].replace("{wanted}", wanted)
+            named = {key: value for key, value in values.items() if f"${key}" in query}
             tables[name] = _shaped(self._connection.sql(query, params=named or None).to_arrow_table(), schema)
             if name == "enrollments":
                 self._put("viewed", tables[name].select(list(_KEYS[:4])))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
 from engine.clock import to_local
 from engine.rehearsal.course import Course
@@ -62,9 +63,9 @@ class Simulation:
 def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS, progress: Progress = silent) -> Simulation:
     """Follow the site's definitions from its now until then (naive UTC). Nothing is written. `progress` is told how many of the days are done."""
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
-        ground = Ground(
-            snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), site.now, until, site.environment.name, site.pseudonyms.address_key
-        )
+        # The same people at each instant.
+        address_key = cache(site.pseudonyms.address_key)
+        ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), site.now, until, site.environment.name, address_key)
         course = foretold(ground, site.definitions, most=most, progress=progress)
         zone = site.definitions.project.timezone
         mails = course.letters()
