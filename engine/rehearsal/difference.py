@@ -72,7 +72,7 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """Records that nobody can be told of at a step, in each course; only where the change moves the number."""
+    """Records that nobody can be told of at a step, in each course; only where the change moves the number, and not merely from one step to another."""
 
     sequence: str
     step: str

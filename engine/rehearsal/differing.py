@@ -251,12 +251,18 @@ def _flights(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -
 
 
 def _unreached(tables: duckdb.DuckDBPyConnection) -> Iterator[Unreached]:
-    counted = "SELECT {0} AS sequence, {1} AS step, count(DISTINCT (record, occurrence)) AS records FROM {2} WHERE decision = 'unreached' GROUP BY ALL"
-    base = counted.format("coalesce(n.now_sequence, b.sequence)", "coalesce(n.now_step, b.step)", "base_fates b LEFT JOIN names n USING (sequence, step)")
-    head = counted.format("sequence", "step", "head_fates")
+    lonely = "SELECT {0} AS sequence, {1} AS step, record, occurrence FROM {2} WHERE decision = 'unreached'"
+    base = lonely.format("coalesce(n.now_sequence, b.sequence)", "coalesce(n.now_step, b.step)", "base_fates b LEFT JOIN names n USING (sequence, step)")
+    head = lonely.format("sequence", "step", "head_fates")
+    # Where the same records have nobody in both, an edit has only moved at which of their steps that shows.
     for sequence, step, was, will in tables.execute(
-        f"SELECT sequence, step, coalesce(b.records, 0) AS was, coalesce(h.records, 0) AS will FROM ({base}) b FULL JOIN ({head}) h USING (sequence, step) "
-        "WHERE was <> will ORDER BY ALL"
+        f"WITH base AS ({base}), head AS ({head}), others AS ("
+        "  (SELECT DISTINCT sequence, record, occurrence FROM base EXCEPT SELECT sequence, record, occurrence FROM head) UNION ALL"
+        "  (SELECT DISTINCT sequence, record, occurrence FROM head EXCEPT SELECT sequence, record, occurrence FROM base)"
+        "), counted AS ("
+        "  SELECT sequence, step, count(DISTINCT (record, occurrence)) FILTER (WHERE was) AS was, count(DISTINCT (record, occurrence)) FILTER (WHERE NOT was) AS will"
+        "  FROM (SELECT *, true AS was FROM base UNION ALL SELECT *, false FROM head) GROUP BY ALL"
+        ") SELECT * FROM counted WHERE was <> will AND sequence IN (SELECT sequence FROM others) ORDER BY ALL"
     ).fetchall():
         yield Unreached(sequence, step, was, will)
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.clock import Duration, naive_utc
 from engine.errors import WrongUsage
-from engine.rehearsal.difference import Difference
+from engine.rehearsal.difference import Difference, Unreached
 from engine.rehearsal.differing import difference
 from engine.views.difference_words import notes, untouched
 from tests.plan.base import company, contact, contract
@@ -105,6 +105,16 @@ def test_8_an_audience_of_fewer_is_told_as_such(tmp_path: Path) -> None:
     assert (dict(step.counts), step.records, step.fewer, step.reasons) == ({"same": 1, "loss": 1}, 1, 1, (("not_enrolled", 1),))
     assert "audience: 1 record for fewer people than before" in notes(step)
     assert untouched(found) == "2 mails of other steps stay as they are."
+
+
+def test_8_records_with_nobody_to_tell_are_told_where_there_are_others_than_before(tmp_path: Path) -> None:
+    """4.3, §8: contract 9 has nobody in both, and an edit of a step is no news of it; a trigger that takes it in is."""
+    ground = committed(tmp_path, company(3), contract(9, end_date="2026-04-01", company_id=3, status="draft"))
+    ground.change(RENEWAL, "id: notice, before: 30d", "id: early, before: 31d")
+    assert compared(ground).unreached == ()
+    ground.change(RENEWAL, "id: early, before: 31d", "id: notice, before: 30d")
+    ground.change(RENEWAL, "{date: contract.end_date}", "{date: contract.end_date, where: {contract.status: active}}")
+    assert compared(ground).unreached == (Unreached("renewal", "notice", 1, 0),)
 
 
 TWO = ONE_NOTICE.replace(
