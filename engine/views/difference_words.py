@@ -159,7 +159,9 @@ def notes(change: StepChange) -> Iterator[str]:
     if before and not after:
         yield f"nobody gets it in these days any more ({counted(before, 'mail')} before)"
     if change.shifts:
-        yield "moves: " + joined([f"{far(by)} ({count:,})" for by, count in change.shifts])
+        keep = change.counts.get("same", 0)
+        kept = f"; {keep:,} {'goes' if keep == 1 else 'go'} when {'it' if keep == 1 else 'they'} would have" if keep else ""
+        yield "moves: " + joined([f"{far(by)} ({count:,})" for by, count in change.shifts]) + kept
     if change.items:
         (was, will), (before, after) = change.mails, change.items
         yield f"records: {before:,} in {counted(was, 'mail')} before, {after:,} in {counted(will, 'mail')} after"

@@ -10,7 +10,7 @@ import pytest
 
 from engine.clock import Duration, naive_utc
 from engine.errors import WrongUsage
-from engine.rehearsal.difference import Difference, Unreached
+from engine.rehearsal.difference import Difference, StepChange, Unreached
 from engine.rehearsal.differing import difference
 from engine.views.difference_words import notes, untouched
 from tests.plan.base import company, contact, contract
@@ -115,6 +115,17 @@ def test_8_records_with_nobody_to_tell_are_told_where_there_are_others_than_befo
     ground.change(RENEWAL, "id: early, before: 31d", "id: notice, before: 30d")
     ground.change(RENEWAL, "{date: contract.end_date}", "{date: contract.end_date, where: {contract.status: active}}")
     assert compared(ground).unreached == (Unreached("renewal", "notice", 1, 0),)
+
+
+def test_8_6_who_keeps_the_old_date_is_counted_beside_who_moves() -> None:
+    """8.6, §8: where the new time is past already the old one holds, and a reader sees how many that are."""
+    moves = {"sequence": "renewal", "step": "notice", "shifts": ((timedelta(days=-7), 15),)}
+    told = [list(notes(StepChange(counts={"move": 15} | same, **moves))) for same in ({}, {"same": 1}, {"same": 1200})]
+    assert told == [
+        ["moves: 7 days earlier (15)"],
+        ["moves: 7 days earlier (15); 1 goes when it would have"],
+        ["moves: 7 days earlier (15); 1,200 go when they would have"],
+    ]
 
 
 TWO = ONE_NOTICE.replace(
