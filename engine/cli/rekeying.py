@@ -29,8 +29,8 @@ _LISTED = 50
 def rekey(door: Door, entity: str, file: str, keep_missing: bool, dry_run: bool, show_pii: bool) -> int:
     """The ledger knows the records of ENTITY by other keys from now on, so that nothing that was sent is sent again.
 
-    For a CRM that was moved, or a map that names another field as `key:`. All or nothing, and a backup is made first. Every key that the
-    ledger knows has to be in the map, or --keep-missing says that the others stay.
+    For a CRM that was moved, or a map that names another field as `key:`. All or nothing. Of a ledger in a file a backup is made first, of one
+    on Postgres the map that leads back is kept. Every key that the ledger knows has to be in the map, or --keep-missing says that the others stay.
     """
     door.refuse_pii(show_pii)
     from engine.cli.ordering import entity_named
@@ -51,7 +51,7 @@ def rekey(door: Door, entity: str, file: str, keep_missing: bool, dry_run: bool,
         door.out(f"{done.known:,} keys of `{entity}` that the ledger knows would be others{kept}. Nothing was changed.")
         return 0
     door.out(f"{done.known:,} keys of `{entity}` are others now{kept}; {done.sends:,} sends have another key with them.")
-    door.out(f"The ledger as it was: {done.backup}")
+    door.out(f"{'The map that leads back' if done.backup.suffix == '.csv' else 'The ledger as it was'}: {done.backup}")
     door.out(f"Lists of members and enrollments in definitions/ name records too: change them by hand. Look at `{door.command('plan')}` before the next apply.")
     return 0
 

@@ -87,10 +87,13 @@ class PostgresHome:
 
     def open(self, command: str, now: datetime, *, lock: bool = True, crm: Crm | None = None) -> Ledger:
         """LedgerRefused when the role may write the CRM of the same database."""
-        ledger_type = self.ledger
         if crm is not None and _same_database(self.url, crm.url):
-            ledger_type.refuse_writer(self.url, self.schema, crm.schema, crm.tables)
-        return ledger_type.open(
+            self.ledger.refuse_writer(self.url, self.schema, crm.schema, crm.tables)
+        return self.ledger_to_write(command, lock=lock)
+
+    def ledger_to_write(self, command: str, *, lock: bool = True) -> PostgresLedger:
+        """The same, with what this home alone can do."""
+        return self.ledger.open(
             self.url,
             self.identity.project,
             self.identity.environment,

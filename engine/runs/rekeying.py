@@ -7,41 +7,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import WrongUsage
 from engine.ledger.care import Rekeyed
-from engine.ledger.duckdb.rekeying import NewKeys
 from engine.ledger.duckdb.rekeying import rekey as written_anew
 from engine.ledger.ledger import Reading
+from engine.ledger.rekeying import NewKeys
 from engine.runs.backing_up import backups
-from engine.runs.homes import EmbeddedHome
+from engine.runs.homes import PostgresHome
 from engine.runs.inbox import take_in_inbox
 from engine.runs.opening import Site
+
+_COMMAND = "state rekey"
 
 
 def rekey(site: Site, entity: str, keys: Mapping[str, str], *, keep_missing: bool = False, dry_run: bool = False) -> Rekeyed:
     """Give the records their new keys. What a killed run left is settled first, and orders that name old keys are carried out."""
     home = site.home
-    if not isinstance(home, EmbeddedHome):
-        raise WrongUsage(
-            f"{home} is on Postgres, and keys are carried over in a ledger in a file only",
-            help="put the old key back in the map, or let the CRM keep a column with it and name that as `key:`; a new sequence begins with new keys",
-        )
+    if isinstance(home, PostgresHome):
+        return _in_place(site, home, entity, keys, keep_missing, dry_run)
     if dry_run:
         with site.read_ledger() as reading:
             wanted = _wanted(site, reading, entity, keys)
         return written_anew(home.files, home.identity, wanted, backup=None, keep_missing=keep_missing, now=site.now)
-    with site.open_ledger("state rekey") as ledger:
+    with site.open_ledger(_COMMAND) as ledger:
         ledger.recover(site.now)
         take_in_inbox(ledger, site.state, site.now)
         wanted = _wanted(site, ledger, entity, keys)
-    return written_anew(home.files, home.identity, wanted, backup=_free(site), keep_missing=keep_missing, now=site.now)
+    return written_anew(home.files, home.identity, wanted, backup=_free(site, "duckdb"), keep_missing=keep_missing, now=site.now)
 
 
-def _free(site: Site) -> Path:
-    """Where the ledger as it was is kept: beside the other backups, under a name of its own."""
+def _in_place(site: Site, home: PostgresHome, entity: str, keys: Mapping[str, str], keep_missing: bool, dry_run: bool) -> Rekeyed:
+    """The server's own transaction is what brings the ledger back if anything fails; after it, the map the other way round is."""
+    with home.ledger_to_write(_COMMAND, lock=not dry_run) as ledger:
+        if not dry_run:
+            ledger.recover(site.now)
+            take_in_inbox(ledger, site.state, site.now)
+        wanted = _wanted(site, ledger, entity, keys)
+        return ledger.rekey(wanted, way_back=None if dry_run else _free(site, "csv"), keep_missing=keep_missing, now=site.now)
+
+
+def _free(site: Site, ending: str) -> Path:
+    """Where the ledger as it was is kept, or the way back to it: beside the other backups, under a name of its own."""
     folder, number = backups(site), 1
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    while (path := folder / f"{site.environment.name}-{site.now:%Y%m%dT%H%M%SZ}-before-rekey-{number}.duckdb").exists():
+    while (path := folder / f"{site.environment.name}-{site.now:%Y%m%dT%H%M%SZ}-before-rekey-{number}.{ending}").exists():
         number += 1
     return path
 

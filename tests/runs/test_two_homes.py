@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from engine.errors import LedgerRefused, WrongUsage
+from engine.ledger.care import Rekeyed
 from engine.ledger.orders import Order
 from engine.runs.applying import apply
 from engine.runs.delivering import work
@@ -21,6 +22,7 @@ from engine.runs.homes import roles_sql
 from engine.runs.locking import obey
 from engine.runs.moving import move
 from engine.runs.planning import plan_now
+from engine.runs.rekeying import rekey
 from tests.ledger.stories import dispatch, said
 from tests.plan.base import Row, contact, contract
 from tests.plan.samples import ONE_NOTICE, TRIAL
@@ -321,8 +323,14 @@ def test_a_role_sees_only_what_it_may(tmp_path: Path, database: str) -> None:
             assert as_role.apply(AT).exit_code == 0
             with pytest.raises(LedgerRefused, match="may not erase"), site.open_ledger("forget") as ledger:
                 ledger.forget(contact="1", now=site.now)
+            with pytest.raises(LedgerRefused, match="other keys"):
+                rekey(site, "contact", {"1": "3", "2": "4"})
+            # Only asked, it may be told.
+            assert rekey(site, "contact", {"1": "3"}, dry_run=True) == Rekeyed(1, ("2",))
         else:
             assert plan_now(site).plan.summary["send"] == 0
             with site.read_ledger() as reading:
                 assert reading.sends().rows[0].address is None
+    owner = Ground(ground.root, {**ground.environ, "LEDGER_URL": urls["migrate"]}).site(AT)
+    assert rekey(owner, "contact", {"1": "3", "2": "4"}).sends == 2
     assert behind(ground, "SELECT count(*) FROM pii") == [(2,)]

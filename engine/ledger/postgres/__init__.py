@@ -25,6 +25,7 @@ from engine.ledger.postgres.listening import Listening
 from engine.ledger.postgres.locking import LOCK_LEASE, release_lock, renew_lock, take_lock
 from engine.ledger.postgres.ordering import Ordering
 from engine.ledger.postgres.reading import Reading
+from engine.ledger.postgres.rekeying import Rekeying
 from engine.ledger.postgres.restoring import Restoring
 from engine.ledger.postgres.segments import Noticing, SegmentReading
 from engine.ledger.postgres.sending import CLAIM_LEASE, Sending
@@ -77,7 +78,7 @@ class PostgresReading(Reading, SegmentReading):
         self.close()
 
 
-class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listening, Noticing, Forgetting, Restoring, Importing, Arriving):
+class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listening, Noticing, Forgetting, Rekeying, Restoring, Importing, Arriving):
     """A ledger that this process may write, with the plan's lock or without: a worker that only delivers, and an order, need none."""
 
     copied_at: datetime | None = None

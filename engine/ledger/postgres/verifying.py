@@ -60,12 +60,21 @@ def _findings(connection: Connection, head: Witness, seen: Witness | None) -> It
     yield _chain(connection, head)
     if seen is not None:
         yield _seen(connection, head, seen)
+    yield from _of_rows(connection)
+    yield _states(connection)
+
+
+def wrong_inside(connection: Connection) -> str:
+    """What does not agree among the rows as the transaction that is on would leave them; nothing, mostly."""
+    return next((f"{one.asked}: {one.fault}" for one in _of_rows(connection) if one.fault), "")
+
+
+def _of_rows(connection: Connection) -> Iterator[Finding]:
     yield _send_keys(connection)
     for what, (query, wrong) in _WRONG.items():
         row = connection.execute(query).fetchone()
         count = int(row[0]) if row else 0
         yield Finding(what, "all fit", f"{count:,} {wrong}" if count else "")
-    yield _states(connection)
 
 
 def _chain(connection: Connection, head: Witness) -> Finding:
