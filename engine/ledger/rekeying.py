@@ -24,6 +24,9 @@ ON_THE_WAY = "state IN ('claimed', 'dispatching') OR (state = 'planned' AND (amb
 TWICE = "SELECT count(*) FROM (SELECT coalesce(n.new, k.key) AS key FROM known k LEFT JOIN new_keys n ON n.old = k.key GROUP BY 1 HAVING count(*) > 1) q"
 MISSING = "SELECT key FROM known WHERE key NOT IN (SELECT old FROM new_keys) ORDER BY key"
 
+# The definitions of the last apply.
+LAST_APPLIED = "SELECT d.digest, d.compiled FROM runs r JOIN definitions_applied d ON d.digest = r.definitions_digest ORDER BY r.serial DESC LIMIT 1"
+
 
 @dataclass(frozen=True)
 class NewKeys:
@@ -101,6 +104,3 @@ def refuse(on_the_way: int, twice: int) -> None:
             f"{twice:,} new keys would be those of two records each, and their histories one",
             help="every new key stands once, and is no key that a record without a new one keeps; nothing was changed",
         )
-
-
-LAST_APPLIED = "SELECT d.digest, d.compiled FROM runs r JOIN definitions_applied d ON d.digest = r.definitions_digest ORDER BY r.serial DESC LIMIT 1"
