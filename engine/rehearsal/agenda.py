@@ -79,6 +79,14 @@ class Agenda:
             "(SELECT sequence FROM agenda WHERE moment <= $moment AND record IS NULL))", params={"moment": moment},
         ).to_arrow_table().cast(DUE)  # fmt: skip
 
+    def coming(self, until: datetime) -> pa.Table:
+        """The records that are looked at one by one before then, as far as is known."""
+        return (
+            self._tables.sql("SELECT DISTINCT sequence, record FROM agenda WHERE moment <= $until AND record IS NOT NULL", params={"until": until})
+            .to_arrow_table()
+            .cast(DUE)
+        )
+
     # --- filling ------------------------------------------------------------------------------------------------------
 
     def done(self, moment: datetime) -> None:

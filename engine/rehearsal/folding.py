@@ -43,6 +43,7 @@ _LOOKED_AT = (
     "(k.sequence IN (SELECT sequence FROM looked_at WHERE record IS NULL) "
     "OR (k.sequence, k.record) IN (SELECT (sequence, record) FROM looked_at WHERE record IS NOT NULL))"
 )
+_ITS_RECORD_LOOKED_AT = "EXISTS (FROM looked_at l WHERE l.sequence = k.sequence AND l.record = k.record)"
 
 
 def _met(wanted: str) -> str:
@@ -66,7 +67,7 @@ FROM known k LEFT JOIN moved m USING ({_ENROLLMENT})
 
 
 _ASKED = f"({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM asked)"
-# Of what is asked by record, `{wanted}` says of which, before anything is joined.
+# Of what is asked by record, `{wanted}` says of which, before anything is joined; `{here}` are the decisions about these.
 _VIEW = {
     "starts": "SELECT * FROM below_starts b WHERE NOT EXISTS (FROM starts s WHERE s.sequence = b.sequence) UNION ALL BY NAME SELECT * FROM starts",
     "step_starts": "SELECT * FROM below_step_starts b WHERE NOT EXISTS (FROM step_starts s WHERE s.sequence = b.sequence AND s.step = b.step) "
@@ -75,9 +76,9 @@ _VIEW = {
     f"AND ({_OCCURRENCE}) NOT IN (SELECT ({_OCCURRENCE}) FROM below_occurrences)",
     "enrollments": f"SELECT * FROM met WHERE exit_final IS NOT TRUE OR list_contains($whole::VARCHAR[], sequence) OR exit_at > $exits_since OR {_ASKED}",
     # What the ledger had planned is what became of it in thought.
-    "decided": f"SELECT * FROM below_decided k WHERE {{wanted}} AND NOT EXISTS (FROM decided d WHERE {_SAME_STEP}) UNION ALL BY NAME "
-    "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM decided k "
-    f"WHERE {{wanted}} AND ({_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed))",
+    "decided": f"SELECT * FROM below_decided k WHERE {{wanted}} AND NOT EXISTS (FROM {{here}} d WHERE {_SAME_STEP}) UNION ALL BY NAME "
+    "SELECT * REPLACE (CASE WHEN state <> 'skipped' THEN address_key END AS address_key) FROM {here} "
+    f"WHERE {_ASKED} OR ({_OCCURRENCE}) IN (SELECT ({_OCCURRENCE}) FROM viewed)",
     "recent_sends": f"SELECT r.* REPLACE (coalesce(m.exit_reason, r.ended_as) AS ended_as) FROM below_recent_sends r LEFT JOIN met m USING ({_ENROLLMENT}) "
     f"UNION ALL BY NAME SELECT d.*, m.exit_reason AS ended_as FROM decided d LEFT JOIN met m USING ({_ENROLLMENT}) "
     "WHERE d.state <> 'skipped' AND d.decided_at > $since",
@@ -90,6 +91,8 @@ _VIEW = {
 }
 
 
+# What is the same for whoever asks: answered once, until a plan changes it.
+_FOR_ALL = ("starts", "step_starts", "controls", "fact_counts", "sequences_sent")
 # Tables in which a later row takes the place of an earlier one.
 _LAST_OF: Mapping[str, tuple[str, ...]] = {"memberships": ("sequence", "record"), "rosters": ("sequence",)}
 
@@ -106,6 +109,8 @@ class Folded:
         self._connection.execute(_TABLES)
         self._moves = 0
         self._beside: dict[str, pa.Table] = {}
+        self._answered: dict[str, pa.Table] = {}
+        self._counted: pa.Table | None = None
         self._last_now: datetime | None = None
         self._kept: LedgerView | None = None
 
@@ -126,6 +131,7 @@ class Folded:
 
     def _take_below(self, candidates: Candidates) -> LedgerView:
         below = self._below(candidates) if self._below is not None else LedgerView.empty()
+        self._answered.clear()
         for name in VIEW:
             self._put(f"below_{name}", self._as_of(name, below.tables[name]))
         return below
@@ -138,8 +144,12 @@ class Folded:
         self._put("asked", candidates.occurrences.select(list(_KEYS[:4])))
         if only is not None:
             self._put("looked_at", only)
-        wanted = "true" if only is None else _LOOKED_AT
+        wanted = "true" if only is None else _LOOKED_AT if only["record"].null_count else _ITS_RECORD_LOOKED_AT
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS {_met(wanted)}")
+        here = "decided"
+        if only is not None:
+            here = "decided_here"
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {here} AS FROM decided k WHERE {wanted}")
         values = {"whole": list(candidates.whole_sequences), "since": candidates.sends_since, "exits_since": candidates.exits_since}
         tables: dict[str, pa.Table] = {}
         for name, schema in VIEW.items():
@@ -148,13 +158,24 @@ class Folded:
                 # A sequence that is not looked at is not gone: its members are nobody's to lay down (3.3).
                 tables[name] = grown.filter(pc.is_in(grown["sequence"], only["sequence"])) if only is not None and name in _LAST_OF else grown
                 continue
+            if name in self._answered or (name == "history" and not candidates.history):
+                tables[name] = self._answered.get(name, schema.empty_table())
+                continue
             # An occurrence without its enrollment would look like one that nobody has taken yet.
-            query = _VIEW[name].replace("{wanted}", wanted)
+            query = _VIEW[name].replace("{wanted}", wanted).replace("{here}", here)
             named = {key: value for key, value in values.items() if f"${key}" in query}
             tables[name] = _shaped(self._connection.sql(query, params=named or None).to_arrow_table(), schema)
             if name == "enrollments":
                 self._put("viewed", tables[name].select(list(_KEYS[:4])))
+            if name in _FOR_ALL:
+                self._answered[name] = tables[name]
         return LedgerView(tables, below.head, self._last_now or (None if self._before else below.last_now))
+
+    def contacts_of(self, pairs: pa.Table) -> list[str]:
+        """The contacts on the way for records (sequence, record; no NULL), once what lies below is kept."""
+        self._put("looked_at", pairs)
+        known = " UNION ".join(f"SELECT contact FROM {table} k WHERE {_ITS_RECORD_LOOKED_AT}" for table in ("below_enrollments", "enrollments"))
+        return [contact for (contact,) in self._connection.execute(known).fetchall()]
 
     def _as_of(self, name: str, table: pa.Table) -> pa.Table:
         """The rows that were there before the moment. A return is not told apart, so an exit that came later is none yet."""
@@ -188,6 +209,11 @@ class Folded:
     def fold(self, changes: Mapping[str, pa.Table], now: datetime) -> None:
         """As if the plan of `now` had been applied and every mail of it accepted."""
         at = {"now": now}
+        for name in ("starts", "step_starts"):
+            if name in changes and changes[name].num_rows:
+                self._answered.pop(name, None)
+        if "sends" in changes and not set(changes["sends"]["sequence"].unique().to_pylist()) <= self._known_to_send():
+            self._answered.pop("sequences_sent", None)
         for name, keys in (("starts", "sequence"), ("step_starts", "sequence, step")):
             self._take(changes, name, f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM arriving)")
             self._take(changes, name, f"INSERT INTO {name} BY NAME SELECT {keys}, started FROM arriving")
@@ -199,7 +225,9 @@ class Folded:
         self._take(
             changes, "sends", f"INSERT INTO decided BY NAME SELECT {_STEP}, 'sent' AS state, $now AS decided_at, due_at, {_LETTER}, message FROM arriving", at
         )
-        if "fact_counts" in changes and changes["fact_counts"].num_rows:
+        if "fact_counts" in changes and changes["fact_counts"].num_rows and changes["fact_counts"] != self._counted:
+            self._counted = changes["fact_counts"]
+            self._answered.pop("fact_counts", None)
             self._connection.execute("DELETE FROM fact_counts")
             self._take(changes, "fact_counts", "INSERT INTO fact_counts SELECT entity, records FROM arriving")
         for name, schema in VIEW.items():
@@ -207,8 +235,12 @@ class Folded:
                 self._beside[name] = pa.concat_tables([self._beside.get(name, schema.empty_table()), changes[name].cast(schema)])
         self._last_now = now
 
+    def _known_to_send(self) -> set[str]:
+        return set(self._answered["sequences_sent"]["sequence"].to_pylist()) if "sequences_sent" in self._answered else set()
+
     def add(self, past: Past, *, revive: bool = False) -> None:
         """As if the import had been made. `revive`: it knows who is on the way, and paths that were taken for done go on."""
+        self._answered.clear()
         self._take_past(past, "enrollments", f"INSERT INTO enrollments SELECT {_ENROLLMENT}, base_date, base_at, began FROM arriving")
         self._moves += 1
         self._take_past(
@@ -222,6 +254,7 @@ class Folded:
 
     def start_from(self, whole_project: str, moment: datetime) -> None:
         """Nothing that was due before the moment is this plan's to send."""
+        self._answered.clear()
         self._connection.execute("INSERT INTO starts VALUES ($1, $2)", [whole_project, moment])
 
     def _move(self, changes: Mapping[str, pa.Table], name: str, columns: str, values: Mapping[str, object] | None = None) -> None:

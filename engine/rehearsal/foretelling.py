@@ -25,6 +25,7 @@ from engine.plan.receiving import AddressKey
 from engine.rehearsal.agenda import Agenda
 from engine.rehearsal.course import AHEAD, FATES, SENDS, Blocked, Course, guard_key
 from engine.rehearsal.folding import Folded
+from engine.rehearsal.near_facts import NearFacts
 
 # More instants are not simulated: what comes later is left out, and that is said.
 MOST_INSTANTS = 1_000
@@ -66,8 +67,12 @@ def foretold(ground: Ground, definitions: Definitions, *, most: int = MOST_INSTA
 
     A guard that would hold a run back is told, and the course goes on as if somebody had allowed it: the question is what they would get.
     """
-    with Folded(ground.view_of) as folded, closing(Agenda(definitions, ground.until)) as agenda:
-        walk = _Walk(ground, definitions, folded, agenda)
+    with (
+        Folded(ground.view_of) as folded,
+        closing(Agenda(definitions, ground.until)) as agenda,
+        closing(NearFacts(ground.snapshot, definitions, folded.contacts_of)) as near,
+    ):
+        walk = _Walk(ground, definitions, folded, agenda, near)
         walk.begin()
         first = walk.first
         assert first is not None
@@ -103,6 +108,7 @@ class _Walk:
     definitions: Definitions
     folded: Folded
     agenda: Agenda
+    near: NearFacts
     first: Plan | None = None
     instants: list[datetime] = field(default_factory=list)
     sends: list[pa.Table] = field(default_factory=list)
@@ -166,7 +172,7 @@ class _Walk:
     def _planned(self, moment: datetime, definitions: Definitions, due: pa.Table | None, allowed: Mapping[str, float]) -> Plan:
         return make_plan(
             definitions,
-            self.ground.snapshot,
+            self.ground.snapshot if due is None else self.near.of(due, lambda ahead: self.agenda.coming(moment + ahead)),
             lambda asked: self._view(asked, due),
             moment,
             environment=self.ground.environment,
@@ -189,6 +195,7 @@ class _Walk:
         cursor.execute(_statement("after_sends"), {"changed": _with_earlier_times(cursor)})
         if cursor.execute("SELECT 1 FROM after_sends WHERE unit = 'bd' LIMIT 1").fetchall():
             cursor.execute("CREATE OR REPLACE TEMP TABLE after_sends AS FROM in_days('after_sends')")
+        cursor.execute("CREATE OR REPLACE TEMP TABLE moved_sends AS FROM moved_on('after_sends')")
         self.nexts = _asked(cursor, "next_steps")
         falls = [_asked(cursor, "agenda", until=self.ground.until)]
         zone, caps = self.definitions.project.timezone, self.definitions.project.caps

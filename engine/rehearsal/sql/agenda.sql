@@ -14,7 +14,7 @@ SELECT sequence, record, moment FROM (
     SELECT d.sequence, d.record, u.due FROM decisions d JOIN dues u ON u.sequence = d.sequence AND u.occurrence = d.occurrence AND u.pos > d.pos
     WHERE d.decision = 'send'
     UNION ALL
-    SELECT sequence, record, greatest(CASE WHEN simple THEN moved_at END, from_at + INTERVAL 1 MINUTE) FROM moved_on('after_sends')
+    SELECT sequence, record, greatest(CASE WHEN simple THEN moved_at END, from_at + INTERVAL 1 MINUTE) FROM moved_sends
     UNION ALL
     -- An event that is ahead of now.
     SELECT sequence, record, base_at FROM begin_later

@@ -1,5 +1,5 @@
 -- What each of those who are sent something waits for then: their next step, when nobody looks at them again before the days end.
-SELECT 'wait' AS decision, 'not_due' AS reason, sequence, step, entity, record, occurrence, contact, moved_at AS due FROM moved_on('after_sends')
+SELECT 'wait' AS decision, 'not_due' AS reason, sequence, step, entity, record, occurrence, contact, moved_at AS due FROM moved_sends
 UNION ALL
 SELECT 'wait', 'not_due', * FROM (
     SELECT d.sequence, st.step, d.entity, d.record, d.occurrence, d.contact, u.due
