@@ -6,7 +6,7 @@ No key column is updated in place, so that keys may change places: the rows that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -61,13 +61,10 @@ class Rekeying(Home):
             _write_map(way_back, wanted)
             return Rekeyed(found.known, found.missing, sends, way_back)
 
-        return self._or_no_map(way_back, lambda: self._write("rekey", now, work, by_index=False))
-
-    def _or_no_map(self, way_back: Path | None, done: Callable[[], Rekeyed]) -> Rekeyed:
-        """A way back from what was not done would lead astray."""
         try:
-            return done()
+            return self._write("rekey", now, work, by_index=False)
         except BaseException:
+            # A way back from what was not done would lead astray.
             if way_back is not None:
                 way_back.unlink(missing_ok=True)
             raise
