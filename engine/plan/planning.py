@@ -184,8 +184,10 @@ def consider(
     open_taken(cursor, definitions)
     audiences(cursor, definitions, now)
     people(cursor, definitions, address_key)
-    members(cursor)
     known = view.tables["enrollments"].num_rows > 0
+    if known:
+        run(cursor, "judged_known")
+    members(cursor, known=known)
     if known:
         run(cursor, "known_now")
         changed = sorted(id for id, one in followed.items() if one.trigger_changed_now)

@@ -100,13 +100,16 @@ def locale_of(definitions: Definitions, template: str, language: str | None) -> 
     return short if short in definitions.project.locales and short in said.subject and short in said.body else definitions.project.fallback
 
 
-def members(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Choose each record's audience."""
+def members(cursor: duckdb.DuckDBPyConnection, *, known: bool) -> None:
+    """Choose each record's audience; `known` where the ledger has enrollments, which are judged before."""
+    # On the way in any occurrence of the record that stands: who is leaving an old one has no place in the new.
+    on_the_way = (
+        "SELECT DISTINCT sequence, record, contact FROM judged_known JOIN seqs USING (sequence) WHERE live AND gone IS NULL AND audience_max IS NOT NULL"
+    )
     execute(
         cursor,
-        "CREATE OR REPLACE TEMP TABLE placed AS SELECT DISTINCT k.sequence, k.record, k.contact FROM known k "
-        # On the way in the occurrence that stands now: who is leaving an old one has no place in the new.
-        "LEFT JOIN standing st ON st.sequence = k.sequence AND st.record = k.record "
-        "WHERE k.exit_reason IS NULL AND (st.occurrence IS NULL OR st.occurrence = k.occurrence)",
+        f"CREATE OR REPLACE TEMP TABLE placed AS {on_the_way}"
+        if known
+        else "CREATE OR REPLACE TEMP TABLE placed (sequence VARCHAR, record VARCHAR, contact VARCHAR)",
     )
     run(cursor, "members")

@@ -52,7 +52,7 @@ class Enrolling:
             key: one for key, one in found.items() if one not in self.ahead
         }
         self.audiences = {
-            key: audience(world, ledger, sequence, occurrence.record, key.occurrence)
+            key: audience(world, ledger, sequence, occurrence.record, self.occurrences)
             for key, occurrence in self.occurrences.items()
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,9 +167,9 @@ def audience(
     ledger: OracleLedger,
     sequence: Sequence,
     record: Record,
-    occurrence: str,
+    standing: Collection[OccurrenceKey],
 ) -> list[Record]:
-    """4.1 to 4.5 The contacts of one occurrence, as of now. About a contact: the contact itself."""
+    """4.1 to 4.5 The contacts of one record, as of now, of whose occurrences those `standing` stand. About a contact: the contact itself."""
     if sequence.about == world.facts.contact_entity:
         return [record]
     raw: Mapping[str, Any] = sequence.audience
@@ -181,7 +181,7 @@ def audience(
     reachable = _first_group(world, ledger, sequence, record, people)
     if raw.get("max") is None:
         return reachable
-    return _kept(world, ledger, sequence, record, occurrence, reachable)
+    return _kept(world, ledger, sequence, record, standing, reachable)
 
 
 def _first_group(
@@ -210,12 +210,19 @@ def _kept(
     ledger: OracleLedger,
     sequence: Sequence,
     record: Record,
-    occurrence: str,
+    standing: Collection[OccurrenceKey],
     people: list[Record],
 ) -> list[Record]:
-    """4.4 `max` keeps those already on the way, then the order of `order_by`, then the key."""
-    key = OccurrenceKey(sequence.id, sequence.about, record.key, occurrence)
-    on_the_way = {e.key.contact for e in ledger.of_occurrence(key) if e.live}
+    """4.4 `max` keeps those already on the way, then the order of `order_by`, then the key.
+
+    A138: places are the record's. Of several occurrences that run beside each other, whoever is on the way in one
+    keeps the place in all; who is leaving one that stands no more keeps none.
+    """
+    on_the_way = {
+        e.key.contact
+        for e in ledger.of_sequence(sequence.id)
+        if e.live and e.key.record == record.key and e.key[:4] in standing
+    }
     order = sequence.audience.get("order_by")
 
     def rank(contact: Record) -> tuple[Any, ...]:

@@ -80,6 +80,64 @@ def test_4_4_max_keeps_who_is_on_the_way(tell: Teller) -> None:
     assert story.funnel("2026-03-18 09:00").named["over_max"] == 1
 
 
+def test_4_4_place_is_kept_in_every_occurrence_of_the_record(tell: Teller) -> None:
+    """4.4: enrolled by hand once more while Zoe is on the way, the contract still writes to Zoe alone, and Ana, now first by name, gets no second walk."""
+    by_hand = """
+        id: review
+        about: contract
+        status: active
+        trigger: manual
+        reenter: every_occurrence
+        audience: {max: 1, order_by: contact.name}
+        steps:
+          - {id: first, wait: 0d, template: notice}
+          - {id: second, wait: 2d, template: reminder}
+    """
+    story = tell(by_hand, contract(7), contact(2, name="Zoe"))
+    story.apply("2026-03-01 09:00")
+    story.enroll("review", 7, "2026-03-02 09:00", entity="contract")
+    assert story.apply("2026-03-02 10:00") == ["7>2 first: send due, 2026-03-02 09:00"]
+    story.now_has(contact(1, name="Ana"))
+    story.enroll("review", 7, "2026-03-03 09:00", entity="contract")
+    assert story.apply("2026-03-03 10:00") == ["7>2 first: send due, 2026-03-03 09:00", "7>2 second: wait not_due, 2026-03-04 10:00"]
+    # When both walks are over and closed, the order decides.
+    story.apply("2026-03-05 10:00")
+    assert story.plan("2026-04-01 09:00") == ["7>2: complete complete", "7>2: complete complete"]
+    story.apply("2026-04-01 09:00")
+    story.enroll("review", 7, "2026-04-01 10:00", entity="contract")
+    assert story.plan("2026-04-01 10:00") == ["7>1 first: send due, 2026-04-01 10:00"]
+
+
+def test_4_4_place_is_kept_where_a_date_comes_round(tell: Teller) -> None:
+    """4.4, 3.1: Zoe is on the way in this month's occurrence; Ana joins, and neither takes her place nor gets what is Zoe's."""
+    monthly = """
+        id: monthly
+        about: contract
+        status: active
+        active_from: 2026-01-01
+        trigger: {date: contract.end_date, every: 1mo}
+        audience: {max: 1, order_by: contact.name}
+        steps:
+          - {id: early, before: 3d, template: notice}
+          - {id: late, after: 2d, template: reminder}
+    """
+    story = tell(monthly, contract(7, end_date="2026-02-10"), contact(2, name="Zoe"))
+    assert story.apply("2026-03-07 09:00") == ["7>2 early: send due, 2026-03-07 09:00"]
+    story.now_has(contact(1, name="Ana"))
+    assert story.apply("2026-03-12 09:00") == ["7>2 late: send due, 2026-03-12 09:00"]
+    story.apply("2026-03-13 09:00")
+    assert story.plan("2026-04-07 09:00") == ["7>1 early: send due, 2026-04-07 09:00"]
+
+
+def test_4_4_who_leaves_an_old_occurrence_keeps_no_place(tell: Teller) -> None:
+    """4.4, 3.8: the end moves while Zoe is on the way: her walk is over, and the new one begins with who is first."""
+    text = RENEWAL + "    audience: {max: 1, order_by: contact.name}\n"
+    story = tell(text, contract(7, end_date="2026-04-01"), contact(2, name="Zoe"))
+    story.apply("2026-03-02 09:00")
+    story.now_has(contact(1, name="Ana"), contract(7, end_date="2026-04-20"))
+    assert story.plan("2026-03-21 09:00") == ["7>1 notice-30: send due, 2026-03-21 09:00", "7>2: exit date_moved"]
+
+
 def test_4_4_max_takes_the_order_then_the_key(tell: Teller) -> None:
     """4.4: by name where `order_by` says so, else by key, and 9 is before 10."""
     rows = contact(9, name="Ben"), contact(10, name="Ana")

@@ -24,7 +24,7 @@ WITH able AS (
     SELECT g.sequence, g.record, g.contact, s.audience_max, w.contact IS NOT NULL AS on_the_way,
         row_number() OVER (
             PARTITION BY g.sequence, g.record
-            -- Whoever is on the way stays, also when `max` is lower now (4.4).
+            -- Places are the record's: whoever is on the way in any of its occurrences stays, also when `max` is lower now (4.4).
             ORDER BY (w.contact IS NOT NULL) DESC, g.pos, whole(g.contact) IS NULL, whole(g.contact), g.contact
         ) AS place
     FROM grouped g JOIN seqs s USING (sequence)
