@@ -16,6 +16,7 @@ _COLUMNS = (("gain", "gain"), ("lose", "loss"), ("move", "move"), ("later", "lat
 def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int = 0) -> str:
     kinds = [(name, kind) for name, kind in _COLUMNS if kind in ("gain", "loss") or found.total(kind)]
     texts = any(step.changed for step in found.steps)
+    columns = [*(name for name, _ in kinds), *(["text"] if texts else []), "same"]
     volumes = list(days(found))
     return page("difference.html").render(
         found=found,
@@ -28,8 +29,8 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         alarms=[_capital(blocked(one, found.timezone)) for one in found.blocked],
         anyway=[_capital(text) for text in anyway(found)],
         untouched=untouched(found),
-        columns=[*(name for name, _ in kinds), *(["text"] if texts else []), "same"],
-        rows=[_row(step, [kind for _, kind in kinds], texts) for step in found.steps],
+        columns=columns,
+        rows=[_row(step, [kind for _, kind in kinds], texts, columns) for step in found.steps],
         flights=[flight(one) for one in found.flights],
         days=volumes,
         top=max((max(before, after) for _, before, after in volumes), default=1),
@@ -44,13 +45,13 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _row(step: StepChange, kinds: list[str], texts: bool) -> dict[str, Any]:
+def _row(step: StepChange, kinds: list[str], texts: bool, columns: list[str]) -> dict[str, Any]:
     signs = {"gain": "+", "loss": "−"}
     counts = [f"{signs.get(kind, '')}{step.counts.get(kind, 0):,}" for kind in kinds]
     return {
         "sequence": step.sequence,
         "step": step.step,
-        "counts": [*counts, *([f"{step.changed:,}"] if texts else []), f"{step.untouched:,}"],
+        "counts": list(zip(columns, [*counts, *([f"{step.changed:,}"] if texts else []), f"{step.untouched:,}"], strict=True)),
         "first": day(step.first) if step.first else "",
         "notes": list(notes(step)),
     }

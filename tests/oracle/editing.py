@@ -253,6 +253,8 @@ class Editor:
             self.change_backfill,
             self.change_segment,
             self.change_where,
+            self.change_where,
+            self.change_trigger,
             self.change_audience,
             self.change_time,
             self.change_time,
@@ -279,6 +281,24 @@ class Editor:
         if said is not None:
             raw["trigger"]["where"] = {f"{about}.status": said}
         return f"where {said}"
+
+    def change_trigger(self, project: Raw, name: str) -> str | None:
+        """8.8 A date comes round from now on, or otherwise, or no more; another segment, or another way to take it."""
+        raw = project["sequences"][name]
+        trigger = raw["trigger"]
+        if not isinstance(trigger, dict) or "event" in trigger:
+            return None
+        if "date" not in trigger:
+            kind = self.b.pick(["enters", "schedule", "once"])
+            raw["trigger"] = self.b.segment_trigger(kind)
+            return f"trigger {raw['trigger']}"
+        if trigger["date"].endswith("signed_at"):
+            return None
+        trigger.pop("every", None)
+        period = self.b.pick([None, "1w", "10d", "1mo"])
+        if period is not None:
+            trigger["every"] = period
+        return f"every {period}"
 
     def change_audience(self, project: Raw, name: str) -> str | None:
         """8.9"""

@@ -295,9 +295,18 @@ def tick_to_take(
         return None
     if sequence.id in ledger.ticks and tick.at <= ledger.ticks[sequence.id]:
         return None
+    open_still = any(
+        world.now < _first_expiry(timed, tick.at)
+        for timed in in_every_zone(world, sequence)
+    )
+    return tick if open_still else None
+
+
+def _first_expiry(sequence: Sequence, base: datetime) -> datetime:
+    """5.6 Of a first step that waits from this base: from its moment after windows and holidays."""
     first = sequence.steps[0]
-    due = due_after(tick.at, first.offset, first.at, sequence.zone)
-    return tick if world.now < expiry(sequence, first, due) else None
+    due = due_after(base, first.offset, first.at, sequence.zone, sequence.free)
+    return expiry(sequence, first, in_window(sequence, due))
 
 
 def _paused(world: World, sequence: Sequence) -> bool:

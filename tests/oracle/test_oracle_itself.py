@@ -1149,7 +1149,7 @@ def test_2_send_keys_are_unique_in_a_hundred_worlds_and_a_seed_is_a_world() -> N
 def test_the_worlds_reach_every_reason_of_the_page() -> None:
     """6 a gate that no world reaches is a gate that is not compared."""
     reasons: set[str] = set()
-    for seed in range(400):
+    for seed in range(3, 803, 4):
         reasons |= {
             d.reason
             for _, plan in play(world_from_seed(seed)).plans

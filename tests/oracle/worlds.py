@@ -1,6 +1,6 @@
 """Small random worlds: a project, its CRM, and what happens to both. Every one is valid by language.md.
 
-`world_from_seed(7)` is always the same world; `worlds()` is the same builder behind hypothesis.
+`world_from_seed(7)` is always the same world, every fourth one the most eventful of twelve; `worlds()` is the same behind hypothesis.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from . import editing, samples
 from .ruling import Ruling
-from .timeline import Operation, WorldStory
+from .timeline import Operation, WorldStory, play
 
 Raw = dict[str, Any]
 Rows = dict[str, list[Raw]]
@@ -73,6 +73,10 @@ WINDOWS: list[dict[str, Any]] = [
 CONTACT_ZONES = [None, "Asia/Bangkok", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Nowhere/Land", ""]
 DAYS |= {"30min": 0, "6h": 0, "48h": 2}
 
+DRAWS = 12
+# What most plans say of somebody.
+EVERYDAY = {"not_due", "before_introduction", "step_inactive", "complete", "send_window", "expired", "stopped", "paused_project", "paused_sequence"}
+
 
 @dataclass
 class Builder:
@@ -81,8 +85,13 @@ class Builder:
     rng: random.Random
     zone: str = "UTC"
     anchor: date = date(2026, 1, 1)
+    calm: bool = False
+    dense: bool = False
 
     def chance(self, percent: int) -> bool:
+        # What is rare meets what is rare in a dense world: `max` where a date comes round, a tick whose mail waits for a window.
+        if self.dense and percent < 55:
+            percent = min(60, percent * 9 // 5)
         return self.rng.randrange(100) < percent
 
     def rarely(self, percent: int) -> bool:
@@ -111,6 +120,7 @@ class Builder:
         self.pools: dict[str, list[Raw]] = {}
         self.distances: list[tuple[str, int]] = []
         self.calm = self.chance(40)
+        self.dense = self.calm and self.chance(60)
         self.remembering = self.chance(25)
         project = self.project()
         facts = self.facts()
@@ -585,9 +595,26 @@ class Builder:
 
 
 def world_from_seed(seed: int) -> WorldStory:
-    return Builder(random.Random(seed)).story()
+    """Most seeds take what chance brings. In four of five such worlds nobody is written to, so every fourth seed is the most eventful of DRAWS."""
+    if seed % 4 != 3:
+        return Builder(random.Random(seed)).story()
+    drawn = [
+        Builder(random.Random(f"{seed}/{number}")).story() for number in range(DRAWS)
+    ]
+    return max(drawn, key=eventful)
+
+
+def eventful(story: WorldStory) -> int:
+    """How much the oracle decides in it: every reason that a sequence gives, and thrice what few worlds reach."""
+    decided = {
+        (decision.sequence, decision.reason)
+        for _, plan in play(story).plans
+        for decision in plan.decisions
+    }
+    return sum(1 if reason in EVERYDAY else 3 for _, reason in decided)
 
 
 def worlds() -> st.SearchStrategy[WorldStory]:
-    """The same builder, its chance drawn by hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: Builder(rng).story())
+    """The same builder, its chance drawn by hypothesis, and worlds of seeds."""
+    drawn = st.randoms(use_true_random=False).map(lambda rng: Builder(rng).story())
+    return drawn | st.integers(0, 10**9).map(lambda n: world_from_seed(4 * n + 3))

@@ -90,6 +90,23 @@ def test_3_4_once(tell: Teller) -> None:
     assert story.plan("2026-03-02 10:00") == []
 
 
+def test_3_4_tick_whose_mail_waits_for_a_window_is_taken_as_long_as_it_may_go(tell: Teller) -> None:
+    """3.4, 5.6: a tick of Saturday whose first step goes on Monday at 08:00 and expires a day after that, not a day after the tick."""
+    weekdays = """
+        id: saturday
+        about: contact
+        status: active
+        active_from: 2026-03-01
+        trigger: {once: "2026-03-07T09:00", for: guests}
+        send_window: {days: [mon-fri], from: "08:00"}
+        steps: [{id: hello, wait: 0d, template: hello, expires: 1d}]
+    """
+    for late, expected in [("2026-03-09 12:00", ["1 hello: send due, 2026-03-09 08:00"]), ("2026-03-10 08:00", [])]:
+        story = tell(weekdays, contact(1, kind="guest"), segments=(GUESTS,))
+        story.apply("2026-03-06 10:00")
+        assert story.plan(late) == expected
+
+
 def test_3_4_blocked_plan_takes_no_tick_and_no_entry(tell: Teller) -> None:
     """10.2: a guard of the project writes nothing, so the tick is taken when it has been lifted."""
     story = tell(LETTER, contact(1, kind="guest"), more="guards: {max_sends: {per_run: 0}}", segments=(GUESTS,))
