@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from engine.runs.opening import Site
     from engine.views.enrolled import EnrolledPage
 
-_REFUSED = ("already_enrolled", "enrolled_before", "enrolled_lately")
+# What an occurrence would be of no use for: it would let nobody in, or by itself some day (3.9).
+_REFUSED = ("already_enrolled", "enrolled_before", "enrolled_lately", "not_started")
 
 
 @click.command()
@@ -122,7 +123,6 @@ def _enroll(
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     page = outcome(site, sequence, supposed(sequence, about, new, again, site), refused, naming)
     if not dry_run:
-        # No occurrence is left for those whom 3.9 refuses: it would let them in by itself some day.
         _write(site, sequence, about, [key for key in new if page.refused.get(key) not in _REFUSED], note, again, segment)
     gone = {key for kind, key in missing if kind == entity}
     return replace(page, dry_run=dry_run, missing=len(missing), places=[one.place for one in listed if one.key in gone])

@@ -111,8 +111,11 @@ def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], 
     """What a plan at this moment says of occurrences that are only supposed, by record."""
     meant = set(only["record"].to_pylist())
     barred: dict[str, str] = {}
+    begun = False
 
     def look(cursor: duckdb.DuckDBPyConnection) -> None:
+        nonlocal begun
+        begun = cursor.execute("SELECT coalesce(bool_or(may_enter), false) FROM seqs WHERE sequence = $1", [sequence]).fetchall() == [(True,)]
         rows = cursor.execute(
             "SELECT record, refused FROM entering WHERE sequence = $1 AND occurrence = $2 AND refused IS NOT NULL", [sequence, _SUPPOSED]
         ).fetchall()
@@ -126,10 +129,9 @@ def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], 
             continue
         if row["occurrence"] == _SUPPOSED:
             found.setdefault(row["record"], []).append((row["decision"], row["reason"], row["contact"]))
-        else:
-            # Enrolled by hand before, and no apply has seen it yet.
+        elif row["contact"] is not None:
+            # Enrolled by hand before, and no apply has seen it yet. Nobody is on the way for a record that only cannot be told about.
             waiting.add(row["record"])
-    begun = any(s.id == sequence and s.counts["considered"] for s in plan.sequences)
     reasons = dict(refused)
     for record in meant:
         if record in barred and record not in found:

@@ -14,6 +14,8 @@ from engine.views.plan_json import FORMAT_VERSION
 from engine.views.reasons import short
 
 _PLACES = 10
+# The record is enrolled, and has nobody who gets it: whoever comes while it is open does (4.5).
+_NOBODY_YET = ("no_recipient", "no_recipient_yet")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class EnrolledPage:
     dry_run: bool = False
 
     @property
+    def noted(self) -> Counter[str]:
+        """Records that wait for somebody who can be written to, by reason."""
+        return Counter(reason for reason in self.refused.values() if reason in _NOBODY_YET)
+
+    @property
     def held(self) -> Counter[str]:
         """Steps of those enrolled that would come now, and are held or passed over."""
         return Counter(reason for rows in self.enrolled.values() for decision, reason, _ in rows if decision in ("hold", "skip"))
@@ -46,6 +53,7 @@ def as_json(page: EnrolledPage) -> str:
         "sequence": page.sequence,
         "enrolled": len(page.enrolled),
         "skipped": dict(sorted(Counter(page.refused.values()).items())),
+        "noted": dict(sorted(page.noted.items())),
         "held": dict(sorted(page.held.items())),
         "not_in_crm": page.missing,
         "places_not_in_crm": list(page.places),
@@ -68,10 +76,13 @@ def as_text(page: EnrolledPage, *, width: int = 80, command: Callable[[str], str
     lines = [f"{counted(len(page.enrolled), page.entity, _many(page.entity))} {would}enrolled in {page.sequence}."]
     for reason, count in sorted(page.held.items()):
         lines += wrapped(f"{count:,} of the steps that come now {'is' if count == 1 else 'are'} held or passed over: {short(reason)}", width, first="  ")
-    if page.refused or page.missing:
-        lines.append(f"{len(page.refused) + page.missing:,} not{' to be' if page.dry_run else ''} enrolled:")
-        for reason, count in sorted(Counter(page.refused.values()).items(), key=lambda item: (-item[1], item[0])):
-            lines += wrapped(short(reason), width, first=f"  {count:>6,}  ")
+    if page.noted:
+        lines.append(f"{page.noted.total():,} {would}noted, with nobody to write to yet; who joins in time gets it:")
+        lines += _counted(page.noted, width)
+    left = Counter(page.refused.values()) - page.noted
+    if left or page.missing:
+        lines.append(f"{left.total() + page.missing:,} not{' to be' if page.dry_run else ''} enrolled:")
+        lines += _counted(left, width)
         if page.missing:
             lines += wrapped("not in the CRM" + _at(page.places), width, first=f"  {page.missing:>6,}  ", rest=" " * 10)
     if page.repeated:
@@ -81,6 +92,12 @@ def as_text(page: EnrolledPage, *, width: int = 80, command: Callable[[str], str
     elif page.enrolled:
         lines.append(f"They get what is due with the next apply; `{command('plan')}` shows it.")
     return "\n".join(lines) + "\n"
+
+
+def _counted(reasons: Counter[str], width: int) -> list[str]:
+    """The most frequent first."""
+    found = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return [line for reason, count in found for line in wrapped(short(reason), width, first=f"  {count:>6,}  ")]
 
 
 def _at(places: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -86,3 +87,45 @@ def test_b4_an_order_that_is_not_clear_changes_nothing(fresh: Project, tmp_path:
     """9.8: an order for whom nobody can find, or for two kinds at once, is refused with a way out."""
     said = fresh.run(*(word.replace("{none}", str(tmp_path / "none.csv")) for word in words))
     assert said.code in (1, 64) and says in said.err + said.out and "Traceback" not in said.err, said
+
+
+def test_b4_a_record_with_nobody_to_tell_is_noted_and_said_to_be(project: Project) -> None:
+    """B4, 4.3: contract 13's company has no contact: it is noted, also a second time, and not called on the way; who joins while it is open gets the mail."""
+    _review(project)
+    first = project.run("enroll", "review", "--record", "13", "--record", "11")
+    assert first.out.startswith("1 contract enrolled in review.\n") and "1 noted, with nobody to write to" in first.out and "not enrolled" not in first.out
+    project.run("apply")
+    second = json.loads(project.run("enroll", "review", "--record", "13", "--format", "json", now=LATER).out)
+    assert (second["enrolled"], second["noted"], second["skipped"]) == (0, {"no_recipient_yet": 1}, {"no_recipient_yet": 1})
+    contacts = project.root / "data" / "contacts.csv"
+    contacts.write_text(contacts.read_text(encoding="utf-8") + "7,Canary Gil,canary.gil@example.com,en,true,false,,3\n", encoding="utf-8")
+    plan = json.loads(project.run("plan", "--all", "--select", "sequence:review", "--format", "json", now="2026-11-24T12:00:00+07:00").out)
+    joined = [(row["occurrence"], row["decision"]) for row in plan["decisions"] if row["about"]["entity"] == "contract" and row["occurrence"] in ("1", "2")]
+    assert ("2", "send") in joined
+
+
+def test_3_7_before_the_sequence_starts_nobody_is_enrolled_by_hand(project: Project) -> None:
+    """3.7, A7: it would begin before the start and enroll nobody, so it is refused with the reason, and nothing is recorded."""
+    _review(project, active_from="2027-01-01")
+    said = project.run("enroll", "review", "--record", "11", "--dry-run").out
+    assert "1 not to be enrolled:\n       1  the sequence has not started" in said
+    assert "1 not enrolled:\n       1  the sequence has not started" in project.run("enroll", "review", "--record", "11").out
+    _review(project)
+    project.run("apply")
+    assert json.loads(project.run("enrollments", "--sequence", "review", "--format", "json").out)["total"] == 0
+
+
+def _review(project: Project, active_from: str = "2026-11-01") -> None:
+    text = f"""
+        id: review
+        name: Review
+        status: active
+        about: contract
+        active_from: {active_from}
+        trigger: manual
+        reenter: every_occurrence
+        audience: {{from: contract.company.contacts}}
+        steps:
+          - {{id: first, wait: 1d, template: renewal-7}}
+    """
+    (project.root / "definitions" / "sequences" / "review.yaml").write_text(dedent(text), encoding="utf-8")
