@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ def test_the_report_fits_the_window_and_can_be_read(browser: Browser, report: Pa
     assert page.evaluate(CONTRAST) == []
     assert all("Contract C-1 ends soon." in frame.content() for frame in page.frames[1:3])
     assert said == [] and [url for url in asked if not url.startswith(("file:", "about:"))] == []
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_every_column_fits_the_window(browser: Browser, tmp_path: Path, width: int) -> None:
+    """A step with mails of every kind: no table is wider than its window, and on a phone each number has its name beside it."""
+    found = changed(tmp_path)
+    steps = tuple(replace(step, counts={**step.counts, "gain": 1234, "loss": 1234, "move": 1234, "later": 1234, "sooner": 1234}) for step in found.steps)
+    path = tmp_path / "report.html"
+    path.write_text(as_html(replace(found, steps=steps), ()), encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length") == 0
+    named = page.evaluate("[...document.querySelectorAll('.steps td[data-name]')].map(one => getComputedStyle(one, '::before').content)")
+    assert len(named) >= 7 and all((text != "none") is (width == 390) for text in named)
     context.close()
 
 
