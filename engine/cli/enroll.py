@@ -131,6 +131,5 @@ def _enroll(
 def _write(site: Site, sequence: str, entity: str, keys: list[str], note: str, again: bool, segment: str | None) -> None:
     """Record an occurrence for each key."""
     if keys:
-        former = site.definitions.sequences[sequence].renamed_from
         with site.open_ledger("enroll") as ledger:
-            ledger.enroll_by_hand(sequence, entity, keys, by=by(), note=note, now=site.now, override=again, segment=segment, former=former)
+            ledger.enroll_by_hand(sequence, entity, keys, by=by(), note=note, now=site.now, override=again, segment=segment)

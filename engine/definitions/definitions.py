@@ -81,5 +81,10 @@ class Definitions:
     # The sequences as they stand in the files, as canonical JSON: what a later change is compared with (§8).
     compiled: str = "{}"
 
+    @property
+    def former_names(self) -> Mapping[str, str]:
+        """What the files say that sequences were called before (8.7)."""
+        return {id: sequence.renamed_from for id, sequence in self.sequences.items() if sequence.renamed_from is not None}
+
     def where(self, kind: Kind, id: str) -> Places:
         return self.places.get((kind, id)) or Places(f"definitions/{kind}s/{id}.yaml")

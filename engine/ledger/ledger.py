@@ -62,6 +62,10 @@ class Reading(Protocol):
     def names(self) -> Names:
         """What sequences and steps are called now. All rows below are told, and all questions asked, under these names."""
 
+    def know(self, renamed: Mapping[str, str]) -> None:
+        """What files call sequences now, by what they were called before (8.7): so an order, a question and a mail by the new name are
+        about the same sequence also before the first apply that follows the rename."""
+
     def applied_definitions(self) -> AppliedDefinitions | None:
         """The definitions of the last apply, compiled."""
 
@@ -157,12 +161,9 @@ class Ledger(Reading, Protocol):
         now: datetime,
         override: bool = False,
         segment: str | None = None,
-        former: str | None = None,
     ) -> Mapping[str, str]:
-        """Record an occurrence for each record, its key the next number; occurrence keys by record (3.5). `segment` is the one that
-        they are members of, where they were chosen by it; `former` is what the files say that the sequence was called before (8.7).
-
-        Before the first apply that follows a rename, too, the number is the next one of the record's whole history.
+        """Record an occurrence for each record, its key the next number of its history; occurrence keys by record (3.5). `segment` is
+        the one that they are members of, where they were chosen by it.
         """
 
     def begin_notice(self, owner: str, day: date, findings: int, now: datetime) -> bool:

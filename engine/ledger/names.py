@@ -45,6 +45,15 @@ class Names:
     def __bool__(self) -> bool:
         return bool(self.called)
 
+    def with_renamed(self, renamed: Mapping[str, str]) -> Names:
+        """These, and what files call sequences whose renaming no apply has followed yet: present by former name."""
+        called, former = dict(self.called), dict(self.former)
+        for name, before in renamed.items():
+            kept = self.kept(name, before)
+            called[(kept, "")] = name
+            former |= {("", kept): kept, ("", name): kept}
+        return Names(called, former) if renamed else self
+
     # --- as kept --------------------------------------------------------------------------------------------
 
     def kept(self, name: str, renamed_from: str | None = None) -> str:
@@ -103,6 +112,15 @@ class Names:
 
     def choices(self, choices: Mapping[str, T]) -> Mapping[str, T]:
         return {self.kept(name): value for name, value in choices.items()} if self.called else choices
+
+
+class Calling:
+    """The part of a ledger that is told what definitions call its sequences."""
+
+    _renamed: Mapping[str, str] = {}
+
+    def know(self, renamed: Mapping[str, str]) -> None:
+        self._renamed = renamed
 
 
 def names_of(rows: Iterable[Mapping[str, Any]]) -> Names:

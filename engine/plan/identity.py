@@ -106,11 +106,6 @@ def identity(definitions: Definitions, view: LedgerView, now: datetime) -> Ident
     return Identity({name: stored for stored, name in called.items()}, steps, called, called_steps, pa.Table.from_pylist(rows, NAMES))
 
 
-def former_names(definitions: Definitions) -> Mapping[str, str]:
-    """What the files say that sequences were called before."""
-    return {id: sequence.renamed_from for id, sequence in definitions.sequences.items() if sequence.renamed_from is not None}
-
-
 def _all_steps(definitions: Definitions, kept: Mapping[str, str], steps: Mapping[Step, Step]) -> Mapping[Step, str]:
     return {steps.get((kept[id], step.id), (kept[id], step.id)): step.id for id, sequence in definitions.sequences.items() for step in sequence.steps}
 

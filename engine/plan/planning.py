@@ -18,7 +18,7 @@ from engine.plan.drifting import drift
 from engine.plan.earlier import Earlier, earlier_dues, fill_earlier
 from engine.plan.followed import Followed, earlier_times, fill_eras, followed, has_eras, new_rows
 from engine.plan.guards import project_guards
-from engine.plan.identity import Identity, former_names, identity
+from engine.plan.identity import Identity, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import known_bases, open_taken, standings, take, taken_changes
 from engine.plan.outline import WEEK, introduce, outline, reenter_of
@@ -147,7 +147,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
         occurrences,
         whole,
         since,
-        former_names(definitions),
+        definitions.former_names,
         names_of_events(definitions),
         exits_since,
         ticks=bool(ticking(definitions)),

@@ -10,7 +10,7 @@ import duckdb
 from engine.definitions.definitions import Definitions
 from engine.definitions.histories import histories
 from engine.ledger.records import OCCURRENCE, Candidates, LedgerView, PastAsked
-from engine.plan.identity import former_names, identity
+from engine.plan.identity import identity
 from engine.relations.rules import looked_back
 from engine.tables import make
 
@@ -20,7 +20,7 @@ def remember(connection: duckdb.DuckDBPyConnection, definitions: Definitions, vi
     asked = past_asked(definitions, now)
     if not asked:
         return
-    view = view_of(Candidates(OCCURRENCE.empty_table(), (), now, former_names(definitions), history=asked))
+    view = view_of(Candidates(OCCURRENCE.empty_table(), (), now, definitions.former_names, history=asked))
     rows = identity(definitions, view, now).named_view(view).tables["history"]
     make(connection, "CREATE OR REPLACE TABLE history", rows)
 

@@ -69,15 +69,20 @@ class Site:
 
     def read_ledger(self) -> Reading:
         """The ledger to read; an embedded one that a run holds: the copy that the last run left."""
-        return self.home.read()
+        ledger = self.home.read()
+        ledger.know(self.definitions.former_names)
+        return ledger
 
     def open_ledger(self, command: str, *, lock: bool = True) -> Ledger:
         """The ledger to write. LockHeld when another process has it (exit 5); on Postgres only where `lock`, the plan's lock, is wanted:
         an order and a worker need none. LedgerRefused for a role that may write the CRM, where mails are planned or sent with it."""
         home = self.home
         if isinstance(home, PostgresHome) and command in ("apply", "deliver"):
-            return home.open(command, self.now, lock=lock, crm=self._crm)
-        return home.open(command, self.now, lock=lock)
+            ledger = home.open(command, self.now, lock=lock, crm=self._crm)
+        else:
+            ledger = home.open(command, self.now, lock=lock)
+        ledger.know(self.definitions.former_names)
+        return ledger
 
     @property
     def _crm(self) -> Crm | None:

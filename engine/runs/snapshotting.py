@@ -92,8 +92,8 @@ def _prepare(folder: Path) -> None:
 def _asked(definitions: Definitions, kept: Iterable[str]) -> Candidates:
     """All that the ledger has of the sequences that are kept."""
     nobody = pa.table({name: pa.array([], pa.string()) for name in ("sequence", "entity", "record", "occurrence")})
-    former = {id: one.renamed_from for id, one in definitions.sequences.items() if one.renamed_from is not None}
-    return Candidates(nobody, tuple(kept), datetime(1970, 1, 2), former=former, events=tuple(sorted(definitions.crm.events)), ticks=True, memberships=True)
+    since = datetime(1970, 1, 2)
+    return Candidates(nobody, tuple(kept), since, former=definitions.former_names, events=tuple(sorted(definitions.crm.events)), ticks=True, memberships=True)
 
 
 def _only(table: pa.Table, kept: set[str]) -> pa.Table:

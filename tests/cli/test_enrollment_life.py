@@ -115,6 +115,24 @@ def test_3_7_before_the_sequence_starts_nobody_is_enrolled_by_hand(project: Proj
     assert json.loads(project.run("enrollments", "--sequence", "review", "--format", "json").out)["total"] == 0
 
 
+def test_8_7_orders_and_questions_by_a_new_name_that_no_apply_has_followed(project: Project) -> None:
+    """8.7, 9.8: between the merge of a renaming and the next apply people are found, paused and resumed by the name that the file has."""
+    project.run("apply")
+    old = project.root / "definitions" / "sequences" / "renewal.yaml"
+    text = old.read_text(encoding="utf-8").replace("id: renewal\n", "id: endings\nrenamed_from: renewal\n", 1)
+    old.unlink()
+    settings = project.root / "engine.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("sequence:renewal", "sequence:endings"), encoding="utf-8")
+    (project.root / "definitions" / "sequences" / "endings.yaml").write_text(text, encoding="utf-8")
+    found = json.loads(project.run("enrollments", "--sequence", "endings", "--format", "json", "--show-pii", now=LATER).out)
+    assert found["total"] > 0 and {row["sequence"] for row in found["enrollments"]} == {"endings"}
+    contact = found["enrollments"][0]["contact"]
+    assert "would be held" in project.run("pause", "endings", "--contact", contact, "--contact", "99", "--dry-run", now=LATER).out
+    assert project.run("pause", "endings", "--contact", contact, now=LATER).out.startswith("Paused")
+    assert "endings" in project.run("sends", "--sequence", "endings", now=LATER).out
+    assert project.run("resume", "endings", "--contact", contact, now=LATER).out.startswith("Resumed")
+
+
 def _review(project: Project, active_from: str = "2026-11-01") -> None:
     text = f"""
         id: review

@@ -76,9 +76,9 @@ class EnginePlay:
                 self.facts = facts
             case EditDefinitions(_, project):
                 self.project, self.definitions = project, definitions_of(project)
+                self.ledger.know(self.definitions.former_names)
             case Enroll(sequence, entity, record):
-                former = self.definitions.sequences[sequence].renamed_from
-                self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=now, former=former)
+                self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=now)
             case Respond(contact, kind):
                 rows = [row for state in ("sent", "unknown") for row in self.ledger.sends(SendFilter(contact=contact, state=state), limit=1000).rows]
                 self.ledger.take_feedback("test", [Feedback(row.send_key, kind, now) for row in rows], now)  # type: ignore[arg-type]  # the oracle's words are ours

@@ -70,6 +70,7 @@ class Story:
 
     def load(self) -> None:
         self.definitions = _loaded(tuple(sorted(self.files.items())))
+        self.ledger.know(self.definitions.former_names)
 
     def write(self, *texts: str) -> None:
         """Write sequences over what was there."""
@@ -146,8 +147,7 @@ class Story:
         self.ledger.take_in({str(uuid4()): Order(verb, self.utc(at), "test", **keys)}, self.utc(at))  # type: ignore[arg-type]  # verbs are written in the stories
 
     def enroll(self, sequence: str, record: int, at: str, *, entity: str = "contact", override: bool = False) -> None:
-        former = self.definitions.sequences[sequence].renamed_from
-        self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=self.utc(at), override=override, former=former)
+        self.ledger.enroll_by_hand(sequence, entity, [str(record)], by="test", note="", now=self.utc(at), override=override)
 
     def event(self, name: str, record: int, id: str, at: str, *, entity: str = "contact", told: str | None = None) -> None:
         """`engine event NAME --record ENTITY:KEY --id ID --at AT`."""

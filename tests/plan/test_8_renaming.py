@@ -95,6 +95,21 @@ def test_8_7_pauses_and_orders_follow_the_id(tell: Teller) -> None:
     assert [line for line in story.apply("2026-03-20 11:00") if "welcome" in line] == ["3 welcome: send due, 2026-03-20 11:00"]
 
 
+def test_8_7_a_pause_by_the_new_name_before_the_rename_was_applied(tell: Teller) -> None:
+    """8.7, 9.8: paused by the name that the file has since a minute, nothing goes; also after an apply has followed the rename, until it is resumed."""
+    story = tell(DRIP, contact(1))
+    story.enroll("drip", 1, "2026-03-02 10:00")
+    story.apply("2026-03-02 10:00")
+    rename(story, "drip", "letters")
+    story.order("pause", "2026-03-05 09:00", sequence="letters")
+    story.order("pause", "2026-03-05 09:00", sequence="letters", contact="1")
+    assert story.apply("2026-03-05 10:00") == ["1 tips: hold paused_sequence, 2026-03-05 10:00"]
+    story.order("resume", "2026-03-05 11:00", sequence="letters")
+    assert story.apply("2026-03-05 11:00") == ["1 tips: hold paused_enrollment, 2026-03-05 10:00"]
+    story.order("resume", "2026-03-05 12:00", sequence="letters", contact="1")
+    assert story.apply("2026-03-05 12:00") == ["1 tips: send due, 2026-03-05 10:00"]
+
+
 def test_8_7_the_line_may_go_once_it_was_applied(tell: Teller) -> None:
     """8.7: `renamed_from` taken out after an apply, of a sequence and of a step: the ledger remembers, and nobody gets a thing again."""
     story, twin = begun(tell), begun(tell)

@@ -17,12 +17,12 @@ from engine.ledger.chain import Transaction
 from engine.ledger.duckdb.files import LedgerFiles, Witness
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
-from engine.ledger.names import Names
+from engine.ledger.names import Calling, Names
 from engine.ledger.witness import RESTORE
 from engine.tables import ask, execute, give, put
 
 
-class Home:
+class Home(Calling):
     """The connection and the head. One process and one thread write."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, files: LedgerFiles) -> None:
@@ -43,7 +43,7 @@ class Home:
 
     def names(self) -> Names:
         """What sequences and steps are called now."""
-        return Names.of(self._rows("SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
+        return Names.of(self._rows("SELECT sequence, step, name, since FROM names ORDER BY since, serial")).with_renamed(self._renamed)
 
     # --- asking ---------------------------------------------------------------------------------------------
 

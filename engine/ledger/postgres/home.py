@@ -22,7 +22,7 @@ from engine.failpoints import failpoint
 from engine.ledger.chain import Transaction
 from engine.ledger.history import Head
 from engine.ledger.ledger import LedgerBroken
-from engine.ledger.names import Names
+from engine.ledger.names import Calling, Names
 from engine.ledger.postgres.connecting import Connection, Place, transaction, warnings_of
 from engine.ledger.witness import Witness, write_witness
 
@@ -49,7 +49,7 @@ SELECT serial, head_hash, lineage::text FROM head
 """
 
 
-class Home:
+class Home(Calling):
     """The connection. One thread uses it; other processes and hosts have theirs."""
 
     def __init__(self, connection: Connection, place: Place, witness: Path | None) -> None:
@@ -82,7 +82,7 @@ class Home:
             return self._read_names()
 
     def _read_names(self) -> Names:
-        return Names.of(self._rows(b"SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
+        return Names.of(self._rows(b"SELECT sequence, step, name, since FROM names ORDER BY since, serial")).with_renamed(self._renamed)
 
     # --- asking ---------------------------------------------------------------------------------------------
 

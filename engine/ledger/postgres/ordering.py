@@ -123,9 +123,8 @@ class Ordering(Home, Obeying):
         now: datetime,
         override: bool = False,
         segment: str | None = None,
-        former: str | None = None,
     ) -> dict[str, str]:
-        sequence = self.names().kept(sequence, former)
+        sequence = self.names().kept(sequence)
         wanted = list(dict.fromkeys(records))
         if not wanted:
             return {}
