@@ -754,6 +754,9 @@ class LedgerConformance:
         assert [one.sequence for one in ledger.status().controls] == ["letters"]
         assert ledger.take_in({"b": Order("resume", LATER, "ann", sequence="letters")}, LATER) == {"b": 1}
         assert ledger.enroll_by_hand("letters", "contract", ["1"], by="ann", note="", now=LATER) == {"1": "1"}
+        # A file has a newer name: people ask by it, and a plan of the definitions before still finds what is theirs.
+        ledger.know({"endings": "letters"})
+        assert [one.sequence for one in ledger.sends(SendFilter(sequence="endings")).rows] == ["endings"]
         view = ledger.view(replace(early, occurrences=asked.set_column(0, "sequence", pa.array(["letters"])), former={})).tables
         assert {one["sequence"] for name in ("decided", "occurrences", "enrollments") for one in view[name].to_pylist()} == {"renewal"}
         assert [one["name"] for one in view["names"].to_pylist()] == ["notices", "first", "letters"]

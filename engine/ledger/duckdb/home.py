@@ -43,7 +43,11 @@ class Home(Calling):
 
     def names(self) -> Names:
         """What sequences and steps are called now."""
-        return Names.of(self._rows("SELECT sequence, step, name, since FROM names ORDER BY since, serial")).with_renamed(self._renamed)
+        return self._followed_names().with_renamed(self._renamed)
+
+    def _followed_names(self) -> Names:
+        """What applies have followed. A plan asks under these: it may be of other definitions, and says itself what they renamed."""
+        return Names.of(self._rows("SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
 
     # --- asking ---------------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class Reading(Home):
         def asked(name: str, sql: str, values: dict[str, Any] | None = None) -> pa.Table:
             return self._arrow(sql, VIEW[name], values) if _LIES_IN.get(name, name) in filled else VIEW[name].empty_table()
 
-        candidates = as_kept(candidates, self.names() if "names" in filled else Names.of(()))
+        candidates = as_kept(candidates, self._followed_names() if "names" in filled else Names.of(()))
         tables = {name: asked(name, sql) for name, sql in _WHOLE.items()}
         tables["events"] = self._events(candidates.events)
         for name, wanted in (("ticks", candidates.ticks), ("memberships", candidates.memberships)):

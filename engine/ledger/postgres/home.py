@@ -82,7 +82,11 @@ class Home(Calling):
             return self._read_names()
 
     def _read_names(self) -> Names:
-        return Names.of(self._rows(b"SELECT sequence, step, name, since FROM names ORDER BY since, serial")).with_renamed(self._renamed)
+        return self._followed_names().with_renamed(self._renamed)
+
+    def _followed_names(self) -> Names:
+        """What applies have followed. A plan asks under these: it may be of other definitions, and says itself what they renamed."""
+        return Names.of(self._rows(b"SELECT sequence, step, name, since FROM names ORDER BY since, serial"))
 
     # --- asking ---------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class Reading(Home):
     def view(self, candidates: Candidates) -> LedgerView:
         # Read-write only for the tables of the question, which end with it.
         with self._reading("READ WRITE"), self._standing_at(candidates.as_of):
-            candidates = as_kept(candidates, self._read_names())
+            candidates = as_kept(candidates, self._followed_names())
             occurrences = candidates.occurrences.select(_OCCURRENCE).group_by(list(_OCCURRENCE)).aggregate([])
             stage(self.connection, "candidate_occurrences", occurrences.cast(pa.schema([(name, pa.string()) for name in _OCCURRENCE])))
             stage(self.connection, "whole_sequences", pa.table({"sequence": pa.array(candidates.whole_sequences, pa.string())}))
