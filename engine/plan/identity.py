@@ -38,16 +38,20 @@ class Identity:
     def __bool__(self) -> bool:
         return bool(self.called or self.called_steps)
 
+    def kept_sequence(self, sequence: str) -> str:
+        """The id under which the ledger keeps a sequence of the definitions."""
+        return self.sequences.get(sequence, sequence)
+
     def kept(self, sequence: str, step: str) -> Step:
         """Where the ledger keeps a step of the definitions."""
-        sequence = self.sequences.get(sequence, sequence)
+        sequence = self.kept_sequence(sequence)
         return self.steps.get((sequence, step), (sequence, step))
 
     def named_view(self, view: LedgerView) -> LedgerView:
         """What the ledger answered, under the names of the definitions."""
         if not self:
             return view
-        return replace(view, tables={name: table if name in ("names", "followed") else self._named(table) for name, table in view.tables.items()})
+        return replace(view, tables={name: table if name in ("names", "followed") else self.named(table) for name, table in view.tables.items()})
 
     def kept_changes(self, changes: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
         """What a plan writes, under the ids of the ledger."""
@@ -55,7 +59,8 @@ class Identity:
             return changes
         return {name: table if name in ("names", "followed") else self._kept(table) for name, table in changes.items()}
 
-    def _named(self, table: pa.Table) -> pa.Table:
+    def named(self, table: pa.Table) -> pa.Table:
+        """A table of the ledger under the names of the definitions."""
         if "sequence" not in table.schema.names or not table.num_rows:
             return table
         kept = table["sequence"]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.definitions.definitions import Definitions
+from engine.plan.identity import UNCHANGED, Identity
 
 INSTANT = pa.timestamp("us")
 
@@ -64,7 +65,10 @@ def mails_in(sends: pa.Table) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """The value of f(definitions, facts, ledger, now). `changes` has the rows that an apply writes, by the names of ledger.records.CHANGES."""
+    """The value of f(definitions, facts, ledger, now). `changes` has the rows that an apply writes, by the names of ledger.records.CHANGES.
+
+    Decisions are under the names of the definitions, changes under the ids that the ledger keeps; `called` says which is which (8.7).
+    """
 
     definitions: Definitions
     environment: str
@@ -77,6 +81,7 @@ class Plan:
     guards: tuple[GuardResult, ...]
     changes: Mapping[str, pa.Table]
     diagnostics: tuple[str, ...] = ()
+    called: Identity = UNCHANGED
 
     @cached_property
     def summary(self) -> dict[str, int]:
@@ -86,7 +91,7 @@ class Plan:
     def mails(self, sequence: str | None = None) -> int:
         """How many mails an apply would send, of all sequences or of one."""
         sends = self.changes["sends"]
-        return mails_in(sends if sequence is None else sends.filter(pc.equal(sends.column("sequence"), pa.scalar(sequence))))
+        return mails_in(sends if sequence is None else sends.filter(pc.equal(sends.column("sequence"), pa.scalar(self.called.kept_sequence(sequence)))))
 
     @property
     def applyable(self) -> bool:

@@ -111,6 +111,7 @@ def make_plan(
                 }
             ),
             diagnostics=(*_diagnostics(snapshot), *ends_of_knowledge(definitions, now)),
+            called=called,
         )
         if in_one_transaction:
             # What rules on history ask stays in the snapshot: members of segments are counted with it after the plan.

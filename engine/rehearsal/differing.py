@@ -240,7 +240,7 @@ def _is_gone(definitions: Definitions, sequence: str, step: str) -> str | None:
 def _flights(tables: duckdb.DuckDBPyConnection, before: Course, after: Course) -> Iterator[Flight]:
     for name, course in (("base", before), ("head", after)):
         tables.register("arriving", course.first.decisions)
-        tables.register("entering", course.first.changes["enrollments"])
+        tables.register("entering", course.first.called.named(course.first.changes["enrollments"]))
         tables.execute(
             f"CREATE OR REPLACE TABLE {name}_first AS SELECT sequence, record, occurrence, contact, decision, reason, step FROM arriving "
             "WHERE contact IS NOT NULL AND decision <> 'skip' "

@@ -96,7 +96,7 @@ def apply(
             changes = dict(plan.changes)
             changes["sends"] = with_variables(site.definitions, snapshot, changes["sends"], site.now)
             changes["segment_counts"] = members_now(site.definitions, snapshot, site.now)
-            changes["segment_uses"] = uses(site.definitions, changes["enrollments"])
+            changes["segment_uses"] = uses(site.definitions, changes["enrollments"], plan.called)
         committed = ledger.commit(run, Changes(changes))
         total = mails_in(changes["sends"])
         clock = RunningClock((ledger.clock() if live else None) or site.now)

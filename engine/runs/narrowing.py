@@ -24,7 +24,9 @@ def narrowed(plan: Plan, sequences: Collection[str] | None) -> Plan:
     if sequences is None:
         return plan
     kept = pa.array(sorted(sequences), pa.string())
-    changes = {name: _of(table, kept) if "sequence" in table.schema.names else table for name, table in plan.changes.items()}
+    stored = pa.array(sorted(map(plan.called.kept_sequence, sequences)), pa.string())
+    # What was renamed is remembered whole: the next apply, of whatever selection, compares with these definitions (8.7).
+    changes = {name: _of(table, stored) if "sequence" in table.schema.names and name != "names" else table for name, table in plan.changes.items()}
     changes["cancels"] = _cancels(plan, sequences)
     left_out = plan.mails() - mails_in(changes["sends"])
     return replace(
@@ -68,5 +70,5 @@ def _cancels(plan: Plan, sequences: Collection[str]) -> pa.Table:
         if sequence in sequences or contact is None or sequence not in plan.definitions.sequences:
             continue
         for step in plan.definitions.sequences[sequence].steps:
-            others |= {str(send_key(sequence, name, entity, record, occurrence, contact)) for name in (step.id, step.renamed_from) if name}
+            others.add(str(send_key(*plan.called.kept(sequence, step.id), entity, record, occurrence, contact)))
     return cancels.filter(pc.invert(pc.is_in(cancels["send_key"], value_set=pa.array(sorted(others), pa.string()))))
