@@ -23,7 +23,7 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
 
     site = door.site()
     with site.read_ledger() as ledger:
-        known = ledger.status()
+        known = ledger.status(site.now)
         page = view.StatusPage(
             project=site.definitions.project.name,
             environment=site.environment.name,

@@ -9,6 +9,7 @@ from engine.clock import Duration, shift, shift_wall, to_local, to_utc
 from engine.cutover.finding import Value
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
+from engine.plan.introducing import zone_of
 
 # The occurrence of people who were enrolled by hand in the other system, where the file names none.
 BY_HAND = "import"
@@ -49,7 +50,7 @@ def value_of(key: str) -> tuple[date | None, datetime | None]:
 
 def occasion_of_date(definitions: Definitions, sequence: Sequence, step: Step | None, value: Value | None, sent_at: datetime, *, is_date: bool) -> Occasion:
     """The CRM's own value where the mail fits it in time; else the value that would have made the step due on the day it was sent."""
-    zone = sequence.timezone or definitions.project.timezone
+    zone = zone_of(definitions, sequence)
     if value is not None and value.at is not None and (step is None or _fits(sequence, step, value.at, sent_at, zone, is_date=is_date)):
         return _occasion(value.at, is_date=is_date)
     if step is None:
@@ -63,7 +64,7 @@ def occasion_of_date(definitions: Definitions, sequence: Sequence, step: Step | 
 
 def base_by_hand(definitions: Definitions, sequence: Sequence, step: Step, sent_at: datetime) -> datetime:
     """When somebody who got this step then must have been enrolled: the waits before it, counted back."""
-    zone = sequence.timezone or definitions.project.timezone
+    zone = zone_of(definitions, sequence)
     base = sent_at
     for one in sequence.steps:
         base = shift(base, one.duration, zone, -1)

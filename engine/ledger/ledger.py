@@ -83,7 +83,9 @@ class Reading(Protocol):
         """Pauses and cancellations of enrollments that were not lifted (at a past moment, if one is named: not yet), all of them;
         a pause whose `until` has passed is among them."""
 
-    def status(self) -> Status: ...
+    def status(self, at: datetime | None = None) -> Status:
+        """What stands in it. Of stops and pauses those in force at `at` (naive UTC; None: also what ended by itself), those of the project
+        and of sequences first, since they say whether any mail leaves."""
 
     def segment_history(self, segment: str) -> SegmentHistory:
         """How many members it had, and which enrollments it brought."""

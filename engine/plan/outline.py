@@ -146,8 +146,8 @@ def _step_row(definitions: Definitions, sequence: Sequence, position: int, step:
 
 def time_of(sequence: Sequence, step: Step) -> Time:
     """When a step is due, as SQL counts it."""
-    # min and h move the instant: the sequence's time of day then only sets the hour of a base that is a date.
-    at = None if step.duration.exact else (step.at or sequence.at)
+    # min and h move the instant: the sequence's time of day then only sets the hour of a base that is a date, and a wait has none.
+    at = None if step.duration.exact and step.kind == "wait" else (step.at or sequence.at)
     return -1 if step.kind == "before" else 1, step.duration.count, step.duration.unit, microseconds(at)
 
 

@@ -133,7 +133,9 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
         "SELECT sequence, refused, count(DISTINCT (record, occurrence)) FROM entering WHERE refused IS NOT NULL GROUP BY ALL",
         "SELECT o.sequence, CASE WHEN s.status = 'draft' THEN 'draft' ELSE 'not_started' END, count(*) FROM occ o JOIN seqs s USING (sequence) "
         "WHERE NOT s.may_enter AND NOT EXISTS (FROM known k WHERE k.sequence = o.sequence AND k.record = o.record AND k.occurrence = o.occurrence) GROUP BY ALL",
-        "SELECT sequence, 'over_max', count(*) FROM members WHERE NOT inside GROUP BY ALL",
+        # Of records that have something open: who once was on the way for a date that has moved is asked for too, and no news.
+        "SELECT sequence, 'over_max', count(*) FROM members WHERE NOT inside AND (sequence, record) IN "
+        "(SELECT (sequence, record) FROM occ UNION ALL SELECT (sequence, record) FROM enrollments) GROUP BY ALL",
     ):
         for sequence, reason, number in execute(cursor, query).fetchall():
             if number and reason in ("before_introduction", "upcoming"):

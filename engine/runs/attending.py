@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import duckdb
 
+from engine.clock import to_local
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
 from engine.definitions.trees import last_changed
@@ -87,7 +88,7 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
             for guard in plan.guards
             if not guard.passed
         ]
-        status = ledger.status()
+        status = ledger.status(site.now)
         found += _unknown(definitions, status)
         found += [
             Finding("job", None, job.name, 1, since=job.due, until=job.next) for job in job_states(definitions.project, status.jobs, site.now) if job.late
@@ -120,7 +121,16 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen) -> None:
     seen.held = cursor.execute(
         f"""SELECT sequence, entity, step, reason, CASE WHEN reason = 'missing_variable' THEN coalesce(variable, '') ELSE '' END AS variable, template, contact,
                    {readable.format("due")} AS due, {readable.format("expiry")} AS expiry
-            FROM sheets WHERE decision = 'hold' AND reason <> 'guard' ORDER BY ALL"""
+            FROM sheets s WHERE decision = 'hold' AND reason <> 'guard' AND due <= (SELECT now FROM clock)
+                -- Who would leave once nothing holds them gets no mail that could come too late (6.2 to 6.4).
+                AND NOT EXISTS (FROM standings t WHERE t.sequence = s.sequence AND t.record = s.record AND t.occurrence = s.occurrence AND t.contact = s.contact
+                    AND (t.ended IS NOT NULL OR t.gone IS NOT NULL OR NOT t.in_audience))
+                -- A pause that ends in time needs nobody: what it holds goes by itself.
+                AND NOT (starts_with(reason, 'paused_') AND sequence NOT IN (SELECT sequence FROM seqs WHERE status IN ('paused', 'draft')) AND NOT EXISTS (
+                    FROM controls c WHERE (c.until IS NULL OR c.until >= s.expiry) AND (c.scope = 'project' OR (c.sequence = s.sequence AND (c.scope = 'sequence' OR (
+                        (c.record IS NULL OR c.record = s.record) AND (c.occurrence IS NULL OR c.occurrence = s.occurrence)
+                        AND (c.contact IS NULL OR c.contact = s.contact)))))))
+            ORDER BY ALL"""
     ).fetchall()
 
 
@@ -133,7 +143,8 @@ def _unreached(site: Site, snapshot: Snapshot, labels: Labels, rows: list[tuple[
         sequence, step, entity, *_, reasons = row
         groups.setdefault((sequence, step, entity, _why(reasons)), []).append(row)
     for (sequence, step, entity, why), several in groups.items():
-        keys = tuple(row[3] for row in several)
+        # A record that is there twice, by hand or by several events, is one that nobody can be told about.
+        keys = tuple(dict.fromkeys(row[3] for row in several))
         yield Finding(
             "suppressed_only" if why == "suppressed" else "unreached",
             _owner(site.definitions, sequence),
@@ -165,7 +176,8 @@ def _field(definitions: Definitions, sequence: str) -> str:
     """The field of a date trigger, where it holds nothing personal."""
     said = definitions.sequences.get(sequence)
     path = getattr(said.trigger, "date", None) if said is not None else None
-    if said is None or path is None:
+    # Where it comes round, the field has the first of many dates.
+    if said is None or path is None or getattr(said.trigger, "every", None) is not None:
         return ""
     try:
         found = resolve(definitions.crm, Scope(said.about, contact=True), tuple(path.split(".")))
@@ -182,7 +194,7 @@ def _within(site: Site, sequence: str, occurrences: Iterable[str]) -> int | None
         last = max(date.fromisoformat(occurrence[:10]) for occurrence in occurrences)
     except ValueError:
         return None
-    days = (last - site.now.date()).days
+    days = (last - to_local(site.now, site.definitions.project.timezone).date()).days
     return days if days >= 0 else None
 
 

@@ -130,7 +130,7 @@ class _Worker:
         transport = transport_of(site)
         try:
             self._rounds(site, ledger, transport, between, clock)
-            status = ledger.status()
+            status = ledger.status(clock.now())
         finally:
             self.unknown += between.unknown
             transport.close()

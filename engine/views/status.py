@@ -118,6 +118,7 @@ def as_text(page: StatusPage, *, width: int = 80, ink: Ink = PLAIN, command: Cal
 
 def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str]) -> Iterator[str]:
     stops = [control for control in page.status.controls if control.action == "stopped"]
+    paused = any(control.scope == "project" and control.action == "paused" for control in page.status.controls)
     if page.kill_switch:
         yield from (
             ink.bad(line)
@@ -125,9 +126,11 @@ def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], st
         )
     if any(control.scope == "project" for control in stops):
         yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
+    if paused:
+        yield "  " + ink.bad("Paused: no mail leaves.") + f" {command('resume --all')} lifts it."
     if page.held_by:
         yield from wrapped(f"A run is on its way: {one_line(str(page.held_by))}.", width, first="  ")
-    elif page.kill_switch or stops or page.unreadable:
+    elif page.kill_switch or stops or paused or page.unreadable:
         yield "  No run is on its way."
     else:
         yield "  " + ink.good("Nothing is stopped.") + " No run is on its way."

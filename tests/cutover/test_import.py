@@ -26,6 +26,16 @@ def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shop:
     )  # fmt: skip
 
 
+def test_5_3_the_log_of_a_sequence_in_the_contacts_own_time_is_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """5.3: `timezone: recipient` is no zone to reckon a day by; the project's is, and nobody gets the mail again."""
+    own = [text.replace(f"about: {about}", f"about: {about}\ntimezone: recipient", 1) for text, about in ((RENEWAL, "contract"), (WELCOME, "contact"))]
+    shop = Shop.make(tmp_path / "shop", capsys, *own, contract(7, end_date="2026-04-01"), contact(1, zone="Europe/Paris"), contact(3, company_id=9))
+    log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at", "notice,7,1,2026-03-02 09:00", "hello,,3,2026-03-02 09:00")
+    seen = shop.run("import", "sends", log)
+    assert seen.code == 0, seen.err
+    assert shop.run("apply").code == 0 and shop.ground.mails() == []
+
+
 def test_the_first_apply_resends_nothing(shop: Shop) -> None:
     """What the other system sent is in the ledger with its keys; the apply after it sends the rest, and the dry run says so before."""
     log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at", "notice,7,1,2026-03-02 09:00", "notice,7,2,2026-03-02 09:00", "notice,8,1,2026-03-03 09:00")

@@ -734,6 +734,18 @@ class LedgerConformance:
         assert view["step_starts"].to_pylist() == [{"sequence": "renewal", "step": "a", "started": MONDAY}]
         assert view["fact_counts"].to_pylist() == [{"entity": "contract", "records": 4}]
 
+    def test_9_8_status_tells_what_is_in_force_the_widest_first(self, ledger: Ledger) -> None:
+        """9.8: a stop of everything is told before a thousand pauses of people, and a pause that has ended by itself is not."""
+        many = [enrollment(str(number)) for number in range(1_001)]
+        ledger.commit(run(), changes(enrollments=many))
+        ledger.take_in({"1": order("pause", sequence="renewal", contacts=tuple(one["contact"] for one in many))}, MONDAY)
+        ledger.take_in({"2": order("pause", until=LATER)}, MONDAY)
+        ledger.take_in({"3": order("pause", sequence="renewal")}, MONDAY)
+        ledger.take_in({"4": order("stop")}, MONDAY)
+        told = ledger.status(LATER - timedelta(seconds=1)).controls
+        assert [(one.action, one.scope) for one in told[:3]] == [("paused", "project"), ("stopped", "project"), ("paused", "sequence")]
+        assert [(one.action, one.scope) for one in ledger.status(LATER).controls[:2]] == [("stopped", "project"), ("paused", "sequence")]
+
     def test_8_7_names(self, ledger: Ledger) -> None:
         """8.7: asked and told under the present name, kept under the first one; a question for a plan may bring a name that no apply has seen."""
         (row,) = claimed(ledger, send("1"))

@@ -70,6 +70,43 @@ def test_4_3_condition_on_the_contact_sees_no_values(tell: Teller) -> None:
         assert story.funnel("2026-03-02 09:00").counts["unreached"] == unreached
 
 
+def test_4_3_a_step_that_was_removed_is_not_the_furthest(tell: Teller) -> None:
+    """4.3, 8.5: one had only a step that is no more, another the first on 5 March; both are gone: the second is unreached three days after the first."""
+    text = PROJECT_LETTERS.replace("steps:\n", "expires: 30d\n    steps:\n      - {id: zero, wait: 0d, template: notice}\n").replace(
+        "{id: first, wait: 0d", "{id: first, wait: 1d"
+    )
+    story = tell(text, contract(7))
+    story.enroll("letters", 7, "2026-03-01 09:00", entity="contract")
+    story.apply("2026-03-01 09:00")
+    story.now_has(contact(1, is_active=False), contact(2))
+    story.apply("2026-03-01 10:00")
+    story.change("  - {id: zero, wait: 0d, template: notice}\n", "")
+    story.apply("2026-03-05 10:00")
+    story.now_has(contact(2, is_active=False))
+    assert story.plan("2026-03-08 09:59") == ["7>2: exit left_audience"]
+    assert story.plan("2026-03-08 10:00") == ["7>- second: unreached no_recipient, 2026-03-08 10:00", "7>2: exit left_audience"]
+
+
+def test_4_3_a_record_that_somebody_cancelled_is_not_unreached(tell: Teller) -> None:
+    """4.3, 6.2: nobody can be told of contract 7, and nobody is to be: cancelled, or paused until then, it is not counted."""
+    for verb in ("cancel", "pause"):
+        story = tell(PROJECT_LETTERS, contract(7), contact(1, is_active=False))
+        story.enroll("letters", 7, "2026-03-01 09:00", entity="contract")
+        assert story.plan("2026-03-01 10:00") == ["7>- first: unreached no_recipient, 2026-03-01 09:00"]
+        story.order(verb, "2026-03-01 10:00", sequence="letters", entity="contract", record="7")
+        assert story.plan("2026-03-01 10:00") == []
+
+
+def test_4_4_over_max_is_of_records_with_something_open(tell: Teller) -> None:
+    """4.4: the contract was renewed by a year: three months later nothing of it is open, and nobody is over its `max`."""
+    story = tell(RENEWAL + "    audience: {max: 1}\n", contract(7, end_date="2026-04-01"), contact(1), contact(2))
+    story.apply("2026-03-02 09:00")
+    assert story.funnel("2026-03-02 10:00").named["over_max"] == 1
+    story.now_has(contract(7, end_date="2027-04-01"))
+    story.apply("2026-03-03 09:00")
+    assert "over_max" not in story.funnel("2026-06-03 09:00").named
+
+
 def test_4_4_max_keeps_who_is_on_the_way(tell: Teller) -> None:
     """4.4: Zoe is on the way; Ana, who comes first by name, joins and stays outside."""
     text = RENEWAL + "    audience: {max: 1, order_by: contact.name}\n"

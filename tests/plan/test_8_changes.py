@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import contact, contract, template
+from .base import contact, contract, invoice, template
 from .samples import DRIP, ONE_NOTICE, RENEWAL
 from .story import Story, Teller
 
@@ -125,6 +125,25 @@ def test_8_6_business_days_hold_when_nothing_counts_them_any_more(tell: Teller) 
     dated.change("before: 10bd", "before: 30d")
     assert dated.apply("2026-03-12 10:00") == []
     assert dated.sends("2026-03-18 09:00") == ["7>1 notice: send due, 2026-03-18 09:00"]
+
+
+def test_8_6_the_hour_that_a_sequence_gives_a_date_holds_for_hours_too(tell: Teller) -> None:
+    """8.6, 5.2: a day of hours after a date at the sequence's 18:00; at 13:00 of that day it becomes 08:00, which is past: 18:00 holds, as for a day."""
+    for after in ("24h", "1d"):
+        text = f"""
+            id: late
+            about: invoice
+            status: active
+            active_from: 2026-01-01
+            at: "18:00"
+            trigger: {{date: invoice.due_date}}
+            steps: [{{id: first, after: {after}, template: late, expires: 4h}}]
+        """
+        story = tell(text, invoice(5, due_date="2026-03-10"))
+        story.apply("2026-03-10 09:00")
+        story.change('at: "18:00"', 'at: "08:00"')
+        story.apply("2026-03-11 13:00")
+        assert story.sends("2026-03-11 18:00") == ["5>1 first: send due, 2026-03-11 18:00"]
 
 
 def test_8_7_renamed_step_keeps_its_history(tell: Teller) -> None:

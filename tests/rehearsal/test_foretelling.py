@@ -134,6 +134,26 @@ def test_3_2_an_event_is_followed_where_a_rule_looks_back(tmp_path: Path) -> Non
     assert ("visits", "hello", "1", "03-04") in mails_of(ground, 7)
 
 
+def test_3_9_a_second_time_after_the_end_of_the_first_is_foretold(tmp_path: Path) -> None:
+    """3.9: the first path ends a plan after its only mail, not when the next event comes, and two days later the second may begin."""
+    visits = """
+        id: visits
+        about: contact
+        status: active
+        active_from: 2026-01-01
+        trigger: {event: visited}
+        reenter: {after: 2d}
+        steps: [{id: hello, wait: 0d, template: hello, expires: 1d}]
+    """
+    ground = Ground.make(tmp_path, visits, contact(1))
+    site = ground.site("2026-03-02T00:30:00+07:00")
+    for id, day in (("v1", 2), ("v2", 5)):
+        happened = datetime(2026, 3, day, 2)
+        obey(site, Order("event", site.now, "test", event="visited", event_id=id, entity="contact", record="1", happened_at=happened), "event")
+    found = simulation(site, shift(site.now, Duration(9, "d"), "Asia/Bangkok"))
+    assert [row["occurrence"] for row in found.course.sends.to_pylist()] == ["v1", "v2"]
+
+
 def test_8_7_what_is_over_under_a_former_name_is_not_begun_again(tmp_path: Path) -> None:
     """8.7: a sequence of events was renamed, and its way of one mail is over within these days: the mail is foretold once, however many plans come after it."""
     ground = ticking(tmp_path, VISITS.replace("never", "every_occurrence"), RENEWAL)

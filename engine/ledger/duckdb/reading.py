@@ -223,13 +223,15 @@ class Reading(Home):
             )
         return tuple(names.control(ControlRow(*row)) for row in rows)
 
-    def status(self) -> Status:
+    def status(self, at: datetime | None = None) -> Status:
         names = self.names()
         (live,) = self._row("SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
         (suppressions,) = self._row("SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
         controls = self._rows(
             """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
-               WHERE lifted_at IS NULL ORDER BY ordered_at, order_id LIMIT 1000"""
+               WHERE lifted_at IS NULL AND ($at IS NULL OR until IS NULL OR until > $at)
+               ORDER BY CASE scope WHEN 'project' THEN 0 WHEN 'sequence' THEN 1 ELSE 2 END, ordered_at, order_id LIMIT 1000""",
+            {"at": at},
         )
         return Status(
             head=self._head,

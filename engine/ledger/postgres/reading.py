@@ -239,14 +239,16 @@ class Reading(Home):
             )
             return tuple(names.control(ControlRow(*row)) for row in rows)
 
-    def status(self) -> Status:
+    def status(self, at: datetime | None = None) -> Status:
         with self._reading():
             names = self._read_names()
             (live,) = self._row(b"SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
             (suppressions,) = self._row(b"SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
             controls = self._rows(
                 b"""SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
-                    WHERE lifted_at IS NULL ORDER BY ordered_at, order_id COLLATE "C" LIMIT 1000"""
+                    WHERE lifted_at IS NULL AND (%(at)s::timestamp IS NULL OR until IS NULL OR until > %(at)s)
+                    ORDER BY CASE scope WHEN 'project' THEN 0 WHEN 'sequence' THEN 1 ELSE 2 END, ordered_at, order_id COLLATE "C" LIMIT 1000""",
+                {"at": at},
             )
             return Status(
                 head=self._read_head(),

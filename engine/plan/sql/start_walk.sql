@@ -57,7 +57,8 @@ FROM standings WHERE held IS NULL AND (ended IS NOT NULL OR gone IS NOT NULL OR 
 -- Records that nobody can be told about are walked too, from behind the furthest step that any contact of the occurrence had (4.3).
 CREATE OR REPLACE TEMP TABLE lonely AS
 WITH furthest AS (
-    SELECT sequence, record, occurrence, max(furthest) AS furthest, arg_max(prev_at, (furthest, last_decided)) AS prev_at
+    -- Of somebody who only had a step that was removed since, nothing is furthest: that is before the first, and NULL would be behind the last.
+    SELECT sequence, record, occurrence, max(furthest) AS furthest, arg_max(prev_at, (coalesce(furthest, -1), last_decided)) AS prev_at
     FROM behind GROUP BY ALL
 )
 SELECT o.sequence, o.entity, o.record, o.occurrence, o.base_date, o.base_at, f.furthest, f.prev_at
@@ -66,8 +67,10 @@ LEFT JOIN furthest f ON f.sequence = o.sequence AND f.record = o.record AND f.oc
 LEFT JOIN holds g ON g.sequence = o.sequence AND g.rule IN ('goal', 'exit_when') AND g.record = o.record AND g.contact = ''
 WHERE s.may_enter AND NOT s.is_contact AND s.status = 'active' AND g.record IS NULL
     AND NOT EXISTS (FROM members m WHERE m.sequence = o.sequence AND m.record = o.record)
-    AND NOT EXISTS (FROM controls c WHERE c.action IN ('stopped', 'paused') AND (c.until IS NULL OR c.until > (SELECT now FROM clock))
-        AND (c.scope = 'project' OR (c.scope = 'sequence' AND c.sequence = o.sequence)));
+    AND NOT EXISTS (FROM controls c WHERE (c.until IS NULL OR c.until > (SELECT now FROM clock))
+        AND (c.scope = 'project' OR (c.sequence = o.sequence AND (c.scope = 'sequence' OR (
+            -- The record itself was paused or cancelled, whoever its people are.
+            c.contact IS NULL AND (c.record IS NULL OR c.record = o.record) AND (c.occurrence IS NULL OR c.occurrence = o.occurrence))))));
 
 CREATE OR REPLACE TEMP TABLE walk AS
 SELECT id, sequence, entity, record, occurrence, contact, base_date, base_at, pos, onward, prev_at, held, false AS is_record

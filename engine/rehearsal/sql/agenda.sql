@@ -31,6 +31,10 @@ SELECT sequence, record, moment FROM (
     -- Someone whose last enrollment bars another for a while (3.9).
     SELECT e.sequence, e.record, b.free_at FROM entering e JOIN barred b ON b.sequence = e.sequence AND b.contact = e.contact WHERE e.refused = 'enrolled_lately'
     UNION ALL
+    -- Someone whose last mail goes now: the next plan ends the enrollment, and `after` counts from there (3.9).
+    SELECT d.sequence, d.record, c.now + INTERVAL 1 MINUTE FROM decisions d JOIN seqs s USING (sequence) CROSS JOIN clock c
+    WHERE d.decision = 'send' AND s.reenter = 'after'
+    UNION ALL
     -- Someone who was barred by an enrollment that ends in this plan.
     SELECT e.sequence, e.record, c.now + INTERVAL 1 MINUTE FROM entering e CROSS JOIN clock c
     WHERE e.refused = 'already_enrolled' AND EXISTS (

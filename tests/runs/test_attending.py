@@ -1,0 +1,75 @@
+"""What `attention` tells of records and holds: each record once, by the project's own days, and only what would be lost if nobody acted (features B, 4.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from engine.ledger.orders import Order
+from engine.runs.attending import Finding, attention
+from engine.runs.locking import obey
+from tests.plan.base import contact, contract
+from tests.plan.samples import DRIP, ONE_NOTICE, PROJECT_LETTERS
+from tests.runs.ground import Ground
+
+
+def told(ground: Ground, at: str, kind: str) -> list[Finding]:
+    return [one for one in attention(ground.site(at)).findings if one.kind == kind]
+
+
+def by_hand(ground: Ground, at: str, sequence: str, entity: str, record: str) -> None:
+    site = ground.site(at)
+    with site.open_ledger("enroll") as ledger:
+        ledger.enroll_by_hand(sequence, entity, [record], by="test", note="", now=site.now)
+
+
+def test_4_3_a_record_that_is_there_twice_is_told_once(tmp_path: Path) -> None:
+    """4.3: contract 7 was enrolled twice and has nobody: one record, by one key."""
+    ground = Ground.make(tmp_path, PROJECT_LETTERS + "    reenter: every_occurrence\n", contract(7), contact(1, is_active=False))
+    by_hand(ground, "2026-03-01T09:00:00+07:00", "letters", "contract", "7")
+    by_hand(ground, "2026-03-01T10:00:00+07:00", "letters", "contract", "7")
+    (one,) = told(ground, "2026-03-01T11:00:00+07:00", "unreached")
+    assert (one.count, one.records) == (1, ("7",))
+
+
+@pytest.mark.parametrize("moment", ["01:00", "09:00"])
+def test_5_8_days_are_those_of_the_project(tmp_path: Path, moment: str) -> None:
+    """5.8: on 2 March the contract ends in 30 days, also at one in the morning, when it is 1 March in UTC."""
+    ground = Ground.make(tmp_path, ONE_NOTICE + "    at: '00:30'\n", contract(7, end_date="2026-04-01"), contact(1, is_active=False))
+    assert [one.within for one in told(ground, f"2026-03-02T{moment}:00+07:00", "unreached")] == [30]
+
+
+def test_3_1_the_field_of_a_date_that_comes_round_is_not_its_next_day(tmp_path: Path) -> None:
+    """3.1: the end date is of 2020; that it is reached within thirty days would not be true."""
+    yearly = ONE_NOTICE.replace("{date: contract.end_date}", "{date: contract.end_date, every: 1y}")
+    ground = Ground.make(tmp_path, yearly, contract(7, end_date="2020-04-01"), contact(1, is_active=False))
+    assert [(one.detail, one.within) for one in told(ground, "2026-03-02T09:00:00+07:00", "unreached")] == [("", None)]
+
+
+@pytest.mark.parametrize(("until", "lost"), [(None, 1), ("2026-03-11T03:00:00", 0), ("2026-03-13T03:00:00", 1)])
+def test_9_8_a_pause_that_ends_in_time_needs_nobody(tmp_path: Path, until: str | None, lost: int) -> None:
+    """9.8, 5.6: tips are due on 5 March and expire on the 12th: told a day before, where the pause lasts beyond that, and never before they are due."""
+    from datetime import datetime
+
+    ground = Ground.make(tmp_path, DRIP, contact(1))
+    by_hand(ground, "2026-03-02T10:00:00+07:00", "drip", "contact", "1")
+    ground.apply("2026-03-02T10:00:00+07:00")
+    site = ground.site("2026-03-02T11:00:00+07:00")
+    end = datetime.fromisoformat(until) if until else None
+    obey(site, Order("pause", site.now, "test", sequence="drip", contact="1", until=end), "pause")
+    assert told(ground, "2026-03-04T10:00:00+07:00", "hold") == []
+    assert len(told(ground, "2026-03-10T12:00:00+07:00", "hold")) == lost
+
+
+def test_6_2_who_would_leave_once_resumed_loses_no_mail(tmp_path: Path) -> None:
+    """6.2: paused, and the goal is met meanwhile: no mail waits."""
+    ground = Ground.make(tmp_path, DRIP + "    goal: {contact.kind: guest}\n", contact(1))
+    by_hand(ground, "2026-03-02T10:00:00+07:00", "drip", "contact", "1")
+    ground.apply("2026-03-02T10:00:00+07:00")
+    site = ground.site("2026-03-02T11:00:00+07:00")
+    obey(site, Order("pause", site.now, "test", sequence="drip", contact="1"), "pause")
+    assert len(told(ground, "2026-03-10T12:00:00+07:00", "hold")) == 1
+    ground.facts({"contact": [contact(1, kind="guest")]})
+    assert told(ground, "2026-03-10T12:00:00+07:00", "hold") == []
