@@ -115,7 +115,8 @@ def _put(data: Any, loc: Loc, value: Any) -> Any:
 
 def _refused(file: str) -> CannotEdit:
     return CannotEdit(
-        f"{file} cannot be edited by a command as it is written", help="edit it by hand; aliases (`*name`) and mixed line ends are what a command leaves alone"
+        f"{file} cannot be edited by a command as it is written",
+        help="edit it by hand; a command leaves alone aliases (`*name`), mixed line ends, and a comment in a list or mapping that would be empty",
     )
 
 

@@ -140,7 +140,12 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen, entity: str, key: str,
     if sequence is not None:
         values["sequence"] = sequence
     readable = "* REPLACE (CASE WHEN year(due) <= 9999 THEN due END AS due, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expiry)"
-    seen.sheets = _rows(cursor, f"SELECT {readable} FROM sheets WHERE {who}{only} ORDER BY sequence, record, occurrence, contact, pos", values)
+    seen.sheets = _rows(
+        cursor,
+        f"SELECT {readable} FROM sheets LEFT JOIN (SELECT sequence, record, occurrence, contact, ended, gone, in_audience FROM standings) "
+        f"USING (sequence, record, occurrence, contact) WHERE {who}{only} ORDER BY sequence, record, occurrence, contact, pos",
+        values,
+    )
     seen.exits = _rows(cursor, f"SELECT * FROM decisions WHERE decision = 'exit' AND {who}{only} ORDER BY sequence, record, occurrence, contact", values)
     contacts = {row["contact"] for row in seen.sheets}
     for row in _rows(cursor, "SELECT contact, active, fault, suppressed FROM people", {}):
@@ -209,10 +214,14 @@ def _asked(row: dict[str, Any], person: dict[str, Any], now: datetime) -> dict[s
     fault = person.get("fault") or ("contact_inactive" if person.get("active") is False else "")
     refused = person.get("suppressed") or ", ".join(sorted(set(person.get("topics", {}).values())))
     return {
+        # Asked of somebody who is held too: what stands here takes hold when the pause ends.
+        "6.2": (row["ended"] is None, row["ended"] or ""),
+        "6.3": (row["gone"] is None, row["gone"] or ""),
         # A record that nobody can be told about is walked without a contact.
-        "6.4": (bool(row["contact"]), "" if row["contact"] else Reason.NO_RECIPIENT),
+        "6.4": (bool(row["contact"]) and row["in_audience"] is not False, "" if row["contact"] else Reason.NO_RECIPIENT),
         "6.5": (row["step"] is not None, ""),
-        "6.6": (None if not timed or start is None else due >= start, ""),
+        # A `wait` has no start of its own: the occurrence's is asked when it begins (3.7).
+        "6.6": (None if not timed or start is None else row["kind"] == "wait" or due >= start, ""),
         "6.7": (None if not timed else due <= now and row["opens"] is None, ""),
         "6.8": (None if expiry is None else now < expiry, ""),
         "6.9": (None if not reached else row["step_fault"] is None, row["step_fault"] or ""),

@@ -24,10 +24,20 @@ def beside(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: dat
     for sequence in sorted(definitions.sequences.values(), key=lambda sequence: sequence.id):
         if sequence.about != entity or sequence.status == "archived" or only not in (None, sequence.id) or _is_open(cursor, sequence, key):
             continue
-        if isinstance(sequence.trigger, EventTrigger):
+        closed = _closed_to_all(cursor, sequence)
+        if closed and isinstance(sequence.trigger, EventTrigger | OfSegment):
+            yield sequence.id, closed, None
+        elif isinstance(sequence.trigger, EventTrigger):
             yield sequence.id, *_no_event(cursor, definitions, sequence, now, key)
         elif isinstance(sequence.trigger, OfSegment):
             yield sequence.id, *_no_member(cursor, definitions, sequence, sequence.trigger, now, key)
+
+
+def _closed_to_all(cursor: duckdb.DuckDBPyConnection, sequence: Sequence) -> str:
+    """Why nobody at all enters it, as the reason; '' where somebody may."""
+    if sequence.status == "draft":
+        return "draft"
+    return "" if _there(cursor, "FROM seqs WHERE sequence = $1 AND may_enter", [sequence.id]) else "not_started"
 
 
 def _is_open(cursor: duckdb.DuckDBPyConnection, sequence: Sequence, key: str) -> bool:

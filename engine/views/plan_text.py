@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.definitions.triggers import OnceTrigger, ScheduleTrigger
 from engine.plan.gates import Decided, Reason
 from engine.plan.plan import SequenceSummary
+from engine.plan.triggers.ticks import next_tick
 from engine.views.changed import changed_lines
 from engine.views.escaping import one_line
 from engine.views.guards_text import guard_lines
@@ -287,6 +289,7 @@ def _quiet(page: PlanPage, sequences: list[SequenceSummary], grouped: dict[str, 
         firsts = [line.first for line in grouped[sequence.id] if line.decision == Decided.WAIT and line.first]
         told += [f"next {moment(min(firsts), page.zone)}"] if firsts else []
         told += [f"{sequence.counts['upcoming']:,} upcoming"] if sequence.counts.get("upcoming") else []
+        told += _next_time(page, sequence.id)
         told += [f"{count:,}: {short(reason)}" for reason, count in sorted(sequence.named.items(), key=lambda item: (-item[1], item[0]))]
         definition = page.plan.definitions.sequences.get(sequence.id)
         if definition is not None and definition.status == "draft":
@@ -294,6 +297,15 @@ def _quiet(page: PlanPage, sequences: list[SequenceSummary], grouped: dict[str, 
         elif not told and definition is not None and definition.status != "active":
             told = [definition.status]
         yield from wrapped(", ".join(told) or "nobody on it", width, first=f"  {padded(sequence.id, room)}  ")
+
+
+def _next_time(page: PlanPage, id: str) -> list[str]:
+    """Of a schedule or a single time that is ahead: nobody is on it yet, and many may be then."""
+    definition = page.plan.definitions.sequences.get(id)
+    if definition is None or definition.status != "active" or not isinstance(definition.trigger, ScheduleTrigger | OnceTrigger):
+        return []
+    tick = next_tick(definition.trigger, page.plan.now, page.plan.definitions.project.timezone)
+    return [f"next time {moment(tick.at, page.zone)}, for {definition.trigger.segment}"] if tick is not None else []
 
 
 def _refused(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:

@@ -51,7 +51,6 @@ def test_3_1_the_field_of_a_date_that_comes_round_is_not_its_next_day(tmp_path: 
 @pytest.mark.parametrize(("until", "lost"), [(None, 1), ("2026-03-11T03:00:00", 0), ("2026-03-13T03:00:00", 1)])
 def test_9_8_a_pause_that_ends_in_time_needs_nobody(tmp_path: Path, until: str | None, lost: int) -> None:
     """9.8, 5.6: tips are due on 5 March and expire on the 12th: told a day before, where the pause lasts beyond that, and never before they are due."""
-    from datetime import datetime
 
     ground = Ground.make(tmp_path, DRIP, contact(1))
     by_hand(ground, "2026-03-02T10:00:00+07:00", "drip", "contact", "1")

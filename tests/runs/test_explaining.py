@@ -14,7 +14,7 @@ from engine.ledger.orders import Order
 from engine.plan.gates import GATES
 from engine.runs.explaining import Sheet, explain
 from engine.runs.locking import obey
-from tests.plan.base import contact, contract
+from tests.plan.base import company, contact, contract
 from tests.plan.samples import RENEWAL, TRIAL
 
 from .ground import Ground
@@ -120,3 +120,52 @@ def test_1_1_looking_back_shows_what_was_to_be_seen_then(make: Make) -> None:
     assert seen(days[1]) != then[1]
     # The pause is of the last moment, and what people order counts at once.
     assert [sheet.reason for sheet in seen(days[3], looking_back=True)[2]] == ["paused_enrollment"]
+
+
+def test_6_what_takes_hold_when_a_pause_ends_is_told_while_it_lasts(tmp_path: Path) -> None:
+    """6.2, 6.3: paused, and meanwhile renewed, which ends the trigger's `where` too: the gates behind the pause say so, though the pause decides."""
+    ground = Ground.make(tmp_path, RENEWAL + "    goal: {contract.status: renewed}\n", contract(7, end_date="2026-04-01"))
+    ground.apply(AT)
+    site = ground.site(AT)
+    obey(site, Order("pause", site.now, "test", contact="1", sequence="renewal"), "pause")
+    ground.facts({"contact": [contact(1)], "company": [company(1)], "contract": [contract(7, end_date="2027-04-01", status="renewed")]})
+    (sheet,) = explain(ground.site("2026-03-03T09:00:00+07:00"), contact="1").sheets
+    assert (sheet.decision, sheet.reason) == ("hold", "paused_enrollment")
+    assert {gate.number: gate.detail for gate in sheet.gates if gate.passed is False and gate.number in ("6.2", "6.3")} == {"6.2": "goal_met", "6.3": "trigger_gone"}
+
+
+def test_3_7_a_wait_that_came_later_has_no_start_of_its_own(tmp_path: Path) -> None:
+    """3.7, 8.4: a step of three days' waiting is put in on the fifth day, goes, and no gate says that it lies before its start."""
+    visits = """
+        id: drip
+        about: contact
+        status: active
+        active_from: 2026-01-01
+        trigger: {event: visited}
+        reenter: never
+        steps:
+          - {id: welcome, wait: 0d, template: hello}
+          - {id: last, wait: 30d, template: tips}
+    """
+    ground = Ground.make(tmp_path, visits, contact(1))
+    site = ground.site("2026-03-01T09:00:00+07:00")
+    obey(site, Order("event", site.now, "test", event="visited", event_id="v", entity="contact", record="1", happened_at=site.now), "event")
+    ground.apply("2026-03-01T09:00:00+07:00")
+    ground.change("definitions/sequences/drip.yaml", "  - {id: last", "  - {id: mid, wait: 3d, template: tips}\n  - {id: last")
+    (sheet,) = explain(ground.site("2026-03-06T09:00:00+07:00"), contact="1").sheets
+    assert (sheet.step, sheet.decision, first_not_passed(sheet)) == ("mid", "send", None)
+
+
+def test_6_18_nobody_enters_a_draft_or_before_the_start_and_that_is_the_reason(tmp_path: Path) -> None:
+    """6.18, 3.7: of an event, a schedule and a segment alike: that it is a draft, or has not started, is said before anything about the contact."""
+    segment = tmp_path / "definitions" / "segments" / "guests.yaml"
+    segment.parent.mkdir(parents=True)
+    segment.write_text("{id: guests, name: Guests, entity: contact, rules: {contact.kind: guest}}", encoding="utf-8")
+    head = "about: contact, status: draft, steps: [{id: hello, wait: 0d, template: hello}]"
+    triggers = {"visits": "{event: visited}, reenter: never", "monthly": "{schedule: '0 9 1 * *', for: guests}", "joined": "{enters: guests}"}
+    ground = Ground.make(tmp_path, *(f"{{id: {id}, trigger: {trigger}, {head}}}" for id, trigger in triggers.items()), contact(1, kind="guest"))
+    said = [(note.sequence, note.reason) for note in explain(ground.site(AT), contact="1").notes]
+    assert said == [("joined", "draft"), ("monthly", "draft"), ("visits", "draft")]
+    for id in triggers:
+        ground.change(f"definitions/sequences/{id}.yaml", "status: draft", "status: active, active_from: 2026-05-01")
+    assert {note.reason for note in explain(ground.site(AT), contact="1").notes} == {"not_started"}

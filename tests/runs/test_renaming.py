@@ -99,3 +99,14 @@ def test_8_7_a_difference_knows_who_only_enters_in_a_renamed_sequence(tmp_path: 
     ground.facts({"company": [company(1)], "contact": [contact(1)], "contract": [contract(7, end_date="2026-04-01"), contract(8, end_date="2026-04-03")]})
     ground.change(RENAMED, "notice-30, before: 30d", "notice-30, before: 29d")
     assert compared(ground, "2026-03-04T09:00:00+07:00").flights == ()
+
+
+def test_8_7_a_rename_alone_moves_nobody(tmp_path: Path) -> None:
+    """8.7: who is done with the last step, which the next apply will write, is done under both names."""
+    ground = Ground.make(tmp_path, RENEWAL, contract(7, end_date="2026-04-01"))
+    for day in ("02", "18", "25"):
+        ground.apply(f"2026-03-{day}T09:00:00+07:00")
+    ground.write(".gitignore", "state/\n")
+    commit(tmp_path)
+    rename(ground)
+    assert compared(ground, "2026-03-25T10:00:00+07:00").flights == ()

@@ -53,8 +53,9 @@ class Ordering(Home, Obeying):
         # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
         values = control_values("", order)
         return self._count(
-            "UPDATE controls SET lifted_at = $at, lifted_by = $by WHERE lifted_at IS NULL AND scope = $scope AND action = $action AND "
-            + _MATCHES.format(alias=""),
+            "UPDATE controls SET lifted_at = $at, lifted_by = $by "
+            # What has ended by itself is not there to be lifted.
+            "WHERE lifted_at IS NULL AND (until IS NULL OR until > $at) AND scope = $scope AND action = $action AND " + _MATCHES.format(alias=""),
             {key: values[key] for key in ("at", "by", "scope", "action", *KEYS)} | many_values(order),
         )
 

@@ -53,8 +53,9 @@ class Ordering(Home, Obeying):
     def _lift(self, order: Order) -> int:
         # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
         return self._run(
+            # What has ended by itself is not there to be lifted.
             f"""UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s
-                WHERE lifted_at IS NULL AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
+                WHERE lifted_at IS NULL AND (until IS NULL OR until > %(at)s) AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
             control_values("", order) | many_values(order),
         )
 

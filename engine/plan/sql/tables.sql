@@ -98,6 +98,6 @@ CREATE OR REPLACE TEMP MACRO whole(k) AS TRY_CAST(CASE WHEN regexp_full_match(k,
 CREATE OR REPLACE TEMP TABLE step_template (sequence VARCHAR, step VARCHAR, template VARCHAR);
 CREATE OR REPLACE TEMP TABLE sheets (
     sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, is_record BOOLEAN, step VARCHAR, pos INTEGER,
-    due TIMESTAMP, expiry TIMESTAMP, start TIMESTAMP, decision VARCHAR, reason VARCHAR, template VARCHAR, step_fault VARCHAR,
+    kind VARCHAR, due TIMESTAMP, expiry TIMESTAMP, start TIMESTAMP, decision VARCHAR, reason VARCHAR, template VARCHAR, step_fault VARCHAR,
     duplicate BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, reached BOOLEAN, opens TIMESTAMP, cap VARCHAR
 );

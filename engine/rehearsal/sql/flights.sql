@@ -1,8 +1,11 @@
 -- People on the way now who stand elsewhere in the head: the first plan of each course, without those who only enter in it.
-WITH base AS (
-    SELECT coalesce(n.now_sequence, b.sequence) AS sequence, record, occurrence, contact,
+-- Who is done stands at no step, and is found by the sequence alone.
+WITH renamed AS (
+    SELECT DISTINCT sequence, now_sequence FROM names
+), base AS (
+    SELECT coalesce(n.now_sequence, r.now_sequence, b.sequence) AS sequence, record, occurrence, contact,
         CASE WHEN reason = 'guard' THEN 'send' ELSE decision END AS decision, CASE WHEN decision IN ('exit', 'complete') THEN reason ELSE coalesce(n.now_step, b.step) END AS place
-    FROM base_first b LEFT JOIN names n ON n.sequence = b.sequence AND n.step = b.step
+    FROM base_first b LEFT JOIN names n ON n.sequence = b.sequence AND n.step = b.step LEFT JOIN renamed r ON r.sequence = b.sequence
 ), head AS (
     SELECT sequence, record, occurrence, contact,
         CASE WHEN reason = 'guard' THEN 'send' ELSE decision END AS decision, CASE WHEN decision IN ('exit', 'complete') THEN reason ELSE step END AS place
