@@ -35,9 +35,12 @@ def pause(door: Door, /, until: str | None, all_: bool, **given: Any) -> int:
         raise WrongUsage("--until lies in the past")
     meant = _meant(door, "pause", given, all_)
     nothing = "Paused already, or on no way" if meant.keys else "Paused already"
-    return _give(
-        door, "pause", meant, given, {"carried_out": f"Paused{_until_words(door, end)}: {meant}.", "nothing": f"{nothing}: {meant}; nothing was changed."}, end
-    )
+    later = " What begins for them later is not paused." if meant.keys else ""
+    done = {"carried_out": f"Paused{_until_words(door, end)}: {meant}.{later}", "nothing": f"{nothing}: {meant}; nothing was changed."}
+    code = _give(door, "pause", meant, given, done, end)
+    if end is not None and not given["dry_run"]:
+        _say_longer(door, meant, end)
+    return code
 
 
 @click.command()
@@ -156,6 +159,29 @@ def _say_left_out(door: Door, verb: str, meant: Whom) -> None:
         return
     if said:
         door.out(said.strip("\n"))
+
+
+def _say_longer(door: Door, meant: Whom, end: datetime) -> None:
+    """That a longer pause is in force: of two the longer counts, so that a shorter one does not let mail go that somebody held."""
+    from engine.errors import EngineError
+    from engine.views.phrases import moment
+
+    try:
+        site = door.site()
+        with site.read_ledger() as ledger:
+            rows = (
+                ledger.held()
+                if meant.keys
+                else [row for row in ledger.status(site.now).controls if row.scope != "enrollment" and row.sequence == meant.sequence]
+            )
+    except EngineError:
+        return
+    rows = [row for row in rows if not meant.keys or meant.meets(row.sequence, row.entity, row.record, row.contact)]
+    longer = [row.until for row in rows if row.action == "paused" and (row.until is None or row.until > end)]
+    if longer:
+        last = max((until for until in longer if until is not None), default=None)
+        words = "with no end" if None in longer or last is None else f"until {moment(last, site.definitions.project.timezone)}"
+        door.out(f"A pause {words} is in force already, and the longer one counts; `{door.command('resume')}` lifts it first.")
 
 
 def _waits(door: Door) -> bool:

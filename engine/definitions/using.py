@@ -53,8 +53,12 @@ def segments_in(part: Any) -> Iterator[str]:
 
 def segments_of(definitions: Definitions, sequence: Sequence) -> frozenset[str]:
     """The segments that a sequence stands on: named in it, or in an enrollment file of it. Those behind a segment's own rules are not."""
-    files = [file.segment for file in definitions.enrollments.values() if file.sequence == sequence.id and file.segment is not None]
-    return frozenset((*segments_in(sequence), *files))
+    return frozenset((*segments_in(sequence), *segments_of_files(definitions, sequence).values()))
+
+
+def segments_of_files(definitions: Definitions, sequence: Sequence) -> dict[str, str]:
+    """The segment of each enrollment file of a sequence that takes its people from one; the file's id is the key of their occurrence (3.5)."""
+    return {file.id: file.segment for file in definitions.enrollments.values() if file.sequence == sequence.id and file.segment is not None}
 
 
 def users_of(definitions: Definitions, segment: str) -> list[str]:

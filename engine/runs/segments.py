@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
-from engine.definitions.using import segments_of
+from engine.definitions.using import segments_of, segments_of_files
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import SEGMENT_COUNTS, SEGMENT_USES
 from engine.plan.identity import Identity
@@ -23,12 +23,24 @@ def members_now(definitions: Definitions, snapshot: Snapshot, now: datetime) -> 
 
 
 def uses(definitions: Definitions, enrollments: pa.Table, called: Identity) -> pa.Table:
-    """For each sequence with new enrollments and each segment that it stands on: how many began. Both tables are under the ledger's ids."""
-    began = Counter(enrollments.column("sequence").to_pylist()) if enrollments.num_rows else {}
-    rows = [
-        {"segment": segment, "sequence": id, "enrolled": count}
-        for id, count in sorted(began.items())
-        if (name := called.called.get(id, id)) in definitions.sequences
-        for segment in sorted(segments_of(definitions, definitions.sequences[name]))
-    ]
-    return pa.Table.from_pylist(rows, schema=SEGMENT_USES)
+    """For each sequence with new enrollments and each segment that it stands on: how many began. Both tables are under the ledger's ids.
+
+    Where people are enrolled by hand, only those whom a file took from the segment: `engine enroll --segment` writes its own (3.5).
+    """
+    if not enrollments.num_rows:
+        return SEGMENT_USES.empty_table()
+    began: Counter[tuple[str, str]] = Counter()
+    several = Counter(zip(enrollments.column("sequence").to_pylist(), enrollments.column("occurrence").to_pylist(), strict=True))
+    for id in {id for id, _ in several}:
+        sequence = definitions.sequences.get(called.called.get(id, id))
+        if sequence is None:
+            continue
+        here = {occurrence: count for (one, occurrence), count in several.items() if one == id}
+        if sequence.trigger.kind == "manual":
+            for file, segment in segments_of_files(definitions, sequence).items():
+                began[segment, id] += here.get(file, 0)
+        else:
+            began.update({(segment, id): sum(here.values()) for segment in segments_of(definitions, sequence)})
+    return pa.Table.from_pylist(
+        [{"segment": segment, "sequence": id, "enrolled": count} for (segment, id), count in sorted(began.items()) if count], schema=SEGMENT_USES
+    )

@@ -133,6 +133,19 @@ def test_8_7_orders_and_questions_by_a_new_name_that_no_apply_has_followed(proje
     assert project.run("resume", "endings", "--contact", contact, now=LATER).out.startswith("Resumed")
 
 
+def test_9_8_a_shorter_pause_beside_a_longer_one_is_told(project: Project) -> None:
+    """9.8: of two pauses the longer counts, and whoever orders a shorter one hears of it; also of a sequence, and never of one that has ended."""
+    project.run("apply")
+    for whom in (("news", "--contact", "1"), ("news",), ("--all",)):
+        assert "in force already" not in project.run("pause", *whom, "--until", "2026-12-24").out
+        assert "A pause until Thu 24 Dec 2026, 00:00 is in force already" in project.run("pause", *whom, "--until", "2026-12-01").out
+        project.run("pause", *whom)
+        assert "A pause with no end is in force already" in project.run("pause", *whom, "--until", "2026-12-20").out
+        assert project.run("resume", *whom, now=LATER).out.startswith("Resumed")
+        assert "in force already" not in project.run("pause", *whom, "--until", "2026-11-30", now=LATER).out
+        assert "Nothing was paused" in project.run("resume", *whom, now="2026-12-05T09:00:00+07:00").out
+
+
 def _review(project: Project, active_from: str = "2026-11-01") -> None:
     text = f"""
         id: review

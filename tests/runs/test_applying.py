@@ -13,7 +13,7 @@ from engine.runs.applying import apply
 from engine.runs.delivering import work
 from engine.runs.inbox import leave_order
 from tests.plan.base import contact, contract
-from tests.plan.samples import ONE_NOTICE, TRIAL
+from tests.plan.samples import ONE_LETTER, ONE_NOTICE, TRIAL
 
 from .ground import Ground
 
@@ -181,3 +181,19 @@ def test_5_4_workers_are_told_until_when(tmp_path: Path) -> None:
     )
     late = work(ground.site("2026-03-02T18:05:00+07:00"), environ=ground.environ, live=False)
     assert (late.delivered.sent, late.planned) == (0, 1) and ground.mails() == []
+
+
+def test_d6_who_is_enrolled_by_hand_is_no_use_of_the_segment_of_a_file(tmp_path: Path) -> None:
+    """D6, 3.5: a file takes the one guest of a segment, and somebody else is enrolled by a command: the segment brought one."""
+    segment = tmp_path / "definitions" / "segments" / "guests.yaml"
+    segment.parent.mkdir(parents=True)
+    segment.write_text("{id: guests, name: Guests, entity: contact, rules: {contact.kind: guest}}", encoding="utf-8")
+    ground = Ground.make(tmp_path, ONE_LETTER, contact(1, kind="guest"), contact(2))
+    ground.write("definitions/enrollments/fair.yaml", "{id: fair, sequence: letter, segment: guests}")
+    site = ground.site("2026-03-02T09:00:00+07:00")
+    with site.open_ledger("enroll") as ledger:
+        ledger.enroll_by_hand("letter", "contact", ["2"], by="test", note="", now=site.now)
+    ground.apply("2026-03-02T09:00:00+07:00")
+    assert len(ground.mails()) == 2
+    with site.read_ledger() as ledger:
+        assert [(use.sequence, use.enrolled) for use in ledger.segment_history("guests").uses] == [("letter", 1)]
