@@ -51,7 +51,7 @@ def named_in(file: str, column: str = "key") -> list[Named]:
 def _of_rows(rows: list[list[Any]], column: str, file: str, word: str) -> list[Named]:
     if not rows or column not in rows[0]:
         found = ", ".join(str(cell) for cell in rows[0] if cell is not None)[:100] if rows else "nothing"
-        raise WrongUsage(f"{file} has no column `{column}`; its first {word} has {found}", help=f"name the column with the keys `{column}`")
+        raise WrongUsage(f"{file} has no column `{column}`; its first {word} has {found}", help=f"call the column that has them `{column}`")
     place = rows[0].index(column)
     cells = ((number, _said(row[place])) for number, row in enumerate(rows[1:], 2) if len(row) > place)
     return [Named(text, f"{word} {number}") for number, text in cells if text]

@@ -99,6 +99,8 @@ def select_sequences(definitions: Definitions, text: str) -> Selection:
 def _word(definitions: Definitions, word: str, union: str) -> frozenset[Item]:
     wanted, dependents = word.removesuffix("+"), word.endswith("+")
     method, colon, pattern = wanted.partition(":")
+    if colon and not pattern and method in _METHODS:
+        raise WrongUsage(f"--select: `{word}` does not say which", help=f"write {method}: and what it is, with no space between: {method}:…")
     if not word or (colon and not pattern):
         raise WrongUsage(f"--select: `{union}` has an empty part", help="write it without the comma, or say what comes behind it: tag:renewal,status:active")
     if not colon:

@@ -191,7 +191,8 @@ def changes(
 
 
 def _cancels(cursor: duckdb.DuckDBPyConnection, called: Identity) -> pa.Table:
-    """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more."""
+    """9.6: planned rows that nobody has claimed and that are neither sent nor skipped now do not pass any more; one behind a send of this
+    plan has not been asked (6.17), and is by the next."""
     if not execute(cursor, "SELECT count(*) FROM decided WHERE state = 'planned'").fetchall()[0][0]:
         return CHANGES["cancels"].empty_table()
     _name_keys(cursor, "SELECT sequence, step, entity, record, occurrence, contact FROM decided WHERE state = 'planned'", called)
@@ -201,6 +202,9 @@ def _cancels(cursor: duckdb.DuckDBPyConnection, called: Identity) -> pa.Table:
         "SELECT d.send_key, coalesce(max(n.reason), 'cancelled') AS reason "
         f"FROM named_keys d LEFT JOIN decisions n ON {same.format('n')} AND n.decision IN ('hold', 'exit', 'wait', 'complete') "
         f"WHERE NOT EXISTS (FROM decisions x WHERE {same.format('x')} AND x.step = d.step AND x.decision IN ('send', 'skip')) "
+        f"AND NOT EXISTS (FROM decisions y JOIN steps before ON before.sequence = y.sequence AND before.step = y.step "
+        "JOIN steps here ON here.sequence = d.sequence AND here.step = d.step "
+        f"WHERE {same.format('y')} AND y.decision = 'send' AND before.pos < here.pos) "
         "GROUP BY d.send_key ORDER BY 1",
         CHANGES["cancels"],
     )

@@ -105,8 +105,10 @@ def _happened(row: Happened, zone: str) -> str:
 def _instead(said: Instead, one: Differs, zone: str) -> str:
     step = f" at {said.step}" if said.step and (one.expected is None or said.step != one.expected.step) else ""
     detail = f" ({said.detail})" if said.detail else ""
+    words = short(said.reason)
+    why = said.reason if words == said.reason else f"{said.reason}: {words}"
     due = f", due {stamp(said.due, zone)}" if said.due is not None and said.decision in ("wait", "hold", "skip") else ""
-    return one_line(f"{stamp(said.moment, zone)}: {_INSTEAD[said.decision]}{step}, {said.reason}: {short(said.reason)}{detail}{due}")
+    return one_line(f"{stamp(said.moment, zone)}: {_INSTEAD[said.decision]}{step}, {why}{detail}{due}")
 
 
 def as_json(proof: Proof) -> str:

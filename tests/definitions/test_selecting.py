@@ -93,7 +93,7 @@ def test_a_selection_names_definitions_of_every_kind(northern: Definitions) -> N
         ("welcome", "`welcome` has no method", "did you mean `sequence:welcome`?"),
         ("renewal", "`renewal` has no method", "did you mean `tag:renewal`?"),
         ("tag:renewal,", "has an empty part", "without the comma"),
-        ("tag:", "has an empty part", ""),
+        ("tag:", "does not say which", "tag:…"),
         ("  ", "is empty", "sequence:welcome"),
         ("tag:renewal,sequence:welcome", "nothing is in all parts of `tag:renewal,sequence:welcome`", "tag:renewal has first, second; sequence:welcome has welcome"),
         ("template:hello", "selects no sequence (template hello)", '--select "template:hello+"'),

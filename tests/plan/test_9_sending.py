@@ -178,6 +178,36 @@ def test_9_6_a_resend_of_a_drips_first_step_goes_before_what_comes_next(tell: Te
     assert sorted(story.sent()) == ["1>1 tips sent", "1>1 welcome sent"]
 
 
+def test_9_6_two_resends_of_one_path_go_one_after_the_other(tell: Teller) -> None:
+    """9.6, 6.17: welcome and tips are in doubt, the third has gone; both doubts are resent: welcome with this run, tips with the next, each once."""
+    text = DRIP + "      - {id: more, wait: 1d, template: tips}\n"
+    story = tell(text)
+    story.enroll("drip", 1, "2026-03-01 09:00")
+    story.apply("2026-03-01 09:00", person1="unknown")
+    story.apply("2026-03-04 09:00", person1="unknown")
+    story.apply("2026-03-05 09:00")
+    story.resend(1, "welcome", "2026-03-05 10:00")
+    story.resend(1, "tips", "2026-03-05 10:00")
+    assert story.apply("2026-03-05 10:00") == ["1 welcome: send due, 2026-03-01 09:00"]
+    assert (story.state_of(1, "welcome"), story.state_of(1, "tips")) == ("sent", "planned")
+    assert story.apply("2026-03-05 11:00") == ["1 tips: send due, 2026-03-04 09:00"]
+    assert story.apply("2026-03-05 12:00") == ["1: complete complete"]
+    assert [story.state_of(1, step) for step in ("welcome", "tips", "more")] == ["sent"] * 3
+
+
+def test_9_6_a_row_of_a_killed_run_is_kept_behind_a_resend(tell: Teller) -> None:
+    """9.6: tips was planned by a run that was killed, then welcome is resent: tips is not cancelled, and goes before it expires."""
+    story = tell(DRIP.replace("template: tips}", "template: tips, expires: 2h}"))
+    story.enroll("drip", 1, "2026-03-01 09:00")
+    story.apply("2026-03-01 09:00", person1="unknown")
+    story.committed("2026-03-04 09:00")
+    story.resend(1, "welcome", "2026-03-04 09:40")
+    assert story.apply("2026-03-04 09:45") == ["1 welcome: send due, 2026-03-01 09:00"]
+    assert story.state_of(1, "tips") == "planned"
+    assert story.apply("2026-03-04 10:00") == ["1 tips: send due, 2026-03-04 09:00"]
+    assert (story.state_of(1, "welcome"), story.state_of(1, "tips")) == ("sent", "sent")
+
+
 def test_9_6_a_resend_that_no_longer_passes_is_cancelled_with_the_reason(tell: Teller) -> None:
     """The goal is met meanwhile: nothing goes."""
     story = tell(ONE_NOTICE + "    goal: {contract.monthly_value: 1}\n", contract(7, end_date="2026-04-01"), contact(1))
@@ -186,3 +216,12 @@ def test_9_6_a_resend_that_no_longer_passes_is_cancelled_with_the_reason(tell: T
     story.now_has(contract(7, end_date="2026-04-01", monthly_value=1))
     assert story.apply("2026-03-02 11:00") == ["7>1: exit goal_met"]
     assert story.state_of(1, "notice") == "cancelled" and story.sent() == ["7>1 notice cancelled"]
+
+
+def test_9_1_the_last_step_of_several_that_expired_is_the_furthest(tell: Teller) -> None:
+    """9.1: a contract that came late is passed over eight steps in one plan; `enrollments` shows the last of them for each."""
+    steps = "".join(f"      - {{id: s{days}, before: {days}d, template: reminder}}\n" for days in (40, 35, 30, 25, 20, 15, 10, 5))
+    text = "    id: many\n    about: contract\n    status: active\n    active_from: 2020-01-01\n    trigger: {date: contract.end_date}\n    expires: 1d\n    steps:\n" + steps
+    story = tell(text, *(contract(key, end_date="2026-04-01") for key in (7, 8, 9)))
+    story.apply("2026-03-19 09:00")
+    assert {row.last_step for row in story.ledger.enrollments().rows} == {"s15"}
