@@ -224,7 +224,7 @@ def _plan_days(
                 continue
             last = moment
             plan = planned_at(site, snapshot, folded.view, moment)
-            found.ours += [Ours.of(day, row) for row in plan.changes["sends"].to_pylist() if row["sequence"] in compared]
+            found.ours += [Ours.of(day, row) for row in plan.called.named(plan.changes["sends"]).to_pylist() if row["sequence"] in compared]
             found.verdicts |= verdicts.of(day, by_day.get(day, ()), plan, folded.view, moment)
             folded.fold(plan.changes, moment)
     progress(len(days), len(days))

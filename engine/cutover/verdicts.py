@@ -75,9 +75,9 @@ class Verdicts:
     def _remember(self, day: date, plan: Plan, paths: set[Path]) -> dict[Path, list[dict[str, Any]]]:
         """The plan's decisions by path, for these paths; what was passed over or sent is kept for later days."""
         decisions: dict[Path, list[dict[str, Any]]] = {}
-        for row in plan.changes["skips"].select(["sequence", "record", "contact", "step", "reason", "detail"]).to_pylist():
+        for row in plan.called.named(plan.changes["skips"]).select(["sequence", "record", "contact", "step", "reason", "detail"]).to_pylist():
             self._skipped[((row["sequence"], row["record"], row["contact"]), row["step"])] = Verdict("skip", _told(row["reason"]), row["detail"] or "")
-        for row in plan.changes["sends"].select(["sequence", "record", "contact", "step"]).to_pylist():
+        for row in plan.called.named(plan.changes["sends"]).select(["sequence", "record", "contact", "step"]).to_pylist():
             self._sent[(row["sequence"], row["record"], row["contact"]), row["step"]] = day
         if not paths:
             return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.clock import Duration
 from engine.definitions import references
 from engine.definitions.checking_rules import Context, check_rule
 from engine.definitions.crm import FieldType
@@ -16,6 +17,10 @@ from engine.definitions.triggers import DateTrigger, EntersTrigger, EventTrigger
 from engine.problems import Problem
 
 _MOMENTS: tuple[FieldType, ...] = ("date", "timestamp")
+# What lies between two mails of a step of a date trigger where `min_gap` does not say (3.8), and how many days units have.
+_GAP = Duration(7, "d")
+_AT_LEAST = {"d": 1.0, "w": 7.0, "mo": 28.0, "y": 365.0}
+_AT_MOST = {"min": 1 / 1440, "h": 1 / 24, "d": 1.0, "bd": 4.0, "w": 7.0, "mo": 31.0, "y": 366.0}
 
 
 def triggers(draft: Draft) -> Iterator[Problem]:
@@ -59,6 +64,7 @@ def _date(draft: Draft, sequence: Sequence, trigger: DateTrigger) -> Iterator[Pr
         )  # fmt: skip
     elif path is not None and path.field is not None and trigger.every is not None:
         yield from _every(draft, places, trigger, path.end, str(path.field_name), path.field.type)
+        yield from _round_within_the_gap(places, sequence, trigger.every)
 
 
 def _every(draft: Draft, places: Places, trigger: DateTrigger, entity: str, field: str, type_: FieldType) -> Iterator[Problem]:
@@ -72,6 +78,16 @@ def _every(draft: Draft, places: Places, trigger: DateTrigger, entity: str, fiel
         yield Problem(
             "E330", f"`every: {trigger.every}` is no time between two dates", places.value("trigger", "every"),
             "count in days, weeks, months or years, such as `every: 3mo`",
+        )  # fmt: skip
+
+
+def _round_within_the_gap(places: Places, sequence: Sequence, every: Duration) -> Iterator[Problem]:
+    """A mail is too soon within `min_gap` of the same step's last one for the record (3.8): a week after a run at 09:10 there is none at 09:00."""
+    gap = sequence.min_gap or _GAP
+    if every.count and every.unit in _AT_LEAST and every.count * _AT_LEAST[every.unit] <= gap.count * _AT_MOST[gap.unit]:
+        yield Problem(
+            "E330", f"`every: {every}` comes round within the {gap} that must lie between two mails of a step, and a mail that is too soon does not go at all",
+            places.value("trigger", "every"), "say a `min_gap` that is shorter, such as `min_gap: 1d`", severity="warning",
         )  # fmt: skip
 
 

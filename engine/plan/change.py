@@ -67,7 +67,7 @@ EFFECTS: Mapping[str, tuple[ChangeKind, str, str]] = {
     "ends": (_AUDIENCE, "6.2", "whoever it holds for exits for good"),
     "condition": (_AUDIENCE, "6.9", "it is asked when the step is due; for whom it fails the step is passed over"),
     "segment": (_AUDIENCE, "8.11", "members are recorded anew; nobody enters by this change"),
-    "members": (_AUDIENCE, "3.3", "who is added enters where the segment is a trigger"),
+    "members": (_AUDIENCE, "3.3", "who is added enters where the segment is a trigger, and not by an enrollment file that has taken its members"),
     "map": (_AUDIENCE, "8.11", "memberships are recorded anew; nobody enters by this change"),
     "category": (_AUDIENCE, "6.20", "it decides whose consent is needed"),
     "consent": (_AUDIENCE, "6.11", "it decides whose consent is needed"),

@@ -17,6 +17,7 @@ from engine.facts.names import quoted
 from engine.plan.introducing import zone_of
 from engine.relations.audiences import audience
 from engine.relations.binding import Binder, sql
+from engine.relations.people import receivers
 from engine.relations.triggers import trigger_values
 
 
@@ -109,10 +110,14 @@ def _of_sequence(
             yield Upcoming(sequence.id, sequence.about, record, occurrence, key if is_contact else "", step, due)
         return
     binder = Binder()
-    reached = sql(audience(definitions, sequence, now, binder, "ahead"))
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE reached_ahead AS {sql(audience(definitions, sequence, now, binder, 'ahead'))}", binder.values)
+    binder = Binder()
+    people = sql(receivers(definitions.crm, binder, "reached_ahead"))
     for record, occurrence, step, due, behind in cursor.execute(
-        f"WITH r AS (SELECT *, min(grp) OVER (PARTITION BY record) AS first FROM ({reached})) "
-        f"SELECT {shown}, r.grp > r.first FROM r JOIN ahead a USING (record) JOIN {steps} n USING (occurrence) WHERE r.contact = $the_key",
+        # The first group in which somebody can be written to (4.2), as far as the CRM says.
+        "WITH r AS (SELECT h.*, min(grp) FILTER (WHERE p.active AND p.address IS NOT NULL) OVER (PARTITION BY record) AS first "
+        f"FROM reached_ahead h JOIN ({people}) p USING (contact)) "
+        f"SELECT {shown}, coalesce(r.grp > r.first, false) FROM r JOIN ahead a USING (record) JOIN {steps} n USING (occurrence) WHERE r.contact = $the_key",
         {**binder.values, "the_key": key},
     ).fetchall():
         yield Upcoming(sequence.id, sequence.about, record, occurrence, key, step, due, behind)

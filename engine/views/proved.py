@@ -78,7 +78,10 @@ def _differs(one: Differs, notes: tuple[Note, ...], zone: str, width: int, ink: 
     for note in notes:
         yield from wrapped(one_line(f"nobody is on the way for {_about(note, one)}: {note_words(note, zone)}"), width, first="        ", rest="          ")
     if not one.instead and not notes:
-        yield "        nothing begins for it: no such record, or none that matches the trigger"
+        yield from wrapped(
+            "nothing begins for it: no such record, nobody enrolled by hand (`enrolled:` of the case), or none that matches the trigger",
+            width, first="        ", rest="          ",
+        )  # fmt: skip
 
 
 def _about(note: Note, one: Differs) -> str:

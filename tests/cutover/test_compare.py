@@ -42,6 +42,15 @@ def test_what_agrees_is_the_same(shop: Shop) -> None:
     assert (shop.ground.root / "state" / "ledger.duckdb").read_bytes() == before
 
 
+def test_8_7_a_sequence_under_a_new_name_is_compared_as_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """8.7: the ledger keeps it under its first id, and what it would send is the log's all the same."""
+    renamed = RENEWAL.replace("id: renewal\n", "id: ending\nrenamed_from: renewal\n", 1)
+    shop = Shop.make(tmp_path / "shop", capsys, renamed, WELCOME, contract(7, end_date="2026-04-01"), contact(1))
+    said = shop.run("compare", "--log", shop.file("log.csv", HEAD, "notice,7,1,2026-03-02 09:00"), "--detailed-exitcode", at=AT)
+    assert said.code == 0, said.out
+    assert said.out.splitlines()[-1] == "1 day: 1 same, and no difference."
+
+
 def test_each_difference_has_our_reason(shop: Shop) -> None:
     """A repeat, somebody who has left, a goal that is met, a contract that nobody has, and a step whose day is not yet."""
     log = shop.file(

@@ -169,3 +169,13 @@ def test_6_18_nobody_enters_a_draft_or_before_the_start_and_that_is_the_reason(t
     for id in triggers:
         ground.change(f"definitions/sequences/{id}.yaml", "status: draft", "status: active, active_from: 2026-05-01")
     assert {note.reason for note in explain(ground.site(AT), contact="1").notes} == {"not_started"}
+
+
+def test_4_2_the_group_that_cannot_be_written_to_is_not_the_first(tmp_path: Path) -> None:
+    """4.2: the billing contact has no address: what is ahead goes to the other one, and is told as theirs; with an address it is the billing contact's."""
+    text = RENEWAL + "    audience: {first_of: [{contact.kind: billing}, all]}\n"
+    ground = Ground.make(tmp_path, text, contract(7, end_date="2026-04-01"), contact(1, kind="billing", email=None), contact(2))
+    early = "2026-02-20T09:00:00+07:00"
+    assert [(one.step, one.behind) for one in explain(ground.site(early), contact="2").upcoming] == [("notice-30", False)]
+    ground.facts({"company": [company(1)], "contract": [contract(7, end_date="2026-04-01")], "contact": [contact(1, kind="billing"), contact(2)]})
+    assert [(one.step, one.behind) for one in explain(ground.site(early), contact="2").upcoming] == [("notice-30", True)]
