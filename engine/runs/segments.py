@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.using import segments_of, segments_of_files
@@ -30,17 +31,14 @@ def uses(definitions: Definitions, enrollments: pa.Table, called: Identity) -> p
     if not enrollments.num_rows:
         return SEGMENT_USES.empty_table()
     began: Counter[tuple[str, str]] = Counter()
-    several = Counter(zip(enrollments.column("sequence").to_pylist(), enrollments.column("occurrence").to_pylist(), strict=True))
-    for id in {id for id, _ in several}:
+    for id, count in Counter(enrollments.column("sequence").to_pylist()).items():
         sequence = definitions.sequences.get(called.called.get(id, id))
-        if sequence is None:
-            continue
-        here = {occurrence: count for (one, occurrence), count in several.items() if one == id}
-        if sequence.trigger.kind == "manual":
-            for file, segment in segments_of_files(definitions, sequence).items():
-                began[segment, id] += here.get(file, 0)
-        else:
-            began.update({(segment, id): sum(here.values()) for segment in segments_of(definitions, sequence)})
+        if sequence is not None and sequence.trigger.kind != "manual":
+            began.update({(segment, id): count for segment in segments_of(definitions, sequence)})
+        elif sequence is not None and (files := segments_of_files(definitions, sequence)):
+            here = Counter(enrollments.filter(pc.equal(enrollments.column("sequence"), pa.scalar(id))).column("occurrence").to_pylist())
+            for file, segment in files.items():
+                began[segment, id] += here[file]
     return pa.Table.from_pylist(
         [{"segment": segment, "sequence": id, "enrolled": count} for (segment, id), count in sorted(began.items()) if count], schema=SEGMENT_USES
     )
