@@ -227,7 +227,10 @@ class OracleLedger:
             self.stopped_sequences.discard(sequence)
 
     def pause(
-        self, sequence: str | None = None, contact: str | int | None = None
+        self,
+        sequence: str | None = None,
+        contact: str | int | None = None,
+        former: str | None = None,
     ) -> None:
         """The project, a sequence, or the live enrollments of a contact in a sequence."""
         if sequence is None:
@@ -235,24 +238,43 @@ class OracleLedger:
         elif contact is None:
             self.paused_sequences.add(sequence)
         else:
-            self.paused |= self._live(sequence, str(contact))
+            self.paused |= self._live(sequence, str(contact), former)
 
     def resume(
-        self, sequence: str | None = None, contact: str | int | None = None
+        self,
+        sequence: str | None = None,
+        contact: str | int | None = None,
+        former: str | None = None,
     ) -> None:
         if sequence is None:
             self.project_paused = False
         elif contact is None:
             self.paused_sequences.discard(sequence)
         else:
-            self.paused -= {e.key for e in self.of_contact(sequence, str(contact))}
+            self.paused -= {
+                e.key
+                for name in (sequence, former)
+                if name is not None
+                for e in self.of_contact(name, str(contact))
+            }
 
-    def cancel(self, sequence: str, contact: str | int) -> None:
+    def cancel(
+        self, sequence: str, contact: str | int, former: str | None = None
+    ) -> None:
         """6.2 The next plan gives `exit: cancelled` to the enrollments that live now."""
-        self.cancelled |= self._live(sequence, str(contact))
+        self.cancelled |= self._live(sequence, str(contact), former)
 
-    def _live(self, sequence: str, contact: str) -> set[EnrollmentKey]:
-        return {e.key for e in self.of_contact(sequence, contact) if e.live}
+    def _live(
+        self, sequence: str, contact: str, former: str | None
+    ) -> set[EnrollmentKey]:
+        """8.7 Also of those under the name that the file had before, where no apply has followed the new one."""
+        return {
+            e.key
+            for name in (sequence, former)
+            if name is not None
+            for e in self.of_contact(name, contact)
+            if e.live
+        }
 
     def suppress(self, address: str, reason: str, topic: str | None = None) -> None:
         """reason: `bounce`, `complaint`, or `unsubscribed` (from one topic, or from all marketing)."""

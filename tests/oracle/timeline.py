@@ -164,11 +164,11 @@ class Play:
             case Tell(event, _, record, id, at):
                 self.ledger.tell(event, id, record, at)
             case Pause(sequence, contact):
-                self.ledger.pause(sequence, contact)
+                self.ledger.pause(sequence, contact, self.former(sequence))
             case Resume(sequence, contact):
-                self.ledger.resume(sequence, contact)
+                self.ledger.resume(sequence, contact, self.former(sequence))
             case Cancel(sequence, contact):
-                self.ledger.cancel(sequence, contact)
+                self.ledger.cancel(sequence, contact, self.former(sequence))
             case Suppress(address, reason, topic):
                 self.ledger.suppress(address, reason, topic)
             case Respond(contact, kind):
@@ -178,6 +178,12 @@ class Play:
             case Start(sequence):
                 self.ledger.start(sequence)
         return None
+
+    def former(self, sequence: str | None) -> str | None:
+        """8.7 What the file of a sequence says that it was called before."""
+        raw = self.project["sequences"].get(sequence) or {}
+        name: str | None = raw.get("renamed_from")
+        return name
 
 
 def play(story: WorldStory) -> Play:
