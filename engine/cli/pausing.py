@@ -179,8 +179,8 @@ def _say_longer(door: Door, meant: Whom, end: datetime) -> None:
     rows = [row for row in rows if not meant.keys or meant.meets(row.sequence, row.entity, row.record, row.contact)]
     longer = [row.until for row in rows if row.action == "paused" and (row.until is None or row.until > end)]
     if longer:
-        last = max((until for until in longer if until is not None), default=None)
-        words = "with no end" if None in longer or last is None else f"until {moment(last, site.definitions.project.timezone)}"
+        ends = [until for until in longer if until is not None]
+        words = f"until {moment(max(ends), site.definitions.project.timezone)}" if len(ends) == len(longer) else "with no end"
         door.out(f"A pause {words} is in force already, and the longer one counts; `{door.command('resume')}` lifts it first.")
 
 

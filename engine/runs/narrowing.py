@@ -23,7 +23,8 @@ def narrowed(plan: Plan, sequences: Collection[str] | None) -> Plan:
     """The plan as far as it is about these sequences; the whole of it for None."""
     if sequences is None:
         return plan
-    kept = pa.array(sorted(sequences), pa.string())
+    # Decisions are under the names of the definitions, changes under the ids of the ledger.
+    named = pa.array(sorted(sequences), pa.string())
     stored = pa.array(sorted(map(plan.called.kept_sequence, sequences)), pa.string())
     # What was renamed is remembered whole: the next apply, of whatever selection, compares with these definitions (8.7).
     changes = {name: _of(table, stored) if "sequence" in table.schema.names and name != "names" else table for name, table in plan.changes.items()}
@@ -31,15 +32,15 @@ def narrowed(plan: Plan, sequences: Collection[str] | None) -> Plan:
     left_out = plan.mails() - mails_in(changes["sends"])
     return replace(
         plan,
-        decisions=_of(plan.decisions, kept),
+        decisions=_of(plan.decisions, named),
         sequences=tuple(summary for summary in plan.sequences if summary.id in sequences),
         guards=tuple(_guards(plan, sequences, left_out)),
         changes=changes,
     )
 
 
-def _of(table: pa.Table, kept: pa.Array) -> pa.Table:
-    return table.filter(pc.is_in(table["sequence"], value_set=kept))
+def _of(table: pa.Table, sequences: pa.Array) -> pa.Table:
+    return table.filter(pc.is_in(table["sequence"], value_set=sequences))
 
 
 def _guards(plan: Plan, sequences: Collection[str], left_out: int) -> Iterator[GuardResult]:
