@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from engine.clock import Duration, shift, shift_wall, to_local, to_utc
+from engine.clock import shift, shift_wall, to_local, to_utc
 from engine.cutover.finding import Value
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence, Step
@@ -14,7 +14,6 @@ from engine.plan.introducing import zone_of
 # The occurrence of people who were enrolled by hand in the other system, where the file names none.
 BY_HAND = "import"
 _NINE = time(9)
-_WEEK = Duration(7, "d")
 # Another system may have sent it on an earlier day than ours is due on: rather known as sent than sent again.
 _EARLY = timedelta(days=14)
 # Its job may have run a day behind the last moment that the step has here.
@@ -94,7 +93,7 @@ def _fits(sequence: Sequence, step: Step, value: datetime, sent_at: datetime, zo
             )
         else:
             due = shift(value, step.duration, zone, sign)
-        ends = shift(due, step.expires or sequence.expires or _WEEK, zone)
+        ends = shift(due, sequence.expires_of(step), zone)
     except OverflowError:
         return False
     return due - _EARLY <= sent_at <= ends + _LATE

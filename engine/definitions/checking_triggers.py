@@ -17,8 +17,7 @@ from engine.definitions.triggers import DateTrigger, EntersTrigger, EventTrigger
 from engine.problems import Problem
 
 _MOMENTS: tuple[FieldType, ...] = ("date", "timestamp")
-# What lies between two mails of a step of a date trigger where `min_gap` does not say (3.8), and how many days units have.
-_GAP = Duration(7, "d")
+# How many days units have.
 _AT_LEAST = {"d": 1.0, "w": 7.0, "mo": 28.0, "y": 365.0}
 _AT_MOST = {"min": 1 / 1440, "h": 1 / 24, "d": 1.0, "bd": 4.0, "w": 7.0, "mo": 31.0, "y": 366.0}
 
@@ -83,8 +82,8 @@ def _every(draft: Draft, places: Places, trigger: DateTrigger, entity: str, fiel
 
 def _round_within_the_gap(places: Places, sequence: Sequence, every: Duration) -> Iterator[Problem]:
     """A mail is too soon within `min_gap` of the same step's last one for the record (3.8): a week after a run at 09:10 there is none at 09:00."""
-    gap = sequence.min_gap or _GAP
-    if every.count and every.unit in _AT_LEAST and every.count * _AT_LEAST[every.unit] <= gap.count * _AT_MOST[gap.unit]:
+    gap = sequence.gap
+    if gap is not None and every.count and every.unit in _AT_LEAST and every.count * _AT_LEAST[every.unit] <= gap.count * _AT_MOST[gap.unit]:
         yield Problem(
             "E330", f"`every: {every}` comes round within the {gap} that must lie between two mails of a step, and a mail that is too soon does not go at all",
             places.value("trigger", "every"), "say a `min_gap` that is shorter, such as `min_gap: 1d`", severity="warning",

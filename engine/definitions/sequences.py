@@ -30,6 +30,9 @@ from engine.definitions.rules import RuleField
 from engine.definitions.triggers import Trigger
 from engine.definitions.windows import SendWindow
 
+# How long a step may be late (5.6), and what lies between two mails of it for one record (3.8), where nothing is said.
+WEEK = Duration(7, "d")
+
 
 class Choice(Model):
     """One line of a step's list of templates: the first whose `if` holds is used; the last has no `if`."""
@@ -203,6 +206,15 @@ class Sequence(Model):
         if isinstance(value, dict) and value.get("trigger") == "manual" and isinstance(value["trigger"], str):
             return {**value, "trigger": {}}
         return value
+
+    @property
+    def gap(self) -> Duration | None:
+        """What lies between two mails of one step for one record (3.8): of a date trigger a week where nothing is said."""
+        return self.min_gap or (WEEK if self.trigger.kind == "date" else None)
+
+    def expires_of(self, step: Step) -> Duration:
+        """For how long after its due moment a step may still go (5.6)."""
+        return step.expires or self.expires or WEEK
 
 
 class EnrollmentFile(Model):

@@ -67,9 +67,10 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """New keys for the records of an entity: how many of those that the ledger knows have one, and which have none.
+    """What became of new keys for the records of an entity: `known` is how many of those that the ledger knows have one, `missing` are the
+    keys that have none.
 
-    `sends` is how many send keys are others now. Without `backup` nothing was done.
+    `sends` is how many send keys are others now, and `backup` the copy of the ledger made before. Without `backup` nothing was done.
     """
 
     known: int

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from engine.clock import Duration, offsets, walls
+from engine.clock import offsets, walls
 from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import ReenterAfter, Sequence, Step
@@ -25,7 +25,6 @@ from engine.tables import append, execute, put
 
 # Whose mails take the places of a frequency cap first (6.21).
 _PRIORITIES = ("urgent", "high", "normal", "low")
-WEEK = Duration(7, "d")
 _BEGUN = pa.schema([("sequence", pa.string()), ("start", pa.timestamp("us")), ("may_enter", pa.bool_())])
 _STEPS_BEGUN = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("start", pa.timestamp("us"))])
 
@@ -71,7 +70,6 @@ def _append(cursor: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, 
 
 def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now: datetime) -> dict[str, Any]:
     dated = isinstance(sequence.trigger, DateTrigger)
-    gap = sequence.min_gap or (WEEK if dated else None)
     again = sequence.reenter.after if isinstance(sequence.reenter, ReenterAfter) else None
     every = every_of(sequence)
     length, months = period(every) if every else (None, None)
@@ -85,8 +83,8 @@ def _sequence_row(definitions: Definitions, number: int, sequence: Sequence, now
         "zone": zone_of(definitions, sequence),
         "may_enter": False,
         "at_us": microseconds(sequence.at),
-        "gap_count": gap.count if gap else None,
-        "gap_unit": gap.unit if gap else None,
+        "gap_count": sequence.gap.count if sequence.gap else None,
+        "gap_unit": sequence.gap.unit if sequence.gap else None,
         "reenter": reenter_of(sequence),
         "again_count": again.count if again else None,
         "again_unit": again.unit if again else None,
@@ -126,7 +124,7 @@ def active_step(definitions: Definitions, step: Step) -> bool:
 
 
 def _step_row(definitions: Definitions, sequence: Sequence, position: int, step: Step) -> dict[str, Any]:
-    expires = step.expires or sequence.expires or WEEK
+    expires = sequence.expires_of(step)
     sign, count, unit, at_us = time_of(sequence, step)
     return {
         "sequence": sequence.id,

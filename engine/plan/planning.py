@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from engine.clock import Duration, shift
 from engine.definitions.definitions import Definitions
+from engine.definitions.sequences import WEEK
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import AUDIENCES, OCCURRENCE, Candidates, LedgerView
 from engine.plan.capping import keep_caps
@@ -21,7 +22,7 @@ from engine.plan.guards import project_guards
 from engine.plan.identity import Identity, identity
 from engine.plan.introducing import Introduction, introduction, restored_at
 from engine.plan.occurring import known_bases, open_taken, standings, take, taken_changes
-from engine.plan.outline import WEEK, introduce, outline, reenter_of
+from engine.plan.outline import introduce, outline, reenter_of
 from engine.plan.plan import GuardResult, Plan
 from engine.plan.receiving import AddressKey, audiences, members, people
 from engine.plan.remembering import remember
@@ -134,7 +135,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     # Occurrences made by hand are the ledger's own: which are open is known only when it has answered.
     whole = tuple(sorted(s.id for s in definitions.sequences.values() if reenter_of(s) != "every_occurrence" or s.trigger.kind != "date"))
     zone = definitions.project.timezone
-    spans: list[Duration] = [WEEK, *(s.min_gap for s in definitions.sequences.values() if s.min_gap is not None)]
+    spans: list[Duration] = [WEEK, *(s.gap for s in definitions.sequences.values() if s.gap is not None)]
     if definitions.project.guards.max_per_contact is not None:
         spans.append(definitions.project.guards.max_per_contact.per)
     spans += [cap.per for cap in definitions.project.caps]

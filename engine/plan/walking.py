@@ -92,7 +92,7 @@ def _pass(
             earlier_waits(cursor, definitions, earlier)
     run(cursor, "pass_due")
     timing.keep_to_windows(cursor, definitions)
-    reached = {row[0] for row in execute(cursor, "SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL").fetchall()}
+    reached = {row[0] for row in execute(cursor, "SELECT DISTINCT sequence FROM at_step WHERE decision IS NULL OR late").fetchall()}
     for sequence in _sorted(definitions):
         if sequence.id in reached:
             _ask(cursor, definitions, sequence, sequence.steps[position], now)
@@ -107,11 +107,13 @@ def _pass(
 
 
 def _ask(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, sequence: Sequence, step: Step, now: datetime) -> None:
-    """The rules of one step, of those for whom it is due."""
+    """The rules of one step, of those for whom it is due, or was until it came too late."""
     if step.if_ is None and isinstance(step.template, str):
         return
     execute(
-        cursor, "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE decision IS NULL AND sequence = $1", [sequence.id]
+        cursor,
+        "CREATE OR REPLACE TEMP TABLE pairs AS SELECT DISTINCT record, contact FROM at_step WHERE (decision IS NULL OR late) AND sequence = $1",
+        [sequence.id],
     )
     if step.if_ is not None:
         holds_for(cursor, definitions, sequence, step.if_, f"if:{step.id}", "pairs", now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import yaml
@@ -136,6 +137,11 @@ class EnginePlay:
         self.records.close()
 
 
+def held_for(row: dict[str, Any]) -> str:
+    """5.6 What held the step of a decision that came too late, or nothing."""
+    return (row["detail"] or "").removeprefix("held_for: ") if row["reason"] == "expired" else ""
+
+
 def rows_of(plan: Plan) -> list[Row]:
     """The plan as `OraclePlan.as_rows` writes it."""
     rows = []
@@ -145,5 +151,6 @@ def rows_of(plan: Plan) -> list[Row]:
         rows.append((
             row["sequence"], due, row["entity"], row["record"], row["occurrence"], row["contact"] or "", row["step"] or "",
             row["decision"], row["reason"], row["template"] if sent else "", row["locale"] if sent else "",
+            held_for(row),
         ))  # fmt: skip
     return sorted(rows)

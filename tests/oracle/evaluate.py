@@ -117,6 +117,7 @@ def _row(d: Decision) -> Row:
         d.reason,
         (d.template or "") if d.decision == "send" else "",
         (d.locale or "") if d.decision == "send" else "",
+        d.held_for,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .facts import Record, Scope, World
@@ -68,6 +68,8 @@ class Decision:
     # 4.8 Of a send that is combined: what the others of the same mail have too, and where it stands among them.
     mail: tuple[str, ...] | None = None
     base: datetime | None = None
+    # 5.6 Of a step that came too late: what would hold it.
+    held_for: str = ""
 
 
 @dataclass
@@ -442,6 +444,19 @@ def judged(case: Case, step: Step) -> Verdict:
     return next((v for v in verdicts if v is not None), Verdict("send", "due"))
 
 
+def held_for(case: Case, step: Step) -> str:
+    """5.6 What holds a step that is too late: the first of the gates behind, where that one is a hold.
+
+    No other of this plan takes its address or is too near to it: it sends nothing in any case.
+    """
+    if case.contact is None or not step.active:
+        return ""
+    alone = replace(case, sent_in_plan=[], taken=set())
+    behind = STEP_GATES[STEP_GATES.index(too_late) + 1 :]
+    verdict = next((v for v in (gate(alone, step) for gate in behind) if v), None)
+    return verdict.reason if verdict and verdict.decision == "hold" else ""
+
+
 def _decision(case: Case, step: Step | None, verdict: Verdict) -> Decision:
     """5.8 due_at is the moment of the step at which the enrollment stands; null for exit, complete, step_inactive."""
     due = None if step is None or verdict.reason == "step_inactive" else case.due(step)
@@ -471,6 +486,9 @@ def _decision(case: Case, step: Step | None, verdict: Verdict) -> Decision:
         base=base_instant(case.base, case.sequence.zone)
         if template is not None and case.sequence is not None
         else None,
+        held_for=held_for(case, step)
+        if step is not None and verdict.reason == "expired"
+        else "",
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from engine.cli import main
 
+from .engine_side import held_for
 from .timeline import Apply, Cancel, ChangeFacts, EditDefinitions, Enroll, Operation, Pause, Play, Resume, Start, Stop, Suppress, Tell
 from .worlds import world_from_seed
 from .writing import write_definitions, write_facts, write_project
@@ -77,6 +78,7 @@ def shown(plan: dict[str, Any]) -> Counter[tuple[str, ...]]:
         rows.append((
             row["sequence"], due or "", row["about"]["entity"], row["about"]["key"], row["occurrence"], row["contact"] or "", row["step"] or "",
             row["decision"], row["reason"], row["template"] if sent else "", row["locale"] if sent else "",
+            held_for(row),
         ))  # fmt: skip
     return Counter(rows)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from .base import contact, contract, template
-from .samples import DRIP, ONE_LETTER, ONE_NOTICE, RENEWAL
+from .samples import DRIP, ONE_LETTER, ONE_NOTICE, RENEWAL, TRIAL
 from .story import Story, Teller
+
+DAY = "2026-03-02"
 
 
 def dated(tell: Teller, end_date: str, step: str, *, zone: str = "Asia/Bangkok", more: str = "") -> Story:
@@ -198,6 +200,35 @@ def test_5_6_expires_is_calendar_time_too(tell: Teller) -> None:
     story = tell(text, contract(7, end_date="2026-04-01"), zone="America/New_York")
     assert story.sends("2026-03-08 08:59") == ["7>1 notice-30: send due, 2026-03-07 09:00"]
     assert story.sends("2026-03-08 09:00") == []
+
+
+def too_late(story: Story) -> list[str | None]:
+    """What the first plan says that held a step of 2 March, looked at then and when it is over."""
+    story.order("pause", "2026-03-01 09:00")
+    story.apply("2026-03-02 09:00")
+    story.order("resume", "2026-03-03 09:00")
+    return [row["detail"] for row in story.applied("2026-03-09 09:00").decisions.to_pylist() if row["reason"] == "expired"]
+
+
+@pytest.mark.parametrize(
+    ("number", "condition", "held_for"),
+    [(None, "", "held_for: missing_variable"), ("C-7", "", None), (None, ", if: {contract.monthly_value: 1}", None)],
+)
+def test_5_6_what_came_too_late_says_what_held_it(tell: Teller, number: str | None, condition: str, held_for: str | None) -> None:
+    """5.6: the contract has no number until the notice is over: passed over, and it is said what held it; not where it would not have gone at all."""
+    assert too_late(tell(ONE_NOTICE.replace("template: notice", f"template: notice{condition}"), contract(7, end_date="2026-04-01", number=number))) == [held_for]
+
+
+@pytest.mark.parametrize(("said", "reason"), [({"is_active": False}, "contact_inactive"), ({"email": None}, "no_address"), ({"email": "desk"}, "invalid_address")])
+def test_5_6_a_contact_who_could_not_be_mailed_in_time(tell: Teller, said: dict[str, object], reason: str) -> None:
+    """5.6, 6.10: the contact is the record, and was held until it was too late; the ledger keeps for what."""
+    assert too_late(tell(TRIAL, contact(1, trial_end=DAY, **said))) == [f"held_for: {reason}"]
+
+
+def test_5_6_of_two_with_one_address_each_says_what_held_it(tell: Teller) -> None:
+    """5.6, 4.6: both came too late, neither took the address from the other."""
+    story = tell(ONE_NOTICE, contract(7, end_date="2026-04-01", number=None), contact(1, email="desk@example.com"), contact(2, email="desk@example.com"))
+    assert too_late(story) == ["held_for: missing_variable"] * 2
 
 
 def test_5_6_pause_moves_no_due_moment(tell: Teller) -> None:

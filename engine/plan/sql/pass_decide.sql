@@ -1,22 +1,22 @@
 -- The decisions of this pass; the walk goes on behind what was passed over (6.17).
 CREATE OR REPLACE TEMP TABLE outcome AS
-SELECT a.id, sequence, step, pos, entity, record, occurrence, a.contact, due, expiry, is_record, decision, reason,
+SELECT a.id, a.sequence, a.step, a.pos, a.entity, a.record, a.occurrence, a.contact, a.due, a.expiry, a.is_record, a.decision, a.reason,
     NULL::VARCHAR AS template, NULL::VARCHAR AS locale, NULL::VARCHAR AS category, NULL::VARCHAR AS topic,
     NULL::VARCHAR AS address, NULL::VARCHAR AS address_key, NULL::VARCHAR AS name,
     -- 5.6: what held it when it came too late.
-    CASE WHEN reason = 'expired' AND NOT p.active THEN 'held_for: contact_inactive' WHEN reason = 'expired' AND p.fault IS NOT NULL THEN 'held_for: ' || p.fault
-        WHEN reason = 'send_window' THEN strftime(opens, 'opens: %Y-%m-%dT%H:%M:%SZ') END AS detail
-FROM at_step a LEFT JOIN people p ON p.contact = a.contact WHERE decision IS NOT NULL
+    CASE WHEN holding(j.reason) THEN 'held_for: ' || j.reason
+        WHEN a.reason = 'send_window' THEN strftime(a.opens, 'opens: %Y-%m-%dT%H:%M:%SZ') END AS detail
+FROM at_step a LEFT JOIN judged j ON j.id = a.id AND j.late WHERE a.decision IS NOT NULL
 UNION ALL
 SELECT id, sequence, step, pos, entity, record, occurrence, contact, due, expiry, is_record,
     CASE
-        WHEN reason IN ('contact_inactive', 'no_address', 'invalid_address', 'missing_variable', 'guard') THEN 'hold'
+        WHEN holding(reason) THEN 'hold'
         WHEN reason = 'no_recipient' THEN 'unreached'
         WHEN reason = 'due' THEN 'send'
         ELSE 'skip'
     END, reason, template, locale, category, topic, address, address_key, name,
     CASE reason WHEN 'missing_variable' THEN variable END
-FROM judged;
+FROM judged WHERE NOT late;
 
 -- A record's own walk tells only where it would send; what it would do otherwise is counted, never decided.
 INSERT INTO decisions BY NAME

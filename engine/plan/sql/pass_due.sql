@@ -28,5 +28,7 @@ SELECT t.*, NULL::TIMESTAMP AS opens,
         WHEN due > c.now THEN 'not_due'
         WHEN expiry <= c.now THEN 'expired'
         WHEN NOT active THEN 'step_inactive'
-    END AS reason
+    END AS reason,
+    -- Too late, and asked all the same what would hold it (5.6).
+    coalesce(reason = 'expired', false) AND active AND NOT is_record AS late
 FROM timed t, clock c;

@@ -1,9 +1,9 @@
--- The gates of the contact (6.9 to 6.12) for those whose step is due; the template is chosen and the address is known.
+-- The gates of the contact (6.9 to 6.12) for those whose step is due, or was until it came too late; the template is chosen and the address is known.
 CREATE OR REPLACE TEMP TABLE reached AS
 SELECT a.id, a.sequence, a.entity, a.record, a.occurrence, a.contact, a.step, a.pos, a.due, a.expiry, a.is_record, coalesce(a.base_at, a.base_date::TIMESTAMP) AS base,
     coalesce(ch.template, only_one.template) AS template,
     t.active AS template_active, t.category, t.topic, p.address, p.address_key, p.fault, p.active AS contact_active, p.suppressed, p.name,
-    l.locale, a.has_if AND h.record IS NULL AS condition_false
+    l.locale, a.has_if AND h.record IS NULL AS condition_false, a.late
 FROM at_step a
 LEFT JOIN holds h ON a.has_if AND h.sequence = a.sequence AND h.rule = 'if:' || a.step AND h.record = a.record AND h.contact = a.contact
 LEFT JOIN chosen ch ON ch.sequence = a.sequence AND ch.step = a.step AND ch.record = a.record AND ch.contact = a.contact
@@ -11,7 +11,7 @@ LEFT JOIN step_template only_one ON only_one.sequence = a.sequence AND only_one.
 LEFT JOIN templates t ON t.template = coalesce(ch.template, only_one.template)
 LEFT JOIN people p ON p.contact = a.contact
 LEFT JOIN locales l ON l.template = coalesce(ch.template, only_one.template) AND l.wanted = coalesce(p.language, '')
-WHERE a.decision IS NULL;
+WHERE a.decision IS NULL OR a.late;
 
 CREATE OR REPLACE TEMP TABLE gated AS
 SELECT r.*,

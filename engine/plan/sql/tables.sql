@@ -74,7 +74,8 @@ CREATE OR REPLACE TEMP TABLE waits (id BIGINT, raw TIMESTAMP, due TIMESTAMP, exp
 CREATE OR REPLACE TEMP TABLE judged (
     id BIGINT, sequence VARCHAR, entity VARCHAR, record VARCHAR, occurrence VARCHAR, contact VARCHAR, step VARCHAR, pos INTEGER, due TIMESTAMP,
     expiry TIMESTAMP, is_record BOOLEAN, template VARCHAR, locale VARCHAR, category VARCHAR, topic VARCHAR, address VARCHAR, address_key VARCHAR,
-    name VARCHAR, step_fault VARCHAR, taken_in_ledger BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, winner VARCHAR, reason VARCHAR
+    name VARCHAR, step_fault VARCHAR, taken_in_ledger BOOLEAN, too_soon BOOLEAN, variable VARCHAR, guarded BOOLEAN, winner VARCHAR, reason VARCHAR,
+    late BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE decisions (
     decision VARCHAR, reason VARCHAR, sequence VARCHAR, step VARCHAR, pos INTEGER, entity VARCHAR, record VARCHAR, occurrence VARCHAR,
@@ -92,6 +93,9 @@ CREATE OR REPLACE TEMP MACRO occurrence_key(moment, on_a_date) AS CASE
     WHEN moment = date_trunc('second', moment) THEN strftime(moment, '%Y-%m-%dT%H:%M:%SZ')
     ELSE strftime(moment, '%Y-%m-%dT%H:%M:%S.%fZ')
 END;
+
+-- Gates that hold: they are asked of a step afresh by every plan, and of one that came too late, to say why (5.6).
+CREATE OR REPLACE TEMP MACRO holding(reason) AS reason IN ('contact_inactive', 'no_address', 'invalid_address', 'missing_variable', 'guard');
 
 -- Keys that are whole numbers sort by value, others by code point after them.
 CREATE OR REPLACE TEMP MACRO whole(k) AS TRY_CAST(CASE WHEN regexp_full_match(k, '-?[0-9]{1,37}') THEN k END AS HUGEINT);
