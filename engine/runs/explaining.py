@@ -45,6 +45,8 @@ class Sheet:
     gates: tuple[GateShown, ...]
     # When the send window opens that keeps the step.
     opens: datetime | None = None
+    # Of a step that came too late: what held it (5.6).
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,11 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen, entity: str, key: str,
     readable = "* REPLACE (CASE WHEN year(due) <= 9999 THEN due END AS due, CASE WHEN year(expiry) <= 9999 THEN expiry END AS expiry)"
     seen.sheets = _rows(
         cursor,
-        f"SELECT {readable} FROM sheets LEFT JOIN (SELECT sequence, record, occurrence, contact, ended, gone, in_audience FROM standings) "
-        f"USING (sequence, record, occurrence, contact) WHERE {who}{only} ORDER BY sequence, record, occurrence, contact, pos",
+        f"SELECT {readable} FROM sheets "
+        "LEFT JOIN (SELECT sequence, record, occurrence, contact, ended, gone, in_audience FROM standings) "
+        "USING (sequence, record, occurrence, contact) "
+        "LEFT JOIN (SELECT sequence, record, occurrence, contact, step, detail FROM decisions WHERE reason = 'expired') USING (sequence, record, occurrence, contact, step) "
+        f"WHERE {who}{only} ORDER BY sequence, record, occurrence, contact, pos",
         values,
     )
     seen.exits = _rows(cursor, f"SELECT * FROM decisions WHERE decision = 'exit' AND {who}{only} ORDER BY sequence, record, occurrence, contact", values)
@@ -182,7 +187,7 @@ def _notes(cursor: duckdb.DuckDBPyConnection, key: str, is_contact: bool, only: 
 def _sheet(row: dict[str, Any], seen: _Seen, now: datetime) -> Sheet:
     return Sheet(
         row["sequence"], row["entity"], row["record"], row["occurrence"], row["contact"] or "", row["step"], row["due"], row["decision"], row["reason"],
-        tuple(_gates(row, seen.faults.get(row["contact"], {}), now)), row["opens"],
+        tuple(_gates(row, seen.faults.get(row["contact"], {}), now)), row["opens"], row["detail"],
     )  # fmt: skip
 
 

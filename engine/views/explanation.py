@@ -18,7 +18,7 @@ from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import iso, moment, occurrence, stamp, table, window_in_words, wrapped
 from engine.views.plan_json import FORMAT_VERSION
-from engine.views.reasons import Words, short
+from engine.views.reasons import Words, held_for, passed_over, short
 
 if TYPE_CHECKING:
     from engine.runs.explaining import Explanation, GateShown, Note, Sheet
@@ -135,6 +135,7 @@ def _sheet(sheet: Sheet, naming: Naming, zone: str, held: Held) -> dict[str, Any
         "decision": sheet.decision,
         "reason": sheet.reason,
         "window_opens_at": iso(sheet.opens, zone),
+        "held_for": held_for(sheet.detail),
         "held": held_json(held.over(sheet.sequence, sheet.entity, sheet.record, sheet.occurrence, sheet.contact), zone),
         "gates": [
             {"gate": gate.number, "asks": gate.asks, "passed": gate.passed, "reason": gate.reason or None, "detail": gate.detail or None}
@@ -260,7 +261,8 @@ def _way(page: ExplanationPage, sheets: list[Sheet], width: int, ink: Ink) -> It
     yield ink.strong(first.sequence) + one_line(f"  {about}{when}, {who}")
     for sheet in sheets:
         due = f", due {moment(sheet.due, page.zone)}" if sheet.due else ""
-        word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {short(sheet.reason)}" if sheet.decision != "send" else _DECIDED["send"]
+        why = passed_over(sheet.reason, sheet.detail)
+        word = f"{_DECIDED.get(sheet.decision, sheet.decision)}: {why}" if sheet.decision != "send" else _DECIDED["send"]
         yield from wrapped(one_line(f"{sheet.step or 'no step'}{due}: {word}"), width, first="  ", rest="    ")
         row = page.became(sheet)
         if row is not None:

@@ -14,7 +14,7 @@ from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
 from engine.views.plan_json import FORMAT_VERSION
-from engine.views.reasons import short
+from engine.views.reasons import held_for, passed_over, short
 
 # The other sends of one mail that are named; the rest is counted.
 _OTHERS = 5
@@ -203,7 +203,7 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
     yield ink.strong(f"Send {row.send_key}")
     yield ""
     facts = {
-        "state": row.state + (f": {short(row.reason)}" if row.reason else "") + (f" ({detail.detail})" if detail.detail else ""),
+        "state": row.state + (f": {passed_over(row.reason, detail.detail)}" if row.reason else "") + _beside(detail.detail),
         "step": f"{row.sequence}, {row.step}",
         "about": f"{row.entity} {naming.record(row.entity, row.record)}, {occurrence(naming.occurrence(row.sequence, row.entity, row.record, row.occurrence), zone)}",
         "contact": str(naming.contact(row.contact)),
@@ -239,6 +239,10 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
             yield from _letter(detail.payload)
         else:
             yield "The mail itself is kept; --show-pii shows it, and --raw its bytes."
+
+
+def _beside(detail: str | None) -> str:
+    return f" ({detail})" if detail and held_for(detail) is None else ""
 
 
 def _with_others(page: SendPage) -> str:

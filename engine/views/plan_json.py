@@ -18,6 +18,7 @@ from engine.views.changed import changed_rows
 from engine.views.escaping import to_json
 from engine.views.naming import Naming
 from engine.views.phrases import iso
+from engine.views.reasons import held_for
 
 FORMAT_VERSION = "1.0"
 
@@ -168,6 +169,9 @@ def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str]
     if row["winner"]:
         # The mail that took the last place of a frequency cap (6.21).
         shown["winner"] = row["winner"]
+    if held_for(row["detail"]):
+        # What held a step until it was too late (5.6).
+        shown["held_for"] = held_for(row["detail"])
     if message is not None:
         # Those with the same one are one mail (4.8).
         shown["message"] = message

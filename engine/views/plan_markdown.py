@@ -11,7 +11,7 @@ from engine.views.guards_text import shown
 from engine.views.phrases import counted, moment
 from engine.views.plan_json import PlanPage
 from engine.views.plan_text import lines_of, narrowed_to
-from engine.views.reasons import short
+from engine.views.reasons import passed_over
 
 _COLUMNS = ("send", "wait", "hold", "exit", "complete", "skipped_steps", "unreached", "upcoming")
 
@@ -52,11 +52,11 @@ def _lines(page: PlanPage) -> Iterator[str]:
 def _why(page: PlanPage) -> Iterator[str]:
     """What does not go, and why, folded away."""
     grouped = lines_of(page)
-    counts: dict[tuple[str, str, str], int] = {}
+    counts: dict[tuple[str, str, str, str], int] = {}
     for sequence in sorted(grouped):
         for line in grouped[sequence]:
             if line.decision in (Decided.HOLD, Decided.SKIP, Decided.EXIT, Decided.UNREACHED):
-                key = (sequence, line.decision, line.reason)
+                key = (sequence, line.decision, line.reason, passed_over(line.reason, line.detail))
                 counts[key] = counts.get(key, 0) + line.count
     if not counts:
         return
@@ -64,8 +64,8 @@ def _why(page: PlanPage) -> Iterator[str]:
     yield ""
     yield "| sequence | decision | reason | count |"
     yield "| --- | --- | --- | ---: |"
-    for (sequence, decision, reason), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0])):
-        yield f"| {for_markdown(sequence)} | {decision} | {for_markdown(short(reason))} | {count:,} |"
+    for (sequence, decision, _, why), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0])):
+        yield f"| {for_markdown(sequence)} | {decision} | {for_markdown(why)} | {count:,} |"
     yield ""
     yield "</details>"
     yield ""

@@ -21,7 +21,7 @@ from engine.views.guards_text import guard_lines
 from engine.views.ink import PLAIN, Ink
 from engine.views.phrases import counted, moment, occurrence, opening, padded, table, width_of, wrapped
 from engine.views.plan_json import PlanPage
-from engine.views.reasons import mend, short
+from engine.views.reasons import mend, passed_over, short
 
 SAMPLE = 3
 # What holds everything is said once, above the sequences.
@@ -186,10 +186,11 @@ def _passed_over(page: PlanPage, sequence: SequenceSummary, lines: list[Line], w
     rows = sorted(_in_steps(page, sequence.id, lines), key=lambda line: (_position(page, sequence.id, line.step), -line.count, line.reason))
     merged: dict[tuple[str | None, str], int] = {}
     for line in rows:
-        merged[line.step, line.reason] = merged.get((line.step, line.reason), 0) + line.count
+        why = passed_over(line.reason, line.detail)
+        merged[line.step, why] = merged.get((line.step, why), 0) + line.count
     room = max(width_of(step or "") for step, _ in merged)
-    for (step, reason), count in merged.items():
-        yield from wrapped(short(reason), width, first=f"    {count:>6,}  {padded(step or '', room)}  ")
+    for (step, why), count in merged.items():
+        yield from wrapped(why, width, first=f"    {count:>6,}  {padded(step or '', room)}  ")
 
 
 def _unreached(page: PlanPage, sequence: SequenceSummary, lines: list[Line], width: int, ink: Ink) -> Iterator[str]:

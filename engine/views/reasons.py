@@ -89,7 +89,7 @@ REASONS: Mapping[Reason, Words] = {
     Reason.SEND_WINDOW: Words("outside the send window", "The step is due, and waits for the hours or days at which it may be sent."),
     Reason.EXPIRED: Words(
         "too late: expired",
-        "The step was due longer ago than it `expires` (7 days if not said), or a later step of the sequence is due already. So a job that was down for a week does not send old news.",
+        "The step was due longer ago than it `expires` (7 days if not said), or a later step of the sequence is due already. So a job that was down for a week does not send old news. What would have held it, such as a missing address, is said beside it.",
     ),
     Reason.STEP_INACTIVE: Words(
         "the step or its template is switched off", "The step says `active: false`, or its template `status: inactive`. The path goes on with the next step."
@@ -193,6 +193,17 @@ def short(code: str) -> str:
     """A reason in a few words; the code itself where it is of another version, or a server's answer."""
     words = REASONS.get(Reason(code)) if code in Reason._value2member_map_ else BESIDE.get(code) or ON_THE_WAY.get(code)
     return words.short if words else code
+
+
+def held_for(detail: str | None) -> str | None:
+    """The reason that held a step until it was too late, from the detail of its decision (5.6): `held_for: no_address`."""
+    return detail.removeprefix("held_for: ") if detail is not None and detail.startswith("held_for: ") else None
+
+
+def passed_over(code: str, detail: str | None) -> str:
+    """Why a step was passed over, and what held it before it came too late."""
+    held = held_for(detail)
+    return f"{short(code)}; it was held: {short(held)}" if held else short(code)
 
 
 def mend(code: str) -> str:

@@ -127,3 +127,17 @@ def test_an_allowed_age_is_said_in_hours_or_days(project: Project) -> None:
     assert _allowed("facts_max_age=2d") == ("facts_max_age", 48.0) == _allowed("facts_max_age=48")
     assert _allowed("max_exits=30%") == ("max_exits", 0.3)
     assert project.run("apply", "--allow", "facts_max_age=2mo", "--reason", "x").code == 64
+
+
+def test_5_6_what_came_too_late_says_what_held_it(project: Project) -> None:
+    """Contract 14 has no number, and its notice is over on the 28th: plan, explain and the ledger say what kept it."""
+    project.run("apply")
+    later = "2026-11-28T10:00:00+07:00"
+    why = "too late: expired; it was held: a value for the template is missing"
+    assert f"notice-7  {why}" in project.run("plan", now=later, COLUMNS="120").out
+    assert f"| skip | {why} |" in project.run("plan", "--format", "markdown", now=later).out
+    rows = [row for row in json.loads(project.run("plan", "--format", "json", now=later).out)["decisions"] if row["reason"] == "expired" and row["step"] == "notice-7"]
+    assert {row["held_for"] for row in rows} == {"missing_variable"} and len(rows) == 2
+    assert why in " ".join(project.run("explain", "contract:14", now=later).out.split())
+    project.run("apply", now=later)
+    assert f"skipped: {why}" in project.run("show", rows[0]["send_key"], now=later, COLUMNS="200").out
