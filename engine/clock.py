@@ -152,6 +152,19 @@ def shift_wall(wall: datetime, duration: Duration, sign: int = 1) -> datetime:
     raise ValueError(f"{duration} does not move a wall time")
 
 
+# Before every moment that a definition can name: where `backfill: all` moves a start. As a step's recorded start it says that the step
+# came with its sequence, and starts with it.
+EVER = datetime(1, 1, 3)
+
+
+def reach_back(moment: datetime, duration: Duration, zone: str) -> datetime:
+    """The naive UTC instant that lies the duration before; EVER, where that leads beyond what there is."""
+    try:
+        return max(shift(moment, duration, zone, -1), EVER)
+    except (OverflowError, ValueError):
+        return EVER
+
+
 def shift(moment: datetime, duration: Duration, zone: str, sign: int = 1) -> datetime:
     """Move a naive UTC instant by the duration: exact for min and h, calendar time of the zone for the others."""
     if duration.unit == "min":

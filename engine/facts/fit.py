@@ -13,6 +13,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.paths import PathError, Scope, resolve
 from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import DateTrigger, EventTrigger
+from engine.facts.columns import has_text
 from engine.facts.names import quoted
 from engine.facts.needs import everything
 from engine.facts.problems import DANGLING, FAR_DATES, NO_FLAG, UNKNOWN_ZONE, counted, field_place, mend, place
@@ -61,7 +62,7 @@ def _dangling(definitions: Definitions, reading: Reading) -> Iterator[Problem]:
                 continue
             told.add((holder, via, target))
             value = f"CAST(h.{quoted(via)} AS VARCHAR)"
-            with_value = f"h.{quoted(via)} IS NOT NULL AND trim({value}) <> ''"
+            with_value = f"h.{quoted(via)} IS NOT NULL AND {has_text(value)}"
             lost = f"NOT EXISTS (SELECT 1 FROM facts.{quoted(target)} AS t WHERE t._key = {value})"
             there, nowhere = _count(reading.connection, f"SELECT count(*), count(*) FILTER ({lost}) FROM facts.{quoted(holder)} AS h WHERE {with_value}")
             if nowhere:
@@ -81,7 +82,7 @@ def _unknown_zones(definitions: Definitions, reading: Reading) -> Iterator[Probl
     column = quoted(contact.timezone)
     (unknown,) = _count(
         reading.connection,
-        f"SELECT count(*) FROM facts.{quoted(contact.entity)} WHERE trim({column}) <> '' AND NOT list_contains($zones, {column})",
+        f"SELECT count(*) FROM facts.{quoted(contact.entity)} WHERE {has_text(column)} AND NOT list_contains($zones, {column})",
         {"zones": sorted(zones())},
     )
     if unknown:

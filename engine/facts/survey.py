@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from engine.clock import walls as walls_of
 from engine.definitions.crm import Entity
-from engine.facts.columns import Typed, as_text, kind_of, naive_wall, typed
+from engine.facts.columns import Typed, as_text, has_text, kind_of, naive_wall, typed
 from engine.facts.names import literal, quoted
 from engine.facts.staging import Raw, field_column, key_column
 from engine.tables import execute, make
@@ -39,7 +39,7 @@ class Shape:
     def has_key(self) -> str:
         if self.key_number is not None:
             return f"({self.key_number} IS NOT NULL)"
-        return f"(({self.key.value}) IS NOT NULL AND trim({self.key.value}) <> '')"
+        return f"(({self.key.value}) IS NOT NULL AND {has_text(self.key.value)})"
 
 
 @dataclass(frozen=True, slots=True)

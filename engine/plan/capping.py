@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pyarrow as pa
 
-from engine.clock import Duration, shift, start_of_day
+from engine.clock import Duration, reach_back, start_of_day
 from engine.definitions.caps import Cap
 from engine.definitions.definitions import Definitions
 from engine.ledger.keys import send_key
@@ -51,8 +51,8 @@ class Full:
 def window(cap: Cap, now: datetime, zone: str) -> datetime:
     """The instant after which a send counts: hours roll, and exactly so many later is free; days are whole local ones, today included."""
     if cap.per.exact:
-        return shift(now, cap.per, zone, -1)
-    return start_of_day(shift(start_of_day(now, zone), Duration(cap.per.count - 1, "d"), zone, -1), zone) - _INSTANT_BEFORE
+        return reach_back(now, cap.per, zone)
+    return start_of_day(reach_back(start_of_day(now, zone), Duration(cap.per.count - 1, "d"), zone), zone) - _INSTANT_BEFORE
 
 
 def admit(limits: Sequence[int], earlier: Sequence[Mail], asking: Sequence[Mail]) -> list[Full | None]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from engine.clock import Duration, shift
+from engine.clock import Duration, reach_back, shift
 from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import LedgerView
@@ -89,7 +89,7 @@ def _max_per_contact(cursor: duckdb.DuckDBPyConnection, definitions: Definitions
     said = definitions.project.guards.max_per_contact
     if said is None:
         return
-    since = shift(now, said.per, definitions.project.timezone, -1)
+    since = reach_back(now, said.per, definitions.project.timezone)
     most = _one(
         cursor,
         "SELECT max(n) FROM (SELECT contact, count(*) AS n, bool_or(fresh) AS fresh FROM ("
@@ -164,5 +164,5 @@ def _facts_max_age(definitions: Definitions, snapshot: Snapshot, allowed: Mappin
     if said is None:
         return
     age = max(timedelta(), snapshot.taken_at - snapshot.written_at) / _HOUR if snapshot.written_at is not None else 0.0
-    oldest = (snapshot.taken_at - shift(snapshot.taken_at, said, definitions.project.timezone, -1)) / _HOUR
+    oldest = (snapshot.taken_at - reach_back(snapshot.taken_at, said, definitions.project.timezone)) / _HOUR
     yield from _check("facts_max_age", oldest, round(age, 2), allowed)

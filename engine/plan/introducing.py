@@ -6,15 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from engine.clock import Duration, naive_utc, shift, start_of_day, to_utc
+from engine.clock import EVER, Duration, naive_utc, reach_back, start_of_day, to_utc
 from engine.definitions.base import RECIPIENT
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import Sequence
 from engine.ledger.records import LedgerView
 
-# Before every moment that a definition can name: where `backfill: all` moves a start. As a step's recorded start it
-# says that the step came with its sequence, and starts with it.
-EVER = datetime(1, 1, 3)
 # A step's recorded start once the step was taken out: brought again, it starts again.
 RETIRED = datetime(9999, 12, 31)
 
@@ -101,7 +98,7 @@ def _moved_back(start: datetime, sequence: Sequence, zone: str) -> datetime:
     if sequence.backfill == "all":
         return EVER
     if isinstance(sequence.backfill, Duration):
-        return shift(start, sequence.backfill, zone, -1)
+        return reach_back(start, sequence.backfill, zone)
     return start
 
 

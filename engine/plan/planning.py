@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.clock import Duration, shift
+from engine.clock import Duration, reach_back
 from engine.definitions.definitions import Definitions
 from engine.definitions.sequences import WEEK
 from engine.facts.snapshot import Snapshot
@@ -143,7 +143,7 @@ def _candidates(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now
     if any(factor is not None for factor in (definitions.project.guards.max_growth, *growing)):
         spans.append(Duration(DAYS_COMPARED + 1, "d"))
     # A day more than the longest gap, since zones differ; what is too old is left out again by the exact rule.
-    since = min(shift(now, span, zone, -1) for span in spans) - timedelta(days=1)
+    since = min(reach_back(now, span, zone) for span in spans) - timedelta(days=1)
     exits_since = now - DAY if definitions.project.guards.max_exits is not None else None
     return Candidates(
         occurrences,
@@ -246,4 +246,8 @@ def _walk(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: date
 
 
 def _diagnostics(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(f"{count} records of {entity} have no key and are left out" for entity, count in sorted(snapshot.left_out.items()) if count)
+    return tuple(
+        f"{count} record{'' if count == 1 else 's'} of {entity} without a key {'is' if count == 1 else 'are'} left out"
+        for entity, count in sorted(snapshot.left_out.items())
+        if count
+    )

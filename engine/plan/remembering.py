@@ -7,11 +7,11 @@ from datetime import datetime
 
 import duckdb
 
+from engine.clock import reach_back
 from engine.definitions.definitions import Definitions
 from engine.definitions.histories import histories
 from engine.ledger.records import OCCURRENCE, Candidates, LedgerView, PastAsked
 from engine.plan.identity import identity
-from engine.relations.rules import looked_back
 from engine.tables import make
 
 
@@ -30,7 +30,7 @@ def past_asked(definitions: Definitions, now: datetime) -> tuple[PastAsked, ...]
     zone = definitions.project.timezone
     since: dict[tuple[str, str | None], datetime | None] = {}
     for rule in histories(definitions):
-        begins = looked_back(rule.within, now, zone) if rule.within is not None else None
+        begins = reach_back(now, rule.within, zone) if rule.within is not None else None
         place = (rule.kind, rule.sequence)
         before = since.get(place, begins)
         since[place] = None if begins is None or before is None else min(begins, before)

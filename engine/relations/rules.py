@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from engine.clock import Duration, shift
+from engine.clock import reach_back
 from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions
 from engine.definitions.paths import Hop, Path, Scope, resolve
@@ -117,16 +117,8 @@ def _history(rule: History, at: At) -> exp.Expression:
         if value is not None:
             select = select.where(exp.EQ(this=named("past", name), expression=at.binder.bind(value)))
     if rule.within is not None:
-        select = select.where(exp.GT(this=named("past", "at"), expression=at.binder.bind(looked_back(rule.within, at.now.moment, at.now.zone))))
+        select = select.where(exp.GT(this=named("past", "at"), expression=at.binder.bind(reach_back(at.now.moment, rule.within, at.now.zone))))
     return certain(exp.In(this=key(alias), query=select.subquery()))
-
-
-def looked_back(within: Duration, now: datetime, zone: str) -> datetime:
-    """The instant after which something counts; the first there is, where the span leads beyond it."""
-    try:
-        return shift(now, within, zone, -1)
-    except (OverflowError, ValueError):
-        return datetime.min
 
 
 def _is_contact(entity: str, at: At) -> bool:

@@ -42,6 +42,7 @@ def test_values_as_people_write_them() -> None:
     assert typed("date", "2026-12-31", date(2026, 1, 2), "2026-12-31T00:00:00", "2026-12-31 00:00", "0001-01-01") == [
         date(2026, 12, 31), date(2026, 1, 2), date(2026, 12, 31), date(2026, 12, 31), date(1, 1, 1),
     ]  # fmt: skip
+    assert typed("date", "\t", " \u00a0\n") == typed("decimal", "\u3000", "\r\n") == typed("boolean", "\x1c", " ") == typed("timestamp", "\t", "\t ") == [None, None]
     assert typed("text", " as it is ", "", 12.0, True, date(2026, 1, 2)) == [" as it is ", "", "12", "true", "2026-01-02"]
 
 

@@ -746,6 +746,14 @@ class LedgerConformance:
         assert [(one.action, one.scope) for one in told[:3]] == [("paused", "project"), ("stopped", "project"), ("paused", "sequence")]
         assert [(one.action, one.scope) for one in ledger.status(LATER).controls[:2]] == [("stopped", "project"), ("paused", "sequence")]
 
+    def test_9_8_status_forgets_what_was_cancelled_and_has_left(self, ledger: Ledger) -> None:
+        """9.8: a cancellation is in force until the plan that follows it; what a pause holds stays told."""
+        ledger.commit(run(), changes(enrollments=[enrollment(r) for r in "123"]))
+        ledger.take_in({"1": order("cancel", sequence="renewal", contacts=("ann-1", "ann-2")), "2": order("pause", sequence="renewal", contact="ann-3")}, MONDAY)
+        assert [one.contact for one in ledger.status(MONDAY).controls] == ["ann-1", "ann-2", "ann-3"]
+        ledger.commit(run(), changes(exits=[{**who("1"), "reason": "cancelled", "final": True}]))
+        assert [one.contact for one in ledger.status(MONDAY).controls] == ["ann-2", "ann-3"]
+
     def test_8_7_names(self, ledger: Ledger) -> None:
         """8.7: asked and told under the present name, kept under the first one; a question for a plan may bring a name that no apply has seen."""
         (row,) = claimed(ledger, send("1"))

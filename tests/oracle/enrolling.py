@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from .facts import World, key_order
 from .gates import Case, Decision, Verdict, judged, left_audience, standing, stopped
@@ -216,7 +217,7 @@ class Enrolling:
             None,
             occurrence,
             True,
-            list(self.ledger.occurrence_history(occurrence.key)),
+            self.shared_history(occurrence),
         )
         if stopped(case) is not None or self.record_ended(case):
             return []
@@ -234,6 +235,20 @@ class Enrolling:
                 Decided(case.key, step.id, "skip", verdict.reason, self.world.now, due)
             )
         return []
+
+    def shared_history(self, occurrence: Occurrence) -> list[Decided]:
+        """4.3 What any contact of the occurrence has had; the last is what the one did who got furthest (of several the latest)."""
+        order = [step.id for step in self.sequence.steps]
+
+        def reached(contact: str) -> tuple[int, datetime]:
+            mine = [row for row in everyone if row.enrollment.contact == contact]
+            places = (order.index(row.step) for row in mine if row.step in order)
+            return max(places, default=-1), max(row.at for row in mine)
+
+        everyone = list(self.ledger.occurrence_history(occurrence.key))
+        contacts = {row.enrollment.contact for row in everyone}
+        first = max(contacts, key=reached, default=None)
+        return sorted(everyone, key=lambda row: row.enrollment.contact == first)
 
     def record_ended(self, case: Case) -> bool:
         """6.2 for a record without a contact; 4.3 a condition on the contact sees no values."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from .facts import Record, Scope, World
 from .followed import newcomers_from, trigger_changed_now
@@ -318,9 +319,13 @@ def _sent_for_other_occurrences(case: Case, step: Step) -> list[datetime]:
 
 def missing_variable(case: Case, step: Step) -> Verdict | None:
     """6.13 A variable of the template has no value and no default: hold."""
-    template = case.world.project["templates"][case.template(step)]
+    name_of_template = str(case.template(step))
+    template = case.world.project["templates"][name_of_template]
     kind = case.world.project["types"][template["type"]]
-    for name in sorted(variables_used(template) - ALWAYS_THERE):
+    locale = str(case.world.project["engine"]["locales"][0])
+    if case.contact is not None:
+        locale = locale_of(case.world, case.contact, name_of_template)
+    for name in sorted(variables_used(template, locale) - ALWAYS_THERE):
         variable = kind["variables"][name]
         if "default" in variable or not _judged(variable):
             continue
@@ -350,20 +355,14 @@ def _path_of(variable: dict[str, object]) -> str:
     )
 
 
-def variables_used(template: dict[str, object]) -> set[str]:
-    """The words between {{ and }} in every text of the template."""
+def variables_used(template: dict[str, Any], locale: str) -> set[str]:
+    """The words between {{ and }} in the texts that a reader of this locale gets."""
     texts = [
-        text
+        str(template[part][locale])
         for part in ("subject", "preheader", "body")
-        for text in _texts(template.get(part))
+        if locale in template.get(part, {})
     ]
     return {name for text in texts for name in re.findall(r"{{\s*(\w+)", text)}
-
-
-def _texts(part: object) -> list[str]:
-    if isinstance(part, dict):
-        return [str(text) for text in part.values()]
-    return [] if part is None else [str(part)]
 
 
 def guard(case: Case, step: Step) -> Verdict | None:

@@ -124,8 +124,8 @@ def sequence_of(project: Project, name: str) -> Sequence | None:
 def _step(sequence: Mapping[str, Any], raw: Mapping[str, Any]) -> Step:
     kind = next(k for k in ("before", "after", "wait") if k in raw)
     offset = duration(raw[kind])
-    # 5.2 `at` on the step, or on the sequence for all; h and min take none.
-    at = None if offset.exact else raw.get("at") or sequence.get("at")
+    # 5.2 `at` on the step, or on the sequence for all; h and min move the instant that a date has by it.
+    at = raw.get("at") or sequence.get("at")
     # 5.6 7 days if not said.
     expires = duration(raw.get("expires") or sequence.get("expires") or "7d")
     template = raw["template"]

@@ -113,11 +113,11 @@ def moved(
     )
 
 
-def base_instant(base: Base, zone: ZoneInfo) -> datetime:
+def base_instant(base: Base, zone: ZoneInfo, at: time | None = None) -> datetime:
     """5.2 A base that is a date has 09:00 if nothing is said."""
     if isinstance(base, datetime):
         return base
-    return instant_of(datetime.combine(base, NINE), zone)
+    return instant_of(datetime.combine(base, at or NINE), zone)
 
 
 def due_from_base(
@@ -130,7 +130,7 @@ def due_from_base(
 ) -> datetime:
     """5.1, 5.2 `before` and `after` count from the base; `at` sets the time of day."""
     if offset.exact:
-        return base_instant(base, zone) + sign * offset.delta
+        return base_instant(base, zone, at) + sign * offset.delta
     if isinstance(base, datetime):
         if at is None:
             return moved(base, offset, zone, sign, free)

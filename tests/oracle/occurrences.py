@@ -98,7 +98,7 @@ def _date_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
 
 
 def _recurring_occurrences(world: World, sequence: Sequence) -> list[Occurrence]:
-    """3.1 With `every: P` value + 1P, 2P, …, each with its own date as key. (Worlds last some weeks: what is far away plays no part.)"""
+    """3.1 With `every: P` value + 1P, 2P, …, each with its own date as key. (Worlds last some weeks: of what is far ahead the first is counted.)"""
     every = sequence.every
     assert every is not None
     found = []
@@ -108,7 +108,7 @@ def _recurring_occurrences(world: World, sequence: Sequence) -> list[Occurrence]
         while True:
             number += 1
             day = moved_day(value, Duration(every.count * number, every.unit), 1)
-            if not in_range(day) or day > world.now.date() + timedelta(days=500):
+            if not in_range(day):
                 break
             if day < world.now.date() - timedelta(days=100):
                 continue
@@ -116,6 +116,8 @@ def _recurring_occurrences(world: World, sequence: Sequence) -> list[Occurrence]
                 sequence.id, sequence.about, occurrence.record.key, date_key(day)
             )
             found.append(Occurrence(key, day, occurrence.record))
+            if day > world.now.date() + timedelta(days=500):
+                break
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 Raw = dict[str, Any]
 
@@ -221,8 +222,9 @@ def template_yaml(
     thai: bool = False,
     status: str = "active",
 ) -> Raw:
-    """Marketing carries the unsubscribe link. Every locale uses the same variables."""
-    used = " ".join(f"{{{{ {variable} }}}}" for variable in variables)
+    """Marketing carries the unsubscribe link. Some Thai texts use a variable less."""
+    used = {"en": variables, "th": variables[: -1 if crc32(name.encode()) % 3 == 0 else None]}
+    words = {locale: " ".join(f"{{{{ {variable} }}}}" for variable in said) for locale, said in used.items()}
     link = "" if kind == "notice" else "\n\nTo stop: {{ unsubscribe_url }}\n"
     locales = ("en", "th") if thai else ("en",)
     return {
@@ -230,7 +232,7 @@ def template_yaml(
         "type": f"{about}-{kind}",
         "status": status,
         "subject": {locale: f"{name} {locale}" for locale in locales},
-        "body": {locale: f"Hello {used} in {locale}.{link}" for locale in locales},
+        "body": {locale: f"Hello {words[locale]} in {locale}.{link}" for locale in locales},
     }
 
 

@@ -45,7 +45,7 @@ NAMES = ["Ana", "zoe", "Bo", "Bo", "Ágnes", "Zoe"]
 BEFORE = ["1mo", "2w", "7d", "5d", "3d", "2d", "1d"]
 AFTER = ["0d", "1d", "2d", "4d", "7d", "1mo"]
 EXACT_AFTER = ["30min", "6h", "48h"]
-FAR_DAYS = [date(1970, 1, 1), date(1970, 1, 2), date(2101, 1, 1), date(9999, 12, 31)]
+FAR_DAYS = [date(1970, 1, 1), date(1970, 1, 2), date(2028, 2, 29), date(2099, 8, 31), date(2101, 1, 1), date(9999, 12, 31)]
 # About so many days, to choose values for which steps are due near the clock change.
 DAYS = {
     "1mo": 30,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .base import contact, contract
-from .samples import DRIP, ONE_LETTER, PROJECT_LETTERS, RENEWAL
+from .samples import DRIP, ONE_LETTER, PROJECT_LETTERS, RENEWAL, TRIAL
 from .story import Teller
 
 # --- 3.1 date ---------------------------------------------------------------------------------------------------------
@@ -368,3 +368,10 @@ def test_3_10_final_exit_stays_when_its_cause_is_gone(tell: Teller) -> None:
     assert story.apply("2026-03-03 09:00") == ["7>1: exit goal_met"]
     story.now_has(contract(7, end_date="2026-04-01", monthly_value=50))
     assert story.plan("2026-03-18 09:00") == []
+
+
+@pytest.mark.parametrize(("every", "value"), [("1mo", "2026-12-01"), ("1y", "2099-06-30"), ("10d", "2028-02-29")])
+def test_3_1_a_value_that_lies_ahead_comes_round_ahead(tell: Teller, every: str, value: str) -> None:
+    """3.1, 6.18: the first time of every record is upcoming, however far it lies ahead; nobody drops out of all counts."""
+    story = tell(TRIAL.replace("date: contact.trial_end", f"date: contact.trial_end, every: {every}"), contact(1, trial_end=value), contact(2, trial_end="2026-02-20"))
+    assert story.funnel("2026-03-01 09:00").counts["upcoming"] == 2

@@ -272,3 +272,17 @@ def test_4_7_answers_hold_for_the_address(tell: Teller, template: str, of_the_ot
         contact(2, email=" DESK@example.com", **of_the_other),
     )
     assert story.plan("2026-03-02 09:00")[0] == f"1 ends: {expected}, 2026-03-02 09:00"
+
+
+def test_4_3_a_record_waits_from_where_the_one_was_who_got_furthest(tell: Teller) -> None:
+    """4.3: contact 1 had the second letter on 4 March, contact 2 the first on the 5th; nobody is left on the 6th: the third would go three days after the second."""
+    story = tell(PROJECT_LETTERS + "      - {id: third, wait: 3d, template: reminder}\n", contract(7), contact(1))
+    story.enroll("letters", 7, "2026-03-01 09:00", entity="contract")
+    story.apply("2026-03-01 09:00")
+    story.apply("2026-03-04 09:00")
+    story.now_has(contact(2))
+    story.apply("2026-03-05 09:00")
+    story.now_has(contact(1, is_active=False), contact(2, is_active=False))
+    story.apply("2026-03-06 09:00")
+    assert story.plan("2026-03-07 08:59") == []
+    assert story.plan("2026-03-07 09:00") == ["7>- third: unreached no_recipient, 2026-03-07 09:00"]

@@ -202,6 +202,53 @@ def test_5_6_expires_is_calendar_time_too(tell: Teller) -> None:
     assert story.sends("2026-03-08 09:00") == []
 
 
+CHAIN = """
+    id: drip
+    about: contact
+    status: active
+    active_from: 2026-01-01
+    trigger: manual
+    steps:
+      - {id: first, wait: 1h, template: hello, expires: 1d}
+      - {id: second, wait: 3d, template: tips, expires: 1d}
+      - {id: third, wait: 1d, template: hello, expires: 1d}
+      - {id: last, wait: 10d, template: tips, expires: 5d}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "removed", "due"),
+    [("", "third", "2026-03-15 10:00"), ("", "second", "2026-03-15 10:00"), (", if: {contact.kind: never}", "third", "2026-03-15 12:00")],
+)
+def test_5_1_the_last_decided_counts_also_if_it_has_been_removed(tell: Teller, condition: str, removed: str, due: str) -> None:
+    """5.1, 8.5: one run passed over three steps after a pause. The last of them counts: a step of it that is taken out since moves nothing."""
+    text = CHAIN.replace("wait: 1d, template: hello", f"wait: 1d, template: hello{condition}")
+    story = tell(text, contact(1))
+    story.enroll("drip", 1, "2026-03-01 09:00")
+    story.order("pause", "2026-03-01 09:00", sequence="drip")
+    story.apply("2026-03-01 09:00")
+    story.order("resume", "2026-03-05 09:00", sequence="drip")
+    story.apply("2026-03-06 10:00" if not condition else "2026-03-05 12:00")
+    line = next(line for line in text.splitlines() if f"id: {removed}" in line)
+    assert story.plan("2026-03-07 09:00") == [f"1 last: wait not_due, {due}"]
+    story.change(line.removeprefix("    ") + "\n", "")
+    assert story.plan("2026-03-07 09:00") == [f"1 last: wait not_due, {due}"]
+
+
+def test_5_2_hours_count_from_the_time_of_day_that_a_date_has(tell: Teller) -> None:
+    """5.2: with `at: "10:00"` for the sequence six hours after a date are 16:00; without it they are 15:00."""
+    assert dated(tell, "2026-03-02", "after: 6h").goes_exactly_at("2026-03-02 15:00") != []
+    assert dated(tell, "2026-03-02", "after: 6h", more='    at: "10:00"\n').goes_exactly_at("2026-03-02 16:00") != []
+
+
+@pytest.mark.parametrize("said", ["min_gap: 3000y", "backfill: 3000y", "backfill: 999999d", "expires: 999999y", "reenter: {after: 999999y}"])
+def test_5_1_a_span_beyond_the_calendar_is_for_ever(tell: Teller, said: str) -> None:
+    """5.1: longer than there are dates; the plan is made all the same, and the mail goes once."""
+    story = tell(ONE_NOTICE + f"    {said}\n", contract(7, end_date="2026-04-01"))
+    assert story.apply("2026-03-02 09:00") == ["7>1 notice: send due, 2026-03-02 09:00"]
+    assert story.apply("2026-03-03 09:00") == ["7>1: complete complete"]
+
+
 def too_late(story: Story) -> list[str | None]:
     """What the first plan says that held a step of 2 March, looked at then and when it is over."""
     story.order("pause", "2026-03-01 09:00")

@@ -228,8 +228,11 @@ class Reading(Home):
         (live,) = self._row("SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
         (suppressions,) = self._row("SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
         controls = self._rows(
-            """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+            """SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls c
                WHERE lifted_at IS NULL AND ($at IS NULL OR until IS NULL OR until > $at)
+                 -- What was cancelled and has left is done with.
+                 AND NOT (action = 'cancelled' AND EXISTS (SELECT 1 FROM enrollments e WHERE e.exit_final
+                   AND (e.sequence, e.entity, e.record, e.occurrence, e.contact) = (c.sequence, c.entity, c.record, c.occurrence, c.contact)))
                ORDER BY CASE scope WHEN 'project' THEN 0 WHEN 'sequence' THEN 1 ELSE 2 END, ordered_at, order_id LIMIT 1000""",
             {"at": at},
         )

@@ -245,8 +245,11 @@ class Reading(Home):
             (live,) = self._row(b"SELECT count(*) FROM enrollments WHERE exit_at IS NULL")
             (suppressions,) = self._row(b"SELECT count(DISTINCT address_key) FROM suppressions WHERE lifted_at IS NULL")
             controls = self._rows(
-                b"""SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls
+                b"""SELECT scope, action, sequence, entity, record, occurrence, contact, until, ordered_by, ordered_at, note FROM controls c
                     WHERE lifted_at IS NULL AND (%(at)s::timestamp IS NULL OR until IS NULL OR until > %(at)s)
+                      -- What was cancelled and has left is done with.
+                      AND NOT (action = 'cancelled' AND EXISTS (SELECT 1 FROM enrollments e WHERE e.exit_final
+                        AND (e.sequence, e.entity, e.record, e.occurrence, e.contact) = (c.sequence, c.entity, c.record, c.occurrence, c.contact)))
                     ORDER BY CASE scope WHEN 'project' THEN 0 WHEN 'sequence' THEN 1 ELSE 2 END, ordered_at, order_id COLLATE "C" LIMIT 1000""",
                 {"at": at},
             )

@@ -9,7 +9,8 @@ WITH ordered AS (
 SELECT sequence, record, occurrence, contact, max(pos) FILTER (WHERE state <> 'planned') AS furthest, any_value(first) AS first,
     -- `wait` counts from the now of the run that decided the previous step; after one that came too late from that step's due moment.
     arg_max(CASE WHEN state = 'skipped' AND reason IN ('expired', 'ledger_restored') THEN coalesce(due_at, decided_at) ELSE decided_at END,
-        (decided_at, state <> 'skipped', coalesce(pos, -1), coalesce(due_at, decided_at)))
+        -- Of those that one run passed over: what came too late was passed over first, each due later than the one before.
+        (decided_at, state <> 'skipped', coalesce(reason NOT IN ('expired', 'ledger_restored'), true), coalesce(due_at, decided_at)))
         FILTER (WHERE state <> 'planned' AND (first IS NULL OR coalesce(pos, -1) < first)) AS prev_at,
     arg_max(decided_at, (decided_at, state <> 'skipped', coalesce(pos, -1))) FILTER (WHERE state <> 'planned') AS last_decided
 FROM ordered GROUP BY ALL;

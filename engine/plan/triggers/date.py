@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from engine.clock import Duration, to_local
 from engine.definitions.definitions import Definitions
-from engine.definitions.sequences import Sequence, Step
+from engine.definitions.sequences import Sequence
 from engine.definitions.triggers import DateTrigger
 from engine.plan.statements import run
 from engine.plan.timing import lives, there_is
@@ -80,12 +80,8 @@ def horizon(sequence: Sequence, every: Duration, now: datetime, zone: str) -> tu
     today = to_local(now, zone).date()
     ahead = max((_days(step.duration) for step in sequence.steps if step.kind == "before"), default=0)
     behind = max((_days(step.duration) for step in sequence.steps if step.kind == "after"), default=0)
-    lasts = max(_days(_expires(sequence, step)) for step in sequence.steps)
+    lasts = max(_days(sequence.expires_of(step)) for step in sequence.steps)
     return _moved(today, -(behind + lasts + _MARGIN)), _moved(today, ahead + _days(every) + _MARGIN)
-
-
-def _expires(sequence: Sequence, step: Step) -> Duration:
-    return step.expires or sequence.expires or Duration(7, "d")
 
 
 def _days(duration: Duration) -> int:
