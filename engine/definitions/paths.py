@@ -145,20 +145,17 @@ def _follow(crm: Crm, start: Literal["record", "contact"], entity: str, parts: t
 
 
 def paths_to(crm: Crm, start: str, target: str, depth: int = 3) -> tuple[tuple[str, ...], ...]:
-    """The relation paths from one entity to another, the shorter first (4.1): an audience's `from` may be left out where there is one.
-
-    They go over one record of each entity and then to the target. Only where none does, the shortest that go over several count.
-    """
-    found: list[tuple[str, ...]] = []
-    shortest: list[tuple[str, ...]] = []
-    frontier: list[tuple[tuple[str, ...], frozenset[str], str, bool]] = [((), frozenset({start}), start, True)]
+    """The shortest relation paths from one entity to another (an audience's `from` may be left out where there is one)."""
+    frontier: list[tuple[tuple[str, ...], str]] = [((), start)]
     for _ in range(depth):
-        following = []
-        for path, seen, entity, single in frontier:
-            for name, relation in crm.entities[entity].relations.items():
-                if relation.entity == target:
-                    (found if single else shortest).append((*path, name))
-                elif relation.entity in crm.entities and relation.entity not in seen:
-                    following.append(((*path, name), seen | {relation.entity}, relation.entity, single and relation.one is not None))
+        following = [
+            ((*path, name), relation.entity)
+            for path, entity in frontier
+            for name, relation in crm.entities[entity].relations.items()
+            if relation.entity in crm.entities
+        ]
+        found = tuple(path for path, entity in following if entity == target)
+        if found:
+            return found
         frontier = following
-    return tuple(found or (path for path in shortest if len(path) == len(shortest[0])))
+    return ()

@@ -24,6 +24,7 @@ from engine.plan.outline import time_of
 from engine.tables import put
 
 _ERA_STARTS = pa.schema([("sequence", pa.string()), ("step", pa.string()), ("until", pa.timestamp("us")), ("start", pa.timestamp("us"))])
+_KINDS = ("date", "event", "enters", "schedule", "once")
 _FLOORS = pa.schema([("sequence", pa.string()), ("since", pa.timestamp("us")), ("day", pa.timestamp("us"))])
 
 
@@ -84,15 +85,25 @@ def _of(rows: list[dict[str, Any]], said: str, kept: str, steps: Mapping[str, st
 
 
 def _held(rows: list[dict[str, Any]], read: list[dict[str, Any]], step: str) -> list[Held]:
-    """The times of a step, from when it came last."""
+    """The times of a step, from when it came last, or when times began to count from something else."""
     found: list[Held] = []
+    counted_from: tuple[str, ...] = ()
     for row, said in zip(rows, read, strict=True):
+        before, counted_from = counted_from, _counted_from(said.get("trigger"))
+        if before != counted_from:
+            found = []
         time = said.get("times", {}).get(step)
         if time is None:
             found = []
         elif not found or found[-1].time != tuple(time):
             found.append(Held((time[0], time[1], time[2], time[3]), row["since"]))
     return found
+
+
+def _counted_from(trigger: Any) -> tuple[str, ...]:
+    """What the base of an occurrence is: three days before one date are nothing before another, nor after a sign-up (8.8)."""
+    said = trigger if isinstance(trigger, dict) else {}
+    return next(((kind, str(said[kind])) if kind in ("date", "event") else (kind,) for kind in _KINDS if kind in said), ())
 
 
 def earlier_times(known: Mapping[str, Followed]) -> Earlier:

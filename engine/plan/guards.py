@@ -15,12 +15,12 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
-from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, mails_by_day
+from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, mails_by_day, rounded_up
 from engine.relations.audiences import contact_hops
 from engine.tables import execute
 
 _DAY = Duration(24, "h")
-_HOUR = timedelta(hours=1)
+_HOUR, _TICK = timedelta(hours=1), timedelta(microseconds=1)
 
 # What each guard counts, for messages and the reference page.
 GUARDS: Mapping[str, str] = {
@@ -124,8 +124,8 @@ def _max_shrink(definitions: Definitions, view: LedgerView, counts: Mapping[str,
         # An entity that no definition names any more is not read, and so not counted.
         if before[entity] < SMALLEST_FOR_SHARES or entity not in counts:
             continue
-        gone = max(0.0, (before[entity] - counts[entity]) / before[entity])
-        yield from _check("max_shrink", said, round(gone, 4), allowed, entity)
+        gone = max(0, before[entity] - counts[entity])
+        yield from _check("max_shrink", said, rounded_up(gone, before[entity]), allowed, entity)
 
 
 def _max_growth(
@@ -155,14 +155,14 @@ def _max_exits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now:
     leaving = _one(cursor, "SELECT count(*) FROM decisions d SEMI JOIN enrollments e ON e.sequence = d.sequence AND e.record = d.record "
                    "AND e.occurrence = d.occurrence AND e.contact = d.contact AND e.origin = 'live' WHERE d.decision = 'exit'")  # fmt: skip
     if live + left >= SMALLEST_FOR_SHARES:
-        share = (leaving + left) / (live + left)
-        yield from _check("max_exits", said, round(share, 4), allowed, f"{leaving + left:,} of {live + left:,} enrollments")
+        share = rounded_up(leaving + left, live + left)
+        yield from _check("max_exits", said, share, allowed, f"{leaving + left:,} of {live + left:,} enrollments")
 
 
 def _facts_max_age(definitions: Definitions, snapshot: Snapshot, allowed: Mapping[str, float]) -> Iterable[GuardResult]:
     said = definitions.project.guards.facts_max_age
     if said is None:
         return
-    age = max(timedelta(), snapshot.taken_at - snapshot.written_at) / _HOUR if snapshot.written_at is not None else 0.0
+    age = max(timedelta(), snapshot.taken_at - snapshot.written_at) if snapshot.written_at is not None else timedelta()
     oldest = (snapshot.taken_at - reach_back(snapshot.taken_at, said, definitions.project.timezone)) / _HOUR
-    yield from _check("facts_max_age", oldest, round(age, 2), allowed)
+    yield from _check("facts_max_age", oldest, rounded_up(age // _TICK, _HOUR // _TICK, 2), allowed)

@@ -67,12 +67,22 @@ def mails_by_day(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, 
     return found
 
 
+def rounded_up(part: int, whole: int, digits: int = 4) -> float:
+    """A share as it is shown, never below what it is: what is a hair over its limit is over it, and the override that is shown lets it pass.
+
+    >>> rounded_up(1, 5), rounded_up(20_004, 100_000), rounded_up(20_001, 100_000)
+    (0.2, 0.2001, 0.2001)
+    """
+    scale: int = 10**digits
+    return -(-part * scale // whole) / scale
+
+
 def growth(sequence: str | None, limit: float, planned: int, days: Mapping[int, int]) -> Iterator[GuardResult]:
     """This rolling day with the plan against the greatest of the 14 before it: how many times as many."""
     today = planned + days.get(0, 0)
     greatest = max((days.get(day, 0) for day in range(1, DAYS_COMPARED + 1)), default=0)
     if today >= SMALLEST_FOR_GROWTH:
-        times = round(today / max(greatest, 1), 4)
+        times = rounded_up(today, max(greatest, 1))
         yield GuardResult("max_growth", sequence, limit, times, times <= limit, f"{today:,} mails, and {greatest:,} at most on a day before")
 
 
@@ -99,5 +109,5 @@ def _share_of_audience(
         whole += f" UNION SELECT contact FROM ({sql(audience(definitions, sequence, now, binder, 'asked_here'))})"
     people, mailed = execute(cursor, f"SELECT count(*), (SELECT count(*) FROM mailed) FROM ({whole})", {**binder.values, "its_id": sequence.id}).fetchall()[0]
     if people >= SMALLEST_FOR_SHARES:
-        share = round(mailed / people, 4)
+        share = rounded_up(mailed, people)
         yield GuardResult("max_share_of_audience", sequence.id, limit, share, share <= limit, f"{mailed:,} of {people:,} contacts")

@@ -125,7 +125,7 @@ def _order(said: Audience, at: At) -> tuple[exp.Expression, exp.Expression]:
 
 
 def contact_hops(crm: Crm, sequence: Sequence) -> tuple[Hop, ...]:
-    """The relations that lead from the record to its contacts: `from`, or the one path there is (4.1)."""
+    """The relations that lead from the record to its contacts: `from`, or the one shortest path (4.1)."""
     said = sequence.audience.from_ if sequence.audience is not None else None
     if said is not None:
         path = resolve(crm, Scope(sequence.about), tuple(said.split(".")))

@@ -23,8 +23,10 @@ def leave_order(state: Path, order: Order) -> Path:
     """Write the order where the next look finds it. On disk before this returns."""
     folder = state / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    # Names sort as the orders were given, so that a stop and a start of one minute end as the later one says.
-    path = folder / f"{order.at.strftime('%Y%m%dT%H%M%S.%f')}Z-{secrets.token_hex(6)}.json"
+    # Names sort as the orders were given, also those of one instant, so that a stop and a start end as the later one says.
+    stamp = f"{order.at.strftime('%Y%m%dT%H%M%S.%f')}Z"
+    before = max((path.name for path in folder.glob(f"{stamp}-*.json")), default=f"{stamp}-0000-")
+    path = folder / f"{stamp}-{int(before.removeprefix(stamp).split('-')[1]) + 1:04}-{secrets.token_hex(6)}.json"
     write_durably(path, order.to_json().encode("utf-8"))
     return path
 

@@ -16,7 +16,7 @@ from engine.ledger.identity import Holder
 from engine.ledger.orders import Order
 from engine.ledger.pseudonyms import read_pseudonyms
 from engine.runs.homes import EmbeddedHome, PostgresHome
-from engine.runs.inbox import leave_order
+from engine.runs.inbox import FOLDER, leave_order, waiting
 from engine.runs.opening import STATE, Site
 
 
@@ -42,8 +42,11 @@ def obey(site: Site, order: Order, command: str) -> Obeyed:
     with ledger:
         # Through the inbox as well: an order that this process does not finish is found by the next run.
         path = leave_order(site.state, order)
-        done = ledger.take_in({path.name: order}, site.now)
-        path.unlink(missing_ok=True)
+        # What was left there before goes first: an older start must not undo this stop at the next run.
+        orders = waiting(site.state)
+        done = ledger.take_in(orders, site.now)
+        for name in orders:
+            (site.state / FOLDER / name).unlink(missing_ok=True)
     return Obeyed(done.get(path.name, 0))
 
 

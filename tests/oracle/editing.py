@@ -260,6 +260,7 @@ class Editor:
             self.change_time,
             self.rename_step,
             self.rename_sequence,
+            self.change_timezone,
         ]
         note = self.b.pick(edits)(project, name)
         if note is None:
@@ -299,6 +300,13 @@ class Editor:
         if period is not None:
             trigger["every"] = period
         return f"every {period}"
+
+    def change_timezone(self, project: Raw, name: str) -> str | None:
+        """8.12"""
+        zones = ["Asia/Bangkok", "Europe/Berlin", "America/New_York"]
+        zone = self.b.pick([one for one in zones if one != project["engine"]["timezone"]])
+        project["engine"]["timezone"] = zone
+        return f"timezone {zone}"
 
     def change_audience(self, project: Raw, name: str) -> str | None:
         """8.9"""

@@ -12,7 +12,7 @@ from .facts import Facts, Rows, World, key_order
 from .followed import Said, take_names, to_follow, with_earlier_times
 from .gates import Case, Decision, walk
 from .guards import GuardResult, first_run_max, project_guards
-from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, Roster, SendKey, Taken
+from .ledger import EnrollmentKey, OccurrenceKey, OracleLedger, Roster, SendKey, Taken, Tick
 from .mails import leading
 from .model import Project, Sequence, sequence_of
 from .moments import Base, start_of_local_day
@@ -50,7 +50,7 @@ class Effects:
     returned: list[EnrollmentKey] = field(default_factory=list)
     taken: dict[OccurrenceKey, Taken] = field(default_factory=dict)
     files_taken: set[str] = field(default_factory=set)
-    ticks: dict[str, datetime] = field(default_factory=dict)
+    ticks: dict[str, Tick] = field(default_factory=dict)
     rosters: dict[str, Roster] = field(default_factory=dict)
     starts: dict[str, datetime] = field(default_factory=dict)
     step_starts: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
@@ -287,7 +287,7 @@ def _record(
     taken, files = newly_taken(world, ledger, sequence)
     tick = tick_to_take(world, ledger, sequence)
     if tick is not None:
-        effects.ticks[sequence.id] = tick.at
+        effects.ticks[sequence.id] = tick
     if sequence.trigger == "enters" and has_started(world, ledger, sequence):
         effects.rosters[sequence.id] = roster(world, sequence)
     effects.taken.update(taken)

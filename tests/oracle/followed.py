@@ -113,7 +113,11 @@ def with_earlier_times(
 
 def _with_earlier(rows: list[Said], step: Step) -> Step:
     earlier: Step | None = None
+    counted_from: tuple[str, ...] = ()
     for row in rows:
+        before, counted_from = counted_from, _counted_from(row.trigger)
+        if before != counted_from:
+            earlier = None  # 8.8 it counts from something else
         then = row.times.get(step.id)
         if then is None:
             earlier = None  # it was taken out: a step that comes again has no time before
@@ -128,6 +132,17 @@ def _with_earlier(rows: list[Said], step: Step) -> Step:
     if earlier is None:
         return step
     return replace(step, since=earlier.since, earlier=earlier.earlier)
+
+
+def _counted_from(trigger: Any) -> tuple[str, ...]:
+    """What the base of an occurrence is: this date, this event, an entry, a tick, or a person's hand."""
+    if not isinstance(trigger, dict):
+        return ()
+    if "date" in trigger:
+        return ("date", trigger["date"])
+    if "event" in trigger:
+        return ("event", trigger["event"])
+    return tuple(kind for kind in ("enters", "schedule", "once") if kind in trigger)
 
 
 def take_names(world: World, ledger: OracleLedger) -> None:

@@ -42,6 +42,14 @@ class OccurrenceKey(NamedTuple):
     occurrence: str
 
 
+@dataclass(frozen=True)
+class Tick:
+    """3.4 A local wall time of the project, and its instant."""
+
+    key: str
+    at: datetime
+
+
 class SendKey(NamedTuple):
     """2 Unique in the ledger whatever else goes wrong."""
 
@@ -136,7 +144,7 @@ class OracleLedger:
     suppressions: dict[str, set[str]] = field(default_factory=dict)
     feedback: list[Past] = field(default_factory=list)
     events: dict[tuple[str, str], Told] = field(default_factory=dict)
-    ticks: dict[str, datetime] = field(default_factory=dict)  # the last one taken
+    ticks: dict[str, Tick] = field(default_factory=dict)  # the last one taken
     rosters: dict[str, Roster] = field(default_factory=dict)
     followed: dict[str, list[Any]] = field(default_factory=dict)  # 8.6, 8.8, 8.9
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from .cron import comes_at
 from .facts import Record, Scope, World, key_order
 from .followed import restarted
-from .ledger import Decided, OccurrenceKey, OracleLedger, Roster, Taken
+from .ledger import Decided, OccurrenceKey, OracleLedger, Roster, Taken, Tick
 from .model import Sequence, Step, project_zone
 from .moments import (
     Base,
@@ -257,12 +257,6 @@ def newly_taken(
 # 3.4 Ticks.
 
 
-@dataclass(frozen=True)
-class Tick:
-    key: str
-    at: datetime
-
-
 def latest_tick(world: World, sequence: Sequence) -> Tick | None:
     """3.4 Of several missed ticks only the latest. The key is the local wall time of the project."""
     zone = project_zone(world.project)
@@ -295,7 +289,9 @@ def tick_to_take(
     start = sequence_start(world, ledger, sequence)
     if tick is None or start is None or tick.at < start:
         return None
-    if sequence.id in ledger.ticks and tick.at <= ledger.ticks[sequence.id]:
+    last = ledger.ticks.get(sequence.id)
+    # 8.12 In another timezone the wall time comes again, and has been taken.
+    if last is not None and (tick.at <= last.at or tick.key <= last.key):
         return None
     open_still = any(
         world.now < _first_expiry(timed, tick.at)

@@ -55,7 +55,9 @@ class Ordering(Home, Obeying):
         return self._count(
             "UPDATE controls SET lifted_at = $at, lifted_by = $by "
             # What has ended by itself is not there to be lifted.
-            "WHERE lifted_at IS NULL AND (until IS NULL OR until > $at) AND scope = $scope AND action = $action AND " + _MATCHES.format(alias=""),
+            # Nor what was ordered after it, where this one lay in the inbox meanwhile.
+            "WHERE lifted_at IS NULL AND (until IS NULL OR until > $at) AND ordered_at <= $at AND scope = $scope AND action = $action AND "
+            + _MATCHES.format(alias=""),
             {key: values[key] for key in ("at", "by", "scope", "action", *KEYS)} | many_values(order),
         )
 
@@ -100,7 +102,7 @@ class Ordering(Home, Obeying):
     def _unsuppress(self, order: Order) -> int:
         return self._count(
             """UPDATE suppressions SET lifted_at = $at, lifted_by = $by
-               WHERE lifted_at IS NULL AND address_key = $address_key AND ($reason IS NULL OR reason = $reason) AND ($topic IS NULL OR topic = $topic)""",
+               WHERE lifted_at IS NULL AND since <= $at AND address_key = $address_key AND ($reason IS NULL OR reason = $reason) AND ($topic IS NULL OR topic = $topic)""",
             suppression_values(order),
         )
 

@@ -53,9 +53,10 @@ class Ordering(Home, Obeying):
     def _lift(self, order: Order) -> int:
         # Keys left out mean any: `resume renewal --contact 7` lifts the pauses of 7 in renewal, whatever record they are about.
         return self._run(
-            # What has ended by itself is not there to be lifted.
+            # What has ended by itself is not there to be lifted, nor what was ordered after it, where this one lay in the inbox meanwhile.
             f"""UPDATE controls SET lifted_at = %(at)s, lifted_by = %(by)s
-                WHERE lifted_at IS NULL AND (until IS NULL OR until > %(at)s) AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
+                WHERE lifted_at IS NULL AND (until IS NULL OR until > %(at)s) AND ordered_at <= %(at)s
+                  AND scope = %(scope)s AND action = %(action)s AND {_MATCHES.format(alias="")}""".encode(),
             control_values("", order) | many_values(order),
         )
 
@@ -100,7 +101,7 @@ class Ordering(Home, Obeying):
     def _unsuppress(self, order: Order) -> int:
         return self._run(
             b"""UPDATE suppressions SET lifted_at = %(at)s, lifted_by = %(by)s
-                WHERE lifted_at IS NULL AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+                WHERE lifted_at IS NULL AND since <= %(at)s AND address_key = %(address_key)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
                   AND (%(topic)s::text IS NULL OR topic = %(topic)s)""",
             suppression_values(order),
         )

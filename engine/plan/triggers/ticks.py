@@ -81,13 +81,14 @@ def ticks(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, view: Led
     sequences = ticking(definitions)
     if not sequences:
         return
-    closed: dict[str, datetime] = {}
-    for row in view.tables["ticks"].to_pylist():
-        closed[row["sequence"]] = max(row["base_at"], closed.get(row["sequence"], row["base_at"]))
+    taken = sorted(view.tables["ticks"].to_pylist(), key=lambda row: row["base_at"])
+    closed = {row["sequence"]: Tick(datetime.fromisoformat(row["tick"]), row["base_at"]) for row in taken}
     for sequence in sequences:
         assert isinstance(sequence.trigger, ScheduleTrigger | OnceTrigger)
         tick = last_tick(sequence.trigger, now, definitions.project.timezone)
-        if tick is None or (sequence.id in closed and tick.at <= closed[sequence.id]):
+        last = closed.get(sequence.id)
+        # 8.12: in another timezone the wall time comes again, and was taken all the same.
+        if tick is None or (last is not None and (tick.at <= last.at or tick.wall <= last.wall)):
             continue
         binder = Binder()
         # A paused segment is skipped: the tick is taken, and nobody is enrolled by it.
