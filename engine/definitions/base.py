@@ -38,6 +38,14 @@ def _duration(value: Any) -> Duration:
     return parsed
 
 
+def _lasting(value: Any) -> Duration:
+    parsed = _duration(value)
+    if parsed.count == 0:
+        reason = f"`{value}` is no time at all: a step goes from its due moment until then, and would never go; say how long it may be late, such as 1d"
+        raise PydanticCustomError("duration", "{reason}", {"reason": reason})
+    return parsed
+
+
 def _plain_duration(value: Any) -> Duration:
     parsed = _duration(value)
     if parsed.unit == "bd":
@@ -160,6 +168,10 @@ def written(pattern: str, *examples: str) -> Any:
 DurationField = Annotated[Duration, PlainValidator(_plain_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y)\s*$", "30d", "48h", "3mo"))]
 # What stands in steps may count in business days too.
 StepDuration = Annotated[Duration, PlainValidator(_duration, json_schema_input_type=written(r"^\s*\d{1,6}\s*(min|h|d|w|mo|y|bd)\s*$", "30d", "48h", "2bd"))]
+# How late a step may be (5.6).
+LastingDuration = Annotated[
+    Duration, PlainValidator(_lasting, json_schema_input_type=written(r"^\s*0*[1-9]\d{0,5}\s*(min|h|d|w|mo|y|bd)\s*$", "7d", "48h", "2bd"))
+]
 TimeOfDay = Annotated[time, PlainValidator(_time_of_day, json_schema_input_type=written(r"^([01]?\d|2[0-3]):[0-5]\d$", "09:00"))]
 ZoneName = Annotated[str, BeforeValidator(_zone, json_schema_input_type=written(r"^[A-Za-z]", "Asia/Bangkok", "UTC"))]
 # A zone, or the word `recipient`.

@@ -17,6 +17,7 @@ from engine.definitions.base import (
     FieldName,
     FileId,
     Flag,
+    LastingDuration,
     Model,
     Positive,
     RecordKey,
@@ -51,7 +52,7 @@ class Step(Model):
     at: TimeOfDay | None = None
     template: Annotated[Annotated[FileId, Tag("<scalar>")] | Annotated[tuple[Choice, ...], Tag("<list>")], Discriminator(shape)]
     if_: RuleField | None = Field(default=None, alias="if")
-    expires: StepDuration | None = None
+    expires: LastingDuration | None = None
     active: Flag = True
     renamed_from: FileId | None = None
 
@@ -189,7 +190,7 @@ class Sequence(Model):
     send_window: SendWindow | None = None
     holidays: FieldName | None = None
     at: TimeOfDay | None = None
-    expires: StepDuration | None = None
+    expires: LastingDuration | None = None
     active_from: DayOrMoment | None = None
     backfill: DurationOrAll | None = None
     min_gap: DurationField | None = None

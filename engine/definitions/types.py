@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field as PydanticField
@@ -46,6 +47,8 @@ class Variable(Model):
             raise ValueError("`where` belongs to count, sum and list")
         if (self.fields is not None) != (said[0] == "list"):
             raise ValueError("`fields` belongs to `list:`, which needs it")
+        if isinstance(self.default, Mapping | Sequence) and not isinstance(self.default, str) and said[0] != "list":
+            raise ValueError('`default` takes one value, such as `default: ""`; only a `list:` has several')
         return self
 
     @property
