@@ -41,7 +41,7 @@ class Duration:
         match = _DURATION.match(text) if isinstance(text, str) else None
         if match is None:
             if isinstance(text, str) and text.strip().startswith("-"):
-                raise ValueError(f"`{text}` is negative; durations count forward, use `before:` to count back")
+                raise ValueError(f"`{text}` is negative; durations count forward; what goes before a date says `before:`")
             raise ValueError(f"`{text}` is not a duration; write one whole number and one unit, such as 30d, 48h, 2w, 3mo")
         count, unit = int(match[1]), match[2]
         if unit == "m":

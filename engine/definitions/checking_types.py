@@ -18,6 +18,7 @@ from engine.problems import Origin, Problem
 
 _DATES = ("date", "timestamp")
 _NUMBERS = ("integer", "decimal")
+_SHOWS = {"date": _DATES, "long_date": _DATES, "datetime": ("timestamp",), "money": _NUMBERS, "number": _NUMBERS}
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}\Z")
 _PART = re.compile(r"\{([^{}]*)\}")
 
@@ -207,7 +208,7 @@ def _formats(draft: Draft, places: Places, loc: Loc, variable: Variable, path: P
     """`format:` fits what the variable gives, and money has a currency."""
     gives = _gives(variable, path)
     at = places.value(*loc, "format")
-    fitting = {"date": _DATES, "long_date": _DATES, "datetime": ("timestamp",), "money": _NUMBERS, "number": _NUMBERS}.get(variable.format or "")
+    fitting = _SHOWS.get(variable.format or "")
     if fitting is not None and gives not in fitting:
         what = {
             "list": "a list",
@@ -223,7 +224,7 @@ def _formats(draft: Draft, places: Places, loc: Loc, variable: Variable, path: P
             "E255",
             f"`format: {variable.format}` shows {shows}, and this is {what}",
             at,
-            "take it out, or choose one that fits: date, long_date, datetime, money, number, text",
+            "take it out, or write one that fits: " + ", ".join([*(name for name, types in _SHOWS.items() if gives in types), "text"]),
         )
         return
     if variable.format == "money" and variable.currency is None:

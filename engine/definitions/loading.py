@@ -127,7 +127,9 @@ class _Reading:
         elif parts[1] not in FOLDERS:
             meant = closest(parts[1], FOLDERS)
             self._misplaced(
-                path, f"nothing is read from the folder `{parts[1]}`", (f"did you mean `{meant}`? " if meant else "") + f"The folders are {', '.join(FOLDERS)}"
+                path,
+                f"nothing is read from the folder `{parts[1]}`",
+                (f"did you mean `{meant}`? " if meant else "") + f"The folders are {', '.join((*FOLDERS, 'tests'))}",
             )
         elif parts[1] == "partials":
             self._partial(path)

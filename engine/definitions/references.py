@@ -66,7 +66,8 @@ def use_segment(draft: Draft, id: str, place: Origin, user: str | None) -> Itera
     if segment.visibility == "private" and (segment.owner is None or segment.owner != user):
         whose = f"private to `{segment.owner}`" if segment.owner else "private, and has no owner"
         yield Problem(
-            "E243", f"the segment `{id}` is {whose}", place, "only what has the same owner may use it; make it `visibility: public`, or change the owner here",
+            "E243", f"the segment `{id}` is {whose}", place,
+            "only what has the same owner may use it; make it `visibility: public`, or " + ("change the owner here" if segment.owner else "give both one `owner:`"),
             ((places.value("visibility"), "private here"),),
         )  # fmt: skip
 
