@@ -746,6 +746,13 @@ class LedgerConformance:
         assert [(one.action, one.scope) for one in told[:3]] == [("paused", "project"), ("stopped", "project"), ("paused", "sequence")]
         assert [(one.action, one.scope) for one in ledger.status(LATER).controls[:2]] == [("stopped", "project"), ("paused", "sequence")]
 
+    def test_9_8_an_older_order_undoes_no_newer_one(self, ledger: Ledger) -> None:
+        """9.8: a start, and an address that may be written to again, lay in the inbox while both were stopped anew."""
+        ledger.take_in({"1": order("stop"), "2": order("suppress", address_key="a", reason="manual")}, LATER)
+        assert ledger.take_in({"3": order("start", MONDAY), "4": order("unsuppress", MONDAY, address_key="a")}, LATER) == {"3": 0, "4": 0}
+        assert [one.action for one in ledger.status(LATER).controls] == ["stopped"] and ledger.status(LATER).suppressions == 1
+        assert ledger.take_in({"5": order("start"), "6": order("unsuppress", address_key="a")}, LATER) == {"5": 1, "6": 1}
+
     def test_9_8_status_forgets_what_was_cancelled_and_has_left(self, ledger: Ledger) -> None:
         """9.8: a cancellation is in force until the plan that follows it; what a pause holds stays told."""
         ledger.commit(run(), changes(enrollments=[enrollment(r) for r in "123"]))

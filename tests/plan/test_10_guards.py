@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine.plan.planning import make_plan
+from engine.plan.sequence_guards import growth, rounded_up
 
 from .base import Row, company, contact, contract
 from .samples import DRIP, ONE_NOTICE
@@ -265,3 +266,12 @@ def test_10_1_an_entity_that_nobody_names_any_more_has_not_shrunk(tell: Teller) 
     fewer = replace(snapshot, counts={name: count for name, count in snapshot.counts.items() if name != "contract"})
     plan = make_plan(story.definitions, fewer, story.ledger.view, story.utc("2026-02-02 09:00"), environment="dev", address_key=KEY.address_key)
     assert plan.applyable
+
+
+def test_10_1_a_hair_over_the_limit_is_over_it() -> None:
+    """10.1: 100,000 mails against 33,333 are more than three times as many; what is shown says so too, and as an override it lets them pass."""
+    (result,) = growth(None, 3.0, 100_000, {1: 33_333})
+    assert (result.passed, result.observed) == (False, 3.0001)
+    (allowed,) = growth(None, result.observed, 100_000, {1: 33_333})
+    assert allowed.passed
+    assert [rounded_up(part, 5) for part in range(6)] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

@@ -203,3 +203,17 @@ def test_3_3_members_are_kept_from_the_sequence_s_start(tell: Teller) -> None:
     story.apply("2026-03-02 15:00")
     story.now_has(contact(4, kind="guest"))
     assert story.plan("2026-03-02 16:00") == ["4 hello: send due, 2026-03-02 16:00"]
+
+
+def test_8_12_a_wall_time_that_was_taken_is_not_taken_again_in_another_timezone(tell: Teller) -> None:
+    """8.12, 3.4: taken at nine in Bangkok; when it is nine in New York the tick is closed: who has joined since is not written to, and nobody is on the way twice."""
+    story = tell(LETTER.replace("2026-03-02T09:00", "2026-03-10T09:00").replace("template: hello}]", "template: hello}, {id: tips, wait: 2d, template: tips}]"),
+                 contact(1, kind="guest"), contact(2), segments=(GUESTS,))  # fmt: skip
+    story.apply("2026-03-01 10:00")
+    assert story.apply("2026-03-10 09:20") == ["1 hello: send due, 2026-03-10 09:00"]
+    story.now_has(contact(2, kind="guest"))
+    story.files["engine.yaml"] = story.files["engine.yaml"].replace("timezone: Asia/Bangkok", "timezone: America/New_York")
+    story.load()
+    story.zone = "America/New_York"
+    assert story.apply("2026-03-10 09:20") == ["1 tips: wait not_due, 2026-03-11 22:20"]
+    assert story.apply("2026-03-12 09:30") == ["1 tips: send due, 2026-03-11 22:20"]

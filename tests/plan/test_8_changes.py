@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import contact, contract, invoice, template
-from .samples import DRIP, ONE_NOTICE, RENEWAL
+from .samples import DRIP, ONE_NOTICE, PROJECT_LETTERS, RENEWAL
 from .story import Story, Teller
 
 
@@ -180,6 +180,16 @@ def test_8_8_a_changed_trigger_starts_again_for_those_who_come_and_lets_the_othe
     # Changed back, whoever exited by the change lives again, with the start that was its own.
     story.change("where: {contract.number: VIP}", "where: {contract.status: active}")
     assert [line for line in story.plan("2026-03-22 09:00") if line.startswith("8")] == ["8>1 notice-14: send due, 2026-03-22 09:00"]
+
+
+def test_8_8_old_times_count_from_nothing_that_a_new_trigger_has(tell: Teller) -> None:
+    """8.8, 8.6: letters by hand became notices before a date: three days after a hand are nothing before an end, and only what is still due goes."""
+    by_hand = PROJECT_LETTERS.replace("wait: 0d", "wait: 2d").replace("    active_from: 2026-01-01\n", "")
+    story = tell(by_hand, contract(7, end_date="2026-04-01"))
+    story.apply("2026-03-10 09:00")
+    story.write(by_hand.replace("trigger: manual", "trigger: {date: contract.end_date}").replace("wait: 2d", "before: 30d").replace("wait: 3d", "before: 7d"))
+    assert story.apply("2026-03-12 10:00") == ["7>1 first: skip before_introduction, 2026-03-02 09:00", "7>1 second: wait not_due, 2026-03-25 09:00"]
+    assert story.apply("2026-03-25 09:00") == ["7>1 second: send due, 2026-03-25 09:00"]
 
 
 def test_8_8_backfill_moves_the_new_start_and_active_from_does_not(tell: Teller) -> None:
