@@ -24,7 +24,11 @@ from engine.errors import WrongUsage
 @select_option
 @job_option
 @now_option
-@click.option("--expect-digest", metavar="DIGEST", help="Only where the plan has this digest (`digest` of `engine plan --format json`); exit 4 otherwise.")
+@click.option(
+    "--expect-digest",
+    metavar="DIGEST",
+    help="Only where the plan, or the definitions, have this digest (`digest` or `definitions.digest` of `engine plan --format json`); exit 4 otherwise.",
+)
 @pass_door
 def apply(
     door: Door,

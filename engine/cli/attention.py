@@ -12,7 +12,11 @@ from engine.errors import WrongUsage
 @click.command()
 @click.option("--owner", help="Only what is of this owner.")
 @click.option("--within", type=click.IntRange(0, 365), default=7, show_default=True, metavar="DAYS", help="Holds that expire within so many days are told.")
-@click.option("--send", is_flag=True, help="Mail each owner what is theirs, once a day at most, to the address in `owners:`.")
+@click.option(
+    "--send",
+    is_flag=True,
+    help="Mail each owner what is theirs and what has no owner, once a day at most, to the address in `owners:`; without owners, to the sender's `reply_to`.",
+)
 @format_option("text", "json")
 @pii_option
 @now_option
@@ -55,14 +59,10 @@ def attention(door: Door, owner: str | None, within: int, send: bool, format_: s
 
     # A mail leaves the house: it names records by nothing but what is not personal, whatever was asked for on the screen.
     page = replace(page, naming=Naming(site.definitions, site.pseudonyms, False))
-    letters = {
-        one: (view.subject(page, theirs), view.letter(page, one, theirs), len(theirs))
-        for one, theirs in page.owned().items()
-        if one is not None and one in project.owners
-    }
+    letters = view.letters(page, project.owners if owner is None else [owner])
     told = tell(site, letters) if letters else {}
     for line in view.sent_lines([*told.items()]):
         door.say(line)
-    if None in page.owned():
-        door.say(f"{len(page.owned()[None])} of them have no owner, and nobody is told: write `owner:` in the file")
+    if (nobody_s := len(page.owned().get(None, ()))) and told:
+        door.say(view.everybody_line(nobody_s, [*told]))
     return 6 if any(became in ("failed", "unknown") for became in told.values()) else 0

@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import pass_door
+from engine.cli.options import format_option, pass_door
 from engine.errors import EngineError
 
 
 @click.command()
 @click.option("--write", is_flag=True, help="Write them into the repository's CODEOWNERS; other lines of it stay.")
 @click.option("--check", is_flag=True, help="Exit code 1 when CODEOWNERS does not say the same; for CI.")
+@format_option("text", "json")
 @pass_door
-def codeowners(door: Door, write: bool, check: bool) -> int:
+def codeowners(door: Door, write: bool, check: bool, format_: str) -> int:
     """CODEOWNERS lines from `owner:` of sequences and segments, and the addresses in `owners:` of engine.yaml.
 
     GitHub and GitLab then ask an owner before a change of their files is merged: who may merge may edit.
@@ -35,16 +36,23 @@ def codeowners(door: Door, write: bool, check: bool) -> int:
             raise EngineError(
                 f"{path.relative_to(top)} does not say what the definitions do", help=f"run `{door.command('codeowners --write')}`, and commit it"
             )
-        door.out(f"{path.relative_to(top)} says what the definitions do.")
+        told = f"{path.relative_to(top)} says what the definitions do."
     elif not write:
-        door.out(lines or "# no sequence and no segment has an owner\n")
+        told = lines or "# no sequence and no segment has an owner\n"
     elif before == after:
-        door.out(f"{path.relative_to(top)} is as it should be.")
+        told = f"{path.relative_to(top)} is as it should be."
     else:
         from engine.runs.listing import write as write_file
 
         write_file(top, path.relative_to(top).as_posix(), after)
-        door.out(f"{path.relative_to(top)}: {lines.count(chr(10)):,} files have owners.")
+        told = f"{path.relative_to(top)}: {lines.count(chr(10)):,} files have owners."
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        written = write and before != after
+        file = path.relative_to(top).as_posix()
+        told = as_json("codeowners", file=file, lines=lines.splitlines(), written=written, up_to_date=written or before == after)
+    door.out(told)
     return 0
 
 

@@ -19,7 +19,11 @@ from engine.clock import Duration
 @click.option("--head", metavar="REF", help="The revision with the change; the files as they are if not said.")
 @duration_option("--horizon", "30d", "How far to look ahead, such as 30d or 12w.")
 @select_option
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when somebody gets something else, 3 when a guard would block.")
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit 2 when somebody gets something else, 3 when a guard would block; 1 in any case when no apply would follow the change.",
+)
 @format_option("text", "json", "markdown", "html")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
 @pii_option
@@ -30,7 +34,8 @@ def diff(
 ) -> int:
     """Who would get what because of a change. Nothing is written, and no mail leaves.
 
-    Both revisions are followed over the coming days, on the same facts, the same ledger and from the same moment.
+    Both revisions are followed over the coming days, on the same facts, the same ledger and from the same moment. Exit 1 where an
+    apply would refuse the change: a sequence or step that looks renamed and does not say so, another `about` or key.
     """
     door.refuse_pii(show_pii)
     from engine.ledger.pseudonyms import read_pseudonyms
@@ -54,10 +59,14 @@ def diff(
         letters, more = personas(found)
         text = (as_html if format_ == "html" else as_markdown)(found, letters, more)
     else:
+        from engine.rehearsal.differing import tree_of
         from engine.views.difference_text import as_text
+        from engine.views.problems import reader_of
 
-        text = as_text(found, naming, width=door.width, ink=door.ink)
+        text = as_text(found, naming, width=door.width, ink=door.ink, read=reader_of(tree_of(door.root, head)))
     door.deliver(text, out)
+    if found.refused:
+        return 1
     if not detailed_exitcode:
         return 0
     return 3 if found.blocked else 2 if found.changes_mail else 0

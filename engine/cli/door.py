@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ PROJECT_FILE = "engine.yaml"
 # Wider lines are harder to read than to scroll.
 WIDEST = 110
 NARROWEST = 40
+# A date, and then a time of day.
+_TIMED = re.compile(r"[\dW-]+[Tt ]\d")
 
 
 @dataclass
@@ -147,13 +150,17 @@ class Door:
 
 
 def instant(text: str, option: str) -> datetime:
-    """An instant with an offset as naive UTC in whole seconds. Raises WrongUsage."""
+    """An instant with an offset as naive UTC in whole seconds. Raises WrongUsage, whose help names a moment that is accepted."""
+    said = text.strip()
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(said)
     except ValueError:
-        raise WrongUsage(f"{option} {text!r} is not a moment", help="write it as 2026-01-05T09:00:00+07:00") from None
+        raise WrongUsage(f"{option} {text!r} is not a moment", help="write it as 2026-01-05T09:00+07:00") from None
+    if not _TIMED.match(said):
+        # Python reads `2026-11-30+07:00` as seven o'clock.
+        raise WrongUsage(f"{option} {text!r} is a day, and no time of it", help=f"write the moment as {moment.date()}T09:00+07:00")
     if moment.tzinfo is None:
-        raise WrongUsage(f"{option} {text!r} has no offset, so nobody can tell when it is", help=f"write it as {text.strip()}+07:00, or with Z for UTC")
+        raise WrongUsage(f"{option} {text!r} has no offset, so nobody can tell when it is", help=f"write it as {said}+07:00, or with Z for UTC")
     try:
         return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0)
     except OverflowError:

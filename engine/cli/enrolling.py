@@ -17,6 +17,7 @@ from engine.relations.segments import members
 from engine.runs.planning import plan_now
 from engine.views.enrolled import EnrolledPage
 from engine.views.naming import Naming
+from engine.views.phrases import joined
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +28,23 @@ if TYPE_CHECKING:
 
 # The number of an occurrence that is only supposed: greater than any that was given out.
 _SUPPOSED = str(10**15)
+# Contacts who can get no mail of the sequence as things are, by the first gate of 6.10 and 6.11 that does not pass. The plan has asked all of it
+# before it looks at a step, so it is also known of those whose first step comes later.
+_UNABLE = """
+SELECT p.contact, coalesce(
+    CASE WHEN NOT p.active THEN 'contact_inactive' END, p.fault,
+    CASE p.suppressed WHEN 'bounce' THEN 'suppressed_bounce' WHEN 'complaint' THEN 'suppressed_complaint' ELSE CASE WHEN p.suppressed IS NOT NULL THEN 'unsubscribed' END END,
+    -- Only where none of its mails may go to them: one topic of two leaves the other.
+    (SELECT CASE WHEN count(*) = count(m.fault) THEN max(m.fault) END
+     FROM reach r LEFT JOIN marketing_faults m ON m.contact = p.contact AND m.topic IS NOT DISTINCT FROM r.topic AND r.category = 'marketing'
+     WHERE r.sequence = $1)
+) AS reason
+FROM people p JOIN seqs s ON s.sequence = $1 AND s.is_contact
+WHERE p.contact IN (SELECT record FROM entering WHERE sequence = $1 AND occurrence = $2)
+"""
+_FITTING = 8
+# A way that ends before its first mail.
+_LEAVES = ("goal_met", "exit_condition")
 
 
 def supposed(sequence: str, entity: str, keys: Sequence[str], again: bool, site: Site) -> pa.Table:
@@ -47,7 +65,7 @@ def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str
     for entity, key in wanted:
         by_entity.setdefault(entity, []).append(key)
     # Asked together: a segment of five hundred is one question and not five hundred.
-    found = {entity: _records(site, snapshot, about, entity, keys) for entity, keys in by_entity.items()}
+    found = {entity: records_of(site, snapshot, about, entity, keys) for entity, keys in by_entity.items()}
     missing = tuple(dict.fromkeys((entity, key) for entity, key in wanted if not found[entity].get(key)))
     return list(dict.fromkeys(record for entity, key in wanted for record in found[entity].get(key, ()))), missing
 
@@ -65,6 +83,25 @@ def refuse_segment(site: Site, sequence: str, id: str) -> None:
     if segment.visibility == "private" and (segment.owner is None or segment.owner != site.definitions.sequences[sequence].owner):
         whose = f"private to `{segment.owner}`" if segment.owner else "private, and has no owner"
         raise WrongUsage(f"the segment `{id}` is {whose}", help=f"only a sequence with the same owner may use it, and `{sequence}` is another's")
+    about = site.definitions.sequences[sequence].about
+    fit = _fitting(site, about)
+    if segment.entity not in fit:
+        others = [f"`{one}`" for one, other in sorted(site.definitions.segments.items()) if other.entity in fit and other.status == "active"]
+        raise WrongUsage(
+            f"the segment `{id}` is of {_many(segment.entity)}, and `{sequence}` is about {_many(about)}",
+            help=f"a segment of {joined([_many(entity) for entity in fit], 'or')} fits: {joined(others[:_FITTING], 'or') if others else 'there is none yet'}{', …' if len(others) > _FITTING else ''}",
+        )
+
+
+def _fitting(site: Site, about: str) -> list[str]:
+    """The entities whose records can be put on a sequence: what it is about, and what a contact belongs to where it is about contacts (3.5)."""
+    crm = site.definitions.crm
+    belongs = [relation.one for relation in crm.entities[about].relations.values() if relation.one] if about == crm.contact.entity else []
+    return list(dict.fromkeys([about, *belongs]))
+
+
+def _many(noun: str) -> str:
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def members_now(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str, str]]:
@@ -75,7 +112,7 @@ def members_now(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str,
     return [(site.definitions.segments[segment].entity, key) for (key,) in rows]
 
 
-def _records(site: Site, snapshot: Snapshot, about: str, entity: str, keys: Sequence[str]) -> dict[str, list[str]]:
+def records_of(site: Site, snapshot: Snapshot, about: str, entity: str, keys: Sequence[str]) -> dict[str, list[str]]:
     """By key: the record itself, or the contacts that belong to it where the sequence is about contacts."""
     crm = site.definitions.crm
     if entity == about:
@@ -83,7 +120,11 @@ def _records(site: Site, snapshot: Snapshot, about: str, entity: str, keys: Sequ
     else:
         via = next((relation.via for relation in crm.entities[about].relations.values() if relation.one == entity), None)
         if about != crm.contact.entity or via is None:
-            raise WrongUsage(f"the sequence is about a {about}, not about a {entity}", help=f"name the record: --record {about}:KEY")
+            fit = _fitting(site, about)
+            raise WrongUsage(
+                f"the sequence is about {_many(about)}, not about {_many(entity)}",
+                help=f"name the record: {joined([f'--record {one}:KEY' for one in fit], 'or')}",
+            )
         said = f"CAST({quoted(via)} AS VARCHAR)"
     rows = snapshot.connection.execute(
         f"SELECT {said}, list(_key ORDER BY _key) FROM facts.{quoted(about)} WHERE {said} IN (SELECT unnest($1::VARCHAR[])) GROUP BY 1", [list(keys)]
@@ -112,6 +153,7 @@ def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], 
     meant = set(only["record"].to_pylist())
     barred: dict[str, str] = {}
     begun = False
+    unable: dict[str, str] = {}
 
     def look(cursor: duckdb.DuckDBPyConnection) -> None:
         nonlocal begun
@@ -120,6 +162,8 @@ def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], 
             "SELECT record, refused FROM entering WHERE sequence = $1 AND occurrence = $2 AND refused IS NOT NULL", [sequence, _SUPPOSED]
         ).fetchall()
         barred.update({record: reason for record, reason in rows if record in meant})
+        people = cursor.execute(f"SELECT contact, reason FROM ({_UNABLE}) WHERE reason IS NOT NULL", [sequence, _SUPPOSED]).fetchall()
+        unable.update({contact: reason for contact, reason in people if contact in meant})
 
     plan = plan_now(site, inspect=look, supposed=only).plan
     found: dict[str, list[tuple[str, str, str | None]]] = {}
@@ -141,4 +185,6 @@ def outcome(site: Site, sequence: str, only: pa.Table, refused: dict[str, str], 
         elif all(decision == "unreached" for decision, _, _ in found[record]):
             reasons[record] = "no_recipient"
     enrolled = {record: rows for record, rows in found.items() if record not in reasons}
-    return EnrolledPage(sequence, enrolled, reasons, naming, site.definitions.sequences[sequence].about)
+    leave = {record: rows[0][1] for record, rows in enrolled.items() if all(decision == "exit" and reason in _LEAVES for decision, reason, _ in rows)}
+    nothing = {record: reason for record, reason in (unable | leave).items() if record in enrolled}
+    return EnrolledPage(sequence, enrolled, reasons, naming, site.definitions.sequences[sequence].about, nothing=nothing)

@@ -25,23 +25,31 @@ def enrollments(
 ) -> int:
     """Who is on which sequence, and how far: as the last apply left it, the latest first."""
     door.refuse_pii(show_pii)
+    from engine.runs.pending import pending_enrollments
     from engine.views import history as view
-    from engine.views.held import Held
+    from engine.views.held import Held, held_by_files
     from engine.views.naming import Naming
 
     site = door.site()
     entity, key = record_named(site.definitions, record) if record else (None, None)
+    wanted = EnrollmentFilter(sequence=sequence, contact=contact, entity=entity, record=key, live=live)
     with site.read_ledger() as ledger:
-        page = ledger.enrollments(EnrollmentFilter(sequence=sequence, contact=contact, entity=entity, record=key, live=live), limit=limit, offset=offset)
-        held = Held(ledger.held(), site.now)
+        page = ledger.enrollments(wanted, limit=limit, offset=offset)
+        orders = [*ledger.held(), *(one for one in ledger.status(site.now).controls if one.scope != "enrollment")]
+        # A cancellation is lifted by the exit that it asked for; as of that moment the ledger still has it.
+        ended = sorted({row.exit_at for row in page.rows if row.exit_at is not None and row.exit_reason == "cancelled"})
+        orders += [one for at in ended for one in ledger.held(at) if one.action == "cancelled"]
+        held = Held(orders, site.now, files=held_by_files(site.definitions), kill_switch=site.stopped)
+        # They come before the first of those that the ledger has.
+        pending = pending_enrollments(site.definitions, ledger, wanted, site.now) if offset == 0 else ()
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone
     door.say_age(copied_at, zone)
     note_unknown(door, site.definitions, sequence)
     door.out(
-        view.enrollments_json(page, naming, zone, held)
+        view.enrollments_json(page, naming, zone, held, pending, limit=limit)
         if format_ == "json"
-        else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink, held=held)
+        else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink, held=held, pending=pending, limit=limit)
     )
     return 0

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.door import Door, instant
-from engine.cli.options import now_option, pass_door
-from engine.cli.ordering import by, record_named
-from engine.errors import WrongUsage
+from engine.cli.options import format_option, now_option, pass_door
+from engine.cli.ordering import by, record_named, tell
+from engine.errors import EngineError, WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from engine.definitions.definitions import Definitions
+    from engine.ledger.orders import Order
+    from engine.runs.locking import Obeyed
+    from engine.runs.opening import Site
+    from engine.views.ordered import Ordered
 
 _LONGEST_ID = 200
 
@@ -22,12 +29,13 @@ _LONGEST_ID = 200
 @click.option("--record", required=True, metavar="KEY", help="The record to which it happened, by its key or as ENTITY:KEY.")
 @click.option("--id", "id_", required=True, metavar="ID", help="The event's own id: coming twice under one id it is one event.")
 @click.option("--at", metavar="ISO8601", help="When it happened, such as 2026-01-05T09:00:00+07:00; now if not said.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def event(door: Door, name: str, record: str, id_: str, at: str | None) -> int:
+def event(door: Door, name: str, record: str, id_: str, at: str | None, format_: str) -> int:
     """Tell that the event NAME happened to a record. Sequences with `trigger: {event: NAME}` take it with the next apply.
 
-    Works also while a run holds the ledger.
+    Works also while a run holds the ledger. An id that another record's event has, or one of another moment, is refused.
     """
     definitions = door.site().definitions
     entity = _entity(definitions, name)
@@ -42,15 +50,59 @@ def event(door: Door, name: str, record: str, id_: str, at: str | None) -> int:
     happened = instant(at, "--at") if at else door.now
     order = Order("event", door.now, by(), entity=entity, record=key, event=name, event_id=id_, happened_at=happened)
     obeyed = obey(door.site(), order, "event")
+    if not obeyed.rows:
+        _refuse_other(door.site(), order, obeyed, moment_said=at is not None)
+    # What a machine reads is kept, so it has no record's key.
+    what = f"The event `{name}` of {entity} {key}" if format_ == "text" else f"The event `{name}` of the {entity}"
+    return tell(door, _became(obeyed, what, name, f" It happens only on {at}." if happened > door.now else "", _starts(definitions, name)), format_)
+
+
+def _became(obeyed: Obeyed, what: str, name: str, later: str, starts: str) -> Ordered:
+    from engine.views.ordered import Ordered
+
     if obeyed.rows is None:
         holder = f" ({obeyed.holder})" if obeyed.holder else ""
-        door.out(f"A run holds the ledger{holder}. The event lies beside it, and is taken in before the next group of mails. {_starts(definitions, name)}")
-    elif obeyed.rows == 0:
-        door.out(f"An event `{name}` with this id was told before; nothing was changed.")
-    else:
-        later = f" It happens only on {at}." if happened > door.now else ""
-        door.out(f"The event `{name}` of {entity} {key} is in the ledger.{later} {_starts(definitions, name)}")
-    return 0
+        told = f"A run holds the ledger{holder}. The event lies beside it, and is taken in before the next group of mails. {starts}"
+        return Ordered("event", told, None, False, obeyed.left_at, str(obeyed.holder) if obeyed.holder else None)
+    if obeyed.rows == 0:
+        return Ordered("event", f"An event `{name}` with this id was told before; nothing was changed.", 0)
+    return Ordered("event", f"{what} is in the ledger.{later} {starts}", obeyed.rows)
+
+
+def _refuse_other(site: Site, order: Order, obeyed: Obeyed, *, moment_said: bool) -> None:
+    """EngineError where the id is that of another event: one id is one event (3.2), and this one would vanish without a word.
+
+    Who says no moment means "now", so telling the same event again later is no other one.
+    """
+    from engine.views.phrases import moment
+
+    for entity, record, happened_at in _known(site, order, obeyed):
+        if (entity, record) != (order.entity, order.record):
+            what = "is taken: an event of another record has it"
+        elif moment_said and happened_at != order.happened_at:
+            what = f"is taken: the event of this record that has it happened at another moment, {moment(happened_at, site.definitions.project.timezone)}"
+        else:
+            continue
+        if obeyed.left_at is not None:
+            obeyed.left_at.unlink(missing_ok=True)
+        raise EngineError(
+            f"the id {what}; nothing was written", help="give each event an id of its own: one id is one event, so that what is told twice counts once"
+        )
+
+
+def _known(site: Site, order: Order, obeyed: Obeyed) -> Iterator[tuple[str, str, datetime]]:
+    """Entity, record and moment of events of this name and id: in the ledger, and told to it while a run holds it."""
+    from engine.ledger.records import OCCURRENCE, Candidates
+    from engine.runs.inbox import waiting
+
+    with site.read_ledger() as ledger:
+        view = ledger.view(Candidates(OCCURRENCE.empty_table(), (), site.now, events=(order.event or "",)))
+    for row in view.tables["events"].to_pylist():
+        if row["id"] == order.event_id:
+            yield row["entity"], row["record"], row["happened_at"]
+    for name, other in waiting(site.state).items():
+        if (other.event, other.event_id) == (order.event, order.event_id) and (obeyed.left_at is None or name < obeyed.left_at.name):
+            yield other.entity or "", other.record or "", other.happened_at or site.now
 
 
 def _entity(definitions: Definitions, name: str) -> str:

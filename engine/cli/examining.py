@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from engine.views.phrases import counted
 if TYPE_CHECKING:
     from engine.definitions.environments import ResolvedEnvironment
     from engine.runs.opening import Site
+
+_COMMAND = re.compile(r"`engine ([^`]+)`")
 
 
 def examine(door: Door) -> list[Finding]:
@@ -46,7 +49,7 @@ def _all(door: Door) -> Iterator[Finding]:
     yield Finding("definitions", "note" if site.warnings else "good", f"{counted(len(site.definitions.sequences), 'sequence')}{warnings}")
     yield _commit(site)
     yield from _facts(site)
-    yield _ledger(site)
+    yield _ledger(door, site)
     yield from _jobs(door, site)
     yield from _key(site)
     yield from _transport(site.environment)
@@ -80,40 +83,52 @@ def _facts(site: Site) -> Iterator[Finding]:
         yield Finding("CRM", "bad" if bad else "note", f"{problem.code}: {problem.message}{place}", mend(problem) if bad else "")
 
 
-def _ledger(site: Site) -> Finding:
+def _ledger(door: Door, site: Site) -> Finding:
     try:
         with site.read_ledger() as ledger:
             head, states, holder, warnings = ledger.head(), ledger.status().states, ledger.holder(), ledger.warnings()
     except EngineError as error:
-        return Finding("ledger", "bad", error.message, error.help)
+        return Finding("ledger", "bad", error.message, error.help and _here(door, error.help))
     except OSError as error:
         return Finding("ledger", "bad", f"{error.filename or 'its file'} cannot be used: {error.strerror}", "look at its rights and the room on its disk")
     if states.get("unknown"):
         return Finding(
-            "ledger", "note", f"{counted(states['unknown'], 'send')} whose outcome nobody knows", "`engine sends --state unknown`, then `engine resolve`"
+            "ledger",
+            "note",
+            f"{counted(states['unknown'], 'send')} whose outcome nobody knows",
+            _here(door, "`engine sends --state unknown`, then `engine resolve`"),
         )
     if warnings:
         return Finding("ledger", "note", "; ".join(warnings))
     return Finding("ledger", "good", f"at {head.serial:,}" + (f"; held by {holder}" if holder else ", free"))
 
 
+def _here(door: Door, help: str) -> str:
+    """The commands of a way out for this project and this environment: what the ledger says of itself knows neither."""
+    return _COMMAND.sub(lambda found: f"`{door.command(found[1])}`", help)
+
+
 def _jobs(door: Door, site: Site) -> Iterator[Finding]:
     """Jobs that are late, and those that never ran here: nobody may have told a scheduler of them."""
-    from engine.runs.jobs import job_states
+    from engine.runs.jobs import jobs_now
     from engine.views.phrases import moment
 
     if not site.definitions.project.jobs:
         return
     try:
         with site.read_ledger() as ledger:
-            last = ledger.status().jobs
+            jobs = jobs_now(site.definitions.project, ledger, ledger.status(site.now), site.now)
     except (EngineError, OSError):
         return
     zone = site.definitions.project.timezone
-    for job in job_states(site.definitions.project, last, site.now):
-        if job.late and job.last is not None:
-            says = f"{job.name} should have run on {moment(job.due, zone)}, and ran last on {moment(job.last, zone)}"
-            yield Finding("job", "bad", says, f"look at its scheduler; `{door.command(f'apply --job {job.name}')}` runs it now")
+    for job in jobs:
+        if job.late:
+            ran = f"and ran last on {moment(job.last, zone)}" if job.last is not None else "and never ran here"
+            says = f"{job.name} should have run on {moment(job.missed or job.due, zone)}, {ran}"
+            told = (
+                "look at its scheduler" if job.last is not None else f"tell a scheduler of it (`{door.command('schedule export --for systemd')}`, or another)"
+            )
+            yield Finding("job", "bad", says, f"{told}; `{door.command(f'apply --job {job.name}')}` runs it now")
         elif job.last is None:
             mending = f"where this environment's mails should go by themselves: `{door.command('schedule export --for systemd')}`, or another scheduler"
             yield Finding("job", "note", f"{job.name} never ran here", mending)

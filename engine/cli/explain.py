@@ -64,7 +64,9 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
         about = record if record is not None else (None, None)
         wanted = SendFilter(contact=None if record else what, entity=about[0], record=about[1], sequence=sequence)
         sends = ledger.sends(wanted, limit=_OF_THE_PAST if looking == "back" else _SENDS).rows
-        held = Held(ledger.held(site.now if looking == "back" else None), site.now)
+        # What held a sequence or everything at a moment of the past the ledger's status does not tell; a step's reason does.
+        wide = () if looking == "back" else (one for one in ledger.status(site.now).controls if one.scope != "enrollment")
+        held = Held((*ledger.held(site.now if looking == "back" else None), *wide), site.now)
     page = view.ExplanationPage(
         found,
         list(sends),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from engine.cli.door import PROJECT_FILE, Door
-from engine.cli.options import now_option, pass_door
+from engine.cli.options import format_option, now_option, pass_door
 from engine.cli.state_folder import make_state_folder
 from engine.errors import EngineError
 from engine.library import PARTS
@@ -28,9 +28,10 @@ DEFINITIONS, STATE, CRM = "definitions", "state", "crm.duckdb"
     type=click.Choice(["all", *PARTS]),
     help="Only these parts of the example library; may be said more than once.",
 )
+@format_option("text", "json")
 @now_option
 @pass_door
-def init(door: Door, folder: Path | None, library: tuple[str, ...]) -> int:
+def init(door: Door, folder: Path | None, library: tuple[str, ...], format_: str) -> int:
     """A new project in DIR (the current folder if not said): the example library, a demo CRM around today, an empty ledger.
 
     Nothing that is there is overwritten.
@@ -53,7 +54,12 @@ def init(door: Door, folder: Path | None, library: tuple[str, ...]) -> int:
         for path in [path for path in root.iterdir() if path.name not in before] if root.is_dir() else []:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         raise
-    _say(door, root, folder, counts)
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        door.out(as_json("init", path=str(root.resolve()), library=list(library), records=counts))
+    else:
+        _say(door, root, folder, counts)
     return 0
 
 

@@ -24,6 +24,11 @@ class Named:
 
 def named_in(file: str, column: str = "key") -> list[Named]:
     """What the column of the file holds, blanks left out. WrongUsage for a file that cannot be understood."""
+    return [one for one in entries_in(file, column) if one.key]
+
+
+def entries_in(file: str, column: str = "key") -> list[Named]:
+    """Every row or entry of the file, also those with nothing in the column. WrongUsage for a file that cannot be understood."""
     path = Path(file)
     try:
         if path.stat().st_size > _LARGEST:
@@ -53,8 +58,9 @@ def _of_rows(rows: list[list[Any]], column: str, file: str, word: str) -> list[N
         found = ", ".join(str(cell) for cell in rows[0] if cell is not None)[:100] if rows else "nothing"
         raise WrongUsage(f"{file} has no column `{column}`; its first {word} has {found}", help=f"call the column that has them `{column}`")
     place = rows[0].index(column)
-    cells = ((number, _said(row[place])) for number, row in enumerate(rows[1:], 2) if len(row) > place)
-    return [Named(text, f"{word} {number}") for number, text in cells if text]
+    # An empty line is no row; of one that is too short nothing is known.
+    filled = ((number, row) for number, row in enumerate(rows[1:], 2) if any(_said(cell) for cell in row))
+    return [Named(_said(row[place]) if len(row) > place else "", f"{word} {number}") for number, row in filled]
 
 
 def _of_json(text: str, column: str, file: str) -> list[Named]:
@@ -72,8 +78,7 @@ def _of_json(text: str, column: str, file: str) -> list[Named]:
         value = member.get(column) if isinstance(member, dict) else member
         if isinstance(value, dict | list):
             raise WrongUsage(f"entry {number} of {file} is no key")
-        if _said(value):
-            named.append(Named(_said(value), f"entry {number}"))
+        named.append(Named(_said(value), f"entry {number}"))
     return named
 
 

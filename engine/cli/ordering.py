@@ -12,6 +12,7 @@ from engine.errors import DefinitionsInError, WrongUsage
 if TYPE_CHECKING:
     from engine.definitions.definitions import Definitions
     from engine.ledger.orders import Order
+    from engine.views.ordered import Ordered
 
 
 def sequence_named(definitions: Definitions, id: str) -> str:
@@ -48,36 +49,47 @@ def note_unknown(door: Door, definitions: Definitions, sequence: str | None) -> 
         door.say(f"note: `{sequence}` is no sequence of the definitions; {did_you_mean(sequence, definitions.sequences, 'they have')}")
 
 
-def give(door: Door, order: Order, command: str, done: Mapping[str, str], *, counted: bool = False) -> int:
+def give(door: Door, order: Order, command: str, done: Mapping[str, str], *, counted: bool = False) -> Ordered:
     """Carry the order out, or leave it for the run that holds the ledger; `done` says what to tell: carried_out, nothing; `counted` says how many ways.
 
     Where the definitions are in error the order still gets through: stopping never waits for a YAML file.
     """
-    from engine.runs.inbox import leave_order
+    from engine.views.ordered import Ordered
 
     try:
         site = door.site()
     except DefinitionsInError:
-        from engine.runs.locking import obey_in_spite
-
-        if obey_in_spite(door.root, door.environment, door.environ, order, command, door.now):
-            door.out("The definitions are in error, so nothing else can run; the order is in the ledger, and every worker obeys it at once.")
-            return 0
-        path = leave_order(door.root / "state", order)
-        door.out(f"The definitions are in error, so nothing else can run; the order lies in {path.parent}, and the next run obeys it first.")
-        return 0
+        return _give_in_spite(door, order, command)
     from engine.runs.locking import obey
 
     obeyed = obey(site, order, command)
     if obeyed.rows is None:
-        holder = f" ({obeyed.holder})" if obeyed.holder else ""
-        door.out(f"A run holds the ledger{holder}. It reads the order before its next group of mails; nothing else is needed.")
-    elif obeyed.rows == 0:
-        door.out(done["nothing"])
-    else:
-        door.out(
-            done["carried_out"].replace("{rows}", f"{obeyed.rows:,}") + (f" Ways: {obeyed.rows:,}." if counted and "{rows}" not in done["carried_out"] else "")
-        )
+        told = f"A run holds the ledger{f' ({obeyed.holder})' if obeyed.holder else ''}. It reads the order before its next group of mails; nothing else is needed."
+        return Ordered(command, told, None, False, obeyed.left_at, str(obeyed.holder) if obeyed.holder else None)
+    if obeyed.rows == 0:
+        return Ordered(command, done["nothing"], 0)
+    ways = f" Ways: {obeyed.rows:,}." if counted and "{rows}" not in done["carried_out"] else ""
+    return Ordered(command, done["carried_out"].replace("{rows}", f"{obeyed.rows:,}") + ways, obeyed.rows)
+
+
+def _give_in_spite(door: Door, order: Order, command: str) -> Ordered:
+    """The order of somebody whose definitions are in error: into a shared ledger at once, else into this host's inbox."""
+    from engine.runs.inbox import leave_order
+    from engine.runs.locking import obey_in_spite
+    from engine.views.ordered import Ordered
+
+    if obey_in_spite(door.root, door.environment, door.environ, order, command, door.now):
+        return Ordered(command, "The definitions are in error, so nothing else can run; the order is in the ledger, and every worker obeys it at once.")
+    path = leave_order(door.root / "state", order)
+    told = f"The definitions are in error, so nothing else can run; the order lies in {path.parent}, and the next run obeys it first."
+    return Ordered(command, told, None, False, path)
+
+
+def tell(door: Door, ordered: Ordered, format_: str) -> int:
+    """Say what became of an order, to a person or to a machine; the exit code."""
+    from engine.views.ordered import as_json
+
+    door.out(as_json(ordered) if format_ == "json" else ordered.message)
     return 0
 
 

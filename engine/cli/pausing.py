@@ -8,82 +8,90 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.door import Door, instant
-from engine.cli.options import now_option, pass_door
-from engine.cli.ordering import by, give
+from engine.cli.options import format_option, now_option, pass_door
+from engine.cli.ordering import by, give, tell
 from engine.cli.whom import Whom, chosen_by, whom
 from engine.errors import WrongUsage
 
 if TYPE_CHECKING:
     from engine.ledger.orders import Verb
+    from engine.views.ordered import Ordered
 
 _PLACES = 10
+_NAMES = ("contacts", "companies", "records", "segment", "file")
 
 
 @click.command()
 @whom
 @click.option("--until", metavar="WHEN", help="When the pause ends by itself: a date (its first moment) or 2026-12-27T09:00:00+07:00.")
 @click.option("--all", "all_", is_flag=True, help="The whole project.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def pause(door: Door, /, until: str | None, all_: bool, **given: Any) -> int:
+def pause(door: Door, /, until: str | None, all_: bool, format_: str, **given: Any) -> int:
     """Hold a SEQUENCE, or the ways of contacts or records, or everything with --all.
 
-    A pause moves no due moment: when it ends, what has not expired goes.
+    A pause moves no due moment: when it ends, what has not expired goes. Where the SEQUENCE is about contacts, a company is its
+    contacts, as in `engine enroll`.
     """
     end = _until(door, until) if until else None
     if end is not None and end <= door.now:
         raise WrongUsage("--until lies in the past")
-    meant = _meant(door, "pause", given, all_)
+    meant = _meant(door, "pause", given, all_, format_)
     nothing = "Paused already, or on no way" if meant.keys else "Paused already"
     later = " What begins for them later is not paused." if meant.keys else ""
     done = {"carried_out": f"Paused{_until_words(door, end)}: {meant}.{later}", "nothing": f"{nothing}: {meant}; nothing was changed."}
-    code = _give(door, "pause", meant, given, done, end)
+    ordered = _give(door, "pause", meant, given, done, end)
     if end is not None and not given["dry_run"]:
-        _say_longer(door, meant, end)
-    return code
+        ordered = ordered.adding(_longer(door, meant, end))
+    return tell(door, ordered, format_)
 
 
 @click.command()
 @whom
 @click.option("--all", "all_", is_flag=True, help="The whole project.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def resume(door: Door, /, all_: bool, **given: Any) -> int:
+def resume(door: Door, /, all_: bool, format_: str, **given: Any) -> int:
     """Lift the pauses of a SEQUENCE, of contacts or records, or of the whole project with --all."""
-    meant = _meant(door, "resume", given, all_)
-    return _give(
-        door, "resume", meant, given, {"carried_out": f"Resumed: {meant}. What is due goes with the next apply.", "nothing": f"Nothing was paused: {meant}."}
-    )
+    meant = _meant(door, "resume", given, all_, format_)
+    done = {"carried_out": f"Resumed: {meant}. What is due goes with the next apply.", "nothing": f"Nothing was paused: {meant}."}
+    return tell(door, _give(door, "resume", meant, given, done), format_)
 
 
 @click.command()
 @whom
+@format_option("text", "json")
 @now_option
 @pass_door
-def cancel(door: Door, /, **given: Any) -> int:
+def cancel(door: Door, /, format_: str, **given: Any) -> int:
     """End the ways of contacts or records, on one SEQUENCE or on all: for good.
 
     Nothing more is sent from now on; the exit itself is written by the next apply.
     """
-    if not any(given[name] for name in ("contacts", "records", "segment", "file")):
+    if not any(given[name] for name in _NAMES):
         raise WrongUsage(
-            "cancel is for people on their way: name --contact, --record, --segment or --from FILE",
+            "cancel is for people on their way: name --contact, --company, --record, --segment or --from FILE",
             help="to end a whole sequence write `status: archived` in its file; to hold it, `engine pause`",
         )
-    meant = _meant(door, "cancel", given, False)
+    meant = _meant(door, "cancel", given, False, format_)
     done = f"Cancelled: {meant}; {{rows}} on the way. Nothing more is sent to them; the next apply writes their exit."
-    return _give(door, "cancel", meant, given, {"carried_out": done, "nothing": f"Nobody is on the way: {meant}."})
+    return tell(door, _give(door, "cancel", meant, given, {"carried_out": done, "nothing": f"Nobody is on the way: {meant}."}), format_)
 
 
-def _meant(door: Door, verb: str, given: dict[str, Any], all_: bool) -> Whom:
-    named = any(given[name] for name in ("sequence", "contacts", "records", "segment", "file"))
+def _meant(door: Door, verb: str, given: dict[str, Any], all_: bool, format_: str) -> Whom:
+    named = any(given[name] for name in ("sequence", *_NAMES))
     if all_ and named:
         raise WrongUsage("--all is the whole project; leave it out to name a part")
     if not all_ and not named:
-        raise WrongUsage(f"{verb} what?", help=f"name a SEQUENCE, --contact, --record, --segment or --from FILE; `engine {verb} --all` is the whole project")
+        raise WrongUsage(
+            f"{verb} what?", help=f"name a SEQUENCE, --contact, --company, --record, --segment or --from FILE; `engine {verb} --all` is the whole project"
+        )
     if given["keys_of"] and not given["file"]:
         raise WrongUsage("--keys-of says what the keys of a file are", help="name the file with --from")
-    return chosen_by(door, given)
+    # What a machine reads is kept: keys that were typed stand in it no more than those of a file.
+    return chosen_by(door, given, say_keys=format_ == "text")
 
 
 def _until(door: Door, text: str) -> datetime:
@@ -109,16 +117,14 @@ def _until_words(door: Door, end: datetime | None) -> str:
         return ""
 
 
-def _give(door: Door, verb: Verb, meant: Whom, given: dict[str, Any], done: dict[str, str], until: datetime | None = None) -> int:
+def _give(door: Door, verb: Verb, meant: Whom, given: dict[str, Any], done: dict[str, str], until: datetime | None = None) -> Ordered:
     from engine.ledger.orders import Order
 
     if given["dry_run"]:
-        door.out(_foretold(door, verb, meant))
-        return 0
-    code = give(door, Order(verb, door.now, by(), note=given["note"], until=until, **meant.target), verb, done, counted=len(meant.keys) > 1)
-    if verb != "resume" and len(meant.keys) > 1:
-        _say_left_out(door, verb, meant)
-    return code
+        return _foretold(door, verb, meant)
+    ordered = give(door, Order(verb, door.now, by(), note=given["note"], until=until, **meant.target), verb, done, counted=len(meant.keys) > 1)
+    left = _left_out_now(door, verb, meant) if verb != "resume" and len(meant.keys) > 1 else ""
+    return ordered.adding(left, meant.beside)
 
 
 def _ways(door: Door, verb: str, meant: Whom) -> list[tuple[str | None, str | None]]:
@@ -136,32 +142,31 @@ def _ways(door: Door, verb: str, meant: Whom) -> list[tuple[str | None, str | No
     return [(record, contact) for sequence, entity, record, _, contact in sorted(on_the_way) if meant.meets(sequence, entity, record, contact)]
 
 
-def _foretold(door: Door, verb: str, meant: Whom) -> str:
+def _foretold(door: Door, verb: str, meant: Whom) -> Ordered:
+    from engine.views.ordered import Ordered
     from engine.views.phrases import counted
 
     if not meant.keys:
-        return f"{verb} would be for {meant}. A dry run: nothing was changed."
+        return Ordered(verb, f"{verb} would be for {meant}. A dry run: nothing was changed.", None, False, dry_run=True)
     ways = _ways(door, verb, meant)
     what = {"pause": "would be held", "cancel": "would end", "resume": "would go on"}[verb]
-    text = f"{counted(len(ways), 'way')} {what}: {meant}.{_left_out(verb, meant, ways)}"
+    would = Ordered(verb, f"{counted(len(ways), 'way')} {what}: {meant}.", len(ways), False, dry_run=True).adding(_left_out(verb, meant, ways), meant.beside)
     if verb != "resume":
-        text += "\nWho was enrolled by hand since the last apply is not counted, and meant too."
-    return f"{text}\nA dry run: nothing was changed."
+        would = would.adding("Who was enrolled by hand since the last apply is not counted, and meant too.")
+    return would.adding("A dry run: nothing was changed.")
 
 
-def _say_left_out(door: Door, verb: str, meant: Whom) -> None:
+def _left_out_now(door: Door, verb: str, meant: Whom) -> str:
     """Which of many are on no way; nothing where the definitions are in error or another holds the ledger."""
     from engine.errors import EngineError
 
     try:
-        said = _left_out(verb, meant, _ways(door, verb, meant)) if not _waits(door) else ""
+        return _left_out(verb, meant, _ways(door, verb, meant)) if not _waits(door) else ""
     except EngineError:
-        return
-    if said:
-        door.out(said.strip("\n"))
+        return ""
 
 
-def _say_longer(door: Door, meant: Whom, end: datetime) -> None:
+def _longer(door: Door, meant: Whom, end: datetime) -> str:
     """That a longer pause is in force: of two the longer counts, so that a shorter one does not let mail go that somebody held."""
     from engine.errors import EngineError
     from engine.views.phrases import moment
@@ -175,13 +180,14 @@ def _say_longer(door: Door, meant: Whom, end: datetime) -> None:
                 else [row for row in ledger.status(site.now).controls if row.scope != "enrollment" and row.sequence == meant.sequence]
             )
     except EngineError:
-        return
+        return ""
     rows = [row for row in rows if not meant.keys or meant.meets(row.sequence, row.entity, row.record, row.contact)]
     longer = [row.until for row in rows if row.action == "paused" and (row.until is None or row.until > end)]
-    if longer:
-        ends = [until for until in longer if until is not None]
-        words = f"until {moment(max(ends), site.definitions.project.timezone)}" if len(ends) == len(longer) else "with no end"
-        door.out(f"A pause {words} is in force already, and the longer one counts; `{door.command('resume')}` lifts it first.")
+    if not longer:
+        return ""
+    ends = [until for until in longer if until is not None]
+    words = f"until {moment(max(ends), site.definitions.project.timezone)}" if len(ends) == len(longer) else "with no end"
+    return f"A pause {words} is in force already, and the longer one counts; `{door.command('resume')}` lifts it first."
 
 
 def _waits(door: Door) -> bool:
@@ -195,6 +201,7 @@ def _left_out(verb: str, meant: Whom, ways: list[tuple[str | None, str | None]])
     left = [key for key in meant.keys if key not in met]
     if not left:
         return ""
-    places = [meant.places[key] for key in left if key in meant.places]
+    # The contacts of a company share its line.
+    places = list(dict.fromkeys(meant.places[key] for key in left if key in meant.places))
     where = f" ({', '.join(places[:_PLACES])}{', …' if len(places) > _PLACES else ''})" if places else ""
-    return f"\n{len(left):,} of them {'is' if len(left) == 1 else 'are'} {'not paused' if verb == 'resume' else 'on no way'}{where}: nothing changes for them."
+    return f"{len(left):,} of them {'is' if len(left) == 1 else 'are'} {'not paused' if verb == 'resume' else 'on no way'}{where}: nothing changes for them."

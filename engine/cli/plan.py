@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--all", "all_", is_flag=True, help="Also each one that waits (json, jsonl).")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when an apply would change something, 3 when a guard holds it back.")
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit 2 when an apply would change something, 3 when a guard holds it back, 1 when it would refuse the definitions.",
+)
 @format_option("text", "json", "jsonl", "markdown")
 @pii_option
 @select_option
@@ -78,6 +82,8 @@ def plan(door: Door, all_: bool, detailed_exitcode: bool, format_: str, show_pii
         door.out(as_text(page, width=door.width, ink=door.ink, apply=door.command(f"apply{choice.words}")))
     if not detailed_exitcode:
         return 0
+    if page.refused:
+        return 1
     return 3 if any(not guard.passed for guard in plan.guards) else 2 if plan.has_changes else 0
 
 
@@ -93,10 +99,16 @@ def _save(door: Door, path: Path, page: PlanPage) -> None:
     value = json.loads(as_json(page))
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(as_json(replace(page, saved={**value["saved"], "seal": seal(value)})), encoding="utf-8")
+        beside.unlink(missing_ok=True)
+        # Nobody else may read who gets what: so from its first byte, not by a later change of its mode.
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline="\n") as file:
+            file.write(as_json(replace(page, saved={**value["saved"], "seal": seal(value)})))
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise EngineError(f"the plan cannot be kept in {path}: {error.strerror}", help="nothing was written; name another place with --out") from None
     mails = page.plan.mails()
+    if page.refused:
+        door.say(f"kept in {path}, and no apply follows it: the definitions are refused ({page.refused[0].code}); mend them and plan again")
+        return
     door.say(f"{counted(mails, 'mail')} to review in {path}; apply it, and never more than it: {door.command(f'apply {quote(str(path))}')}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.definitions.cases import Case, CaseFile
     from engine.definitions.definitions import Definitions
+    from engine.definitions.trees import WorkTree
     from engine.rehearsal.proof import Proof
 
 
@@ -36,19 +37,21 @@ def test(door: Door, names: tuple[str, ...], select: str | None, update: bool, f
     """
     if from_ is not None:
         return _from_contact(door, from_, names, format_)
-    from engine.definitions.reading_cases import read_cases
     from engine.definitions.trees import WorkTree
     from engine.errors import DefinitionsInError
     from engine.rehearsal.proof import prove
-    from engine.rehearsal.proving import reasons_by_kind
-    from engine.runs.opening import sound_definitions
+    from engine.views import problems as problems_view
     from engine.views import proved as view
 
     tree = WorkTree(door.root)
-    definitions, _ = sound_definitions(tree)
-    files, problems = read_cases(tree, definitions, reasons_by_kind())
-    if problems:
-        raise DefinitionsInError(problems)
+    try:
+        definitions, files = _read(tree)
+    except DefinitionsInError as error:
+        if format_ == "text":
+            raise
+        # What reads the report of the cases reads this in the same place, as of `validate`.
+        door.out(door.mask(problems_view.FORMATS[format_](error.problems, problems_view.reader_of(tree))))
+        return error.exit_code
     chosen = _chosen(definitions, files, names, select)
     proof = prove(definitions, files, chosen)
     if update:
@@ -61,6 +64,20 @@ def test(door: Door, names: tuple[str, ...], select: str | None, update: bool, f
         again = " ".join(["test --update", *names, *([f"--select '{select}'"] if select else [])])
         door.out(view.as_text(proof, width=door.width, ink=door.ink, update=door.command(again)))
     return 0 if proof.holds else 1
+
+
+def _read(tree: WorkTree) -> tuple[Definitions, tuple[CaseFile, ...]]:
+    """The definitions, and the cases of their tests. DefinitionsInError with all problems of either."""
+    from engine.definitions.reading_cases import read_cases
+    from engine.errors import DefinitionsInError
+    from engine.rehearsal.proving import reasons_by_kind
+    from engine.runs.opening import sound_definitions
+
+    definitions, _ = sound_definitions(tree)
+    files, problems = read_cases(tree, definitions, reasons_by_kind())
+    if problems:
+        raise DefinitionsInError(problems)
+    return definitions, files
 
 
 def _chosen(definitions: Definitions, files: tuple[CaseFile, ...], names: tuple[str, ...], select: str | None) -> Callable[[CaseFile, Case], bool]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import now_option, pass_door, pii_option
+from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.errors import EngineError, WrongUsage
 
 if TYPE_CHECKING:
+    from engine.ledger.care import Rekeyed
     from engine.runs.opening import Site
 
 # So many keys without a new one are listed.
@@ -23,10 +24,11 @@ _LISTED = 50
 @click.option("--map", "file", required=True, metavar="FILE", help="CSV, Excel or JSON with the columns `old` and `new`.")
 @click.option("--keep-missing", is_flag=True, help="Records that the map lacks keep the key that they have.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@format_option("text", "json")
 @pii_option
 @now_option
 @pass_door
-def rekey(door: Door, entity: str, file: str, keep_missing: bool, dry_run: bool, show_pii: bool) -> int:
+def rekey(door: Door, entity: str, file: str, keep_missing: bool, dry_run: bool, format_: str, show_pii: bool) -> int:
     """The ledger knows the records of ENTITY by other keys from now on, so that nothing that was sent is sent again.
 
     For a CRM that was moved, or a map that names another field as `key:`. All or nothing. Of a ledger in a file a backup is made first, of one
@@ -40,12 +42,15 @@ def rekey(door: Door, entity: str, file: str, keep_missing: bool, dry_run: bool,
     keys = _map(file)
     done = carry(site, entity_named(site.definitions, entity), keys, keep_missing=keep_missing, dry_run=dry_run)
     if done.missing and not keep_missing:
-        door.out(_listed(site, done.missing, show_pii))
+        door.out(_json(site, entity, done, show_pii, changed=False) if format_ == "json" else _listed(site, done.missing, show_pii))
         raise EngineError(
             f"{len(done.missing):,} of the {done.known + len(done.missing):,} keys that the ledger knows are not in {file}; nothing was changed",
             help="add them, or say --keep-missing where these records keep their keys or are gone"
             + ("" if show_pii else "; --show-pii lists the keys themselves"),
         )
+    if format_ == "json":
+        door.out(_json(site, entity, done, show_pii, changed=done.backup is not None))
+        return 0
     kept = f"; {len(done.missing):,} keep theirs" if done.missing else ""
     if done.backup is None:
         door.out(f"{done.known:,} keys of `{entity}` that the ledger knows would be others{kept}. Nothing was changed.")
@@ -73,6 +78,21 @@ def _map(file: str) -> Mapping[str, str]:
     if not old:
         raise WrongUsage(f"{file} has no keys")
     return {key: new[place] for place, key in old.items()}
+
+
+def _json(site: Site, entity: str, done: Rekeyed, show_pii: bool, *, changed: bool) -> str:
+    from engine.views.answered import as_json
+
+    return as_json(
+        "rekeyed",
+        entity=entity,
+        changed=changed,
+        known=done.known,
+        sends=done.sends,
+        missing=len(done.missing),
+        missing_keys=[key if show_pii else site.pseudonyms.of(key) for key in done.missing[:_LISTED]],
+        backup=None if done.backup is None else str(done.backup),
+    )
 
 
 def _listed(site: Site, missing: tuple[str, ...], show_pii: bool) -> str:

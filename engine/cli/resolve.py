@@ -7,7 +7,7 @@ from typing import Literal, cast
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import now_option, pass_door
+from engine.cli.options import format_option, now_option, pass_door
 from engine.cli.ordering import by
 from engine.cli.sends import the_send
 
@@ -17,14 +17,18 @@ _TOLD = {
     "resend": "It goes again with the next apply, if it still passes all gates.",
 }
 
+# What the ledger calls it then: a resend is planned again.
+_STATE = {"sent": "sent", "failed": "failed", "resend": "planned"}
+
 
 @click.command()
 @click.argument("send")
 @click.option("--as", "as_", type=click.Choice(("sent", "failed", "resend")), required=True, help="What it is from now on.")
 @click.option("--note", default="", help="How you know; it is recorded.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def resolve(door: Door, send: str, as_: str, note: str) -> int:
+def resolve(door: Door, send: str, as_: str, note: str, format_: str) -> int:
     """Settle a SEND whose outcome is unknown. Look into the mailbox or the provider's log first.
 
     The first digits of the send key are enough.
@@ -33,5 +37,10 @@ def resolve(door: Door, send: str, as_: str, note: str) -> int:
     with site.open_ledger("resolve", lock=False) as ledger:
         key = the_send(ledger.find_sends(send), send)
         ledger.resolve(key, cast(Literal["sent", "failed", "resend"], as_), by=by(), note=note, now=site.now)
-    door.out(f"{key[:8]} is settled. {_TOLD[as_]}")
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        door.out(as_json("resolved", send_key=key, state=_STATE[as_], message=_TOLD[as_]))
+    else:
+        door.out(f"{key[:8]} is settled. {_TOLD[as_]}")
     return 0

@@ -57,12 +57,15 @@ def list_(door: Door, counts: bool, owner: str | None, tag: str | None, format_:
 @segment.command()
 @click.argument("id_", metavar="ID")
 @format_option("text", "json")
+@pii_option
 @now_option
 @pass_door
-def show(door: Door, id_: str, format_: str) -> int:
-    """One segment: how many members it has and had, who names it, when it was used, its rules."""
+def show(door: Door, id_: str, format_: str, show_pii: bool) -> int:
+    """One segment: how many members it has and had, who names it, when it was used, its rules. Listed members are told by pseudonyms."""
+    door.refuse_pii(show_pii)
     from engine.relations.segments import SegmentTable
     from engine.views import segments as view
+    from engine.views.naming import Naming
 
     site = door.site()
     known(site, id_)
@@ -70,7 +73,8 @@ def show(door: Door, id_: str, format_: str) -> int:
 
     with facts_with_past(site) as snapshot:
         count = SegmentTable(snapshot.connection, site.definitions, id_, site.now).count()
-    page = view.SegmentPage(site.definitions, id_, count, _history(door, site, id_), site.now, _source(door, site, id_))
+    naming = Naming(site.definitions, site.pseudonyms, show_pii)
+    page = view.SegmentPage(site.definitions, id_, count, _history(door, site, id_), site.now, _source(door, site, id_), naming)
     door.out(view.show_json(page) if format_ == "json" else view.show_text(page, width=door.width, ink=door.ink))
     return 0
 

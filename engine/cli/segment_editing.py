@@ -93,9 +93,10 @@ def remove(
 @click.argument("new", metavar="NEW-ID")
 @click.option("--name", help="The copy's name.")
 @click.option("--owner", help="Whose the copy is.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | None) -> int:
+def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | None, format_: str) -> int:
     """Copy a segment's file under a new id, comments and all; a list of members beside it is copied too."""
     import re
 
@@ -116,7 +117,12 @@ def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | Non
     files = duplicated(door.root, site.definitions, id_, new, name=name, owner=owner)
     for file, text in files.items():
         write(door.root, file, text, new=True)
-    door.out("".join(f"{file}\n" for file in files))
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        door.out(as_json("segment_duplicated", segment=id_, new=new, files=list(files)))
+    else:
+        door.out("".join(f"{file}\n" for file in files))
     return 0
 
 

@@ -16,10 +16,12 @@ from engine.errors import EngineError, WrongUsage
 
 if TYPE_CHECKING:
     from engine.cli.keys_from import Named
+    from engine.facts.snapshot import Snapshot
     from engine.runs.opening import Site
 
 # A longer list is easier to look at in a file of its own.
 _IN_THE_YAML = 200
+_PSEUDONYM = re.compile(r"[0-9a-f]{16}")
 
 
 @click.command()
@@ -72,41 +74,75 @@ def export(door: Door, id_: str, format_: str | None, fields: str, out: Path | N
 @click.option("--by", "by_field", metavar="FIELD", help="The column of this name holds values of this field (such as email), not keys.")
 @click.option("--column", metavar="NAME", help="The column to read; `key`, or the field of --by, if not said.")
 @click.option("--entity", metavar="NAME", help="What a new segment is of; contacts if not said.")
-@click.option("--name", default="", help="The name of a new segment.")
+@click.option("--name", help="The name of a new segment.")
 @click.option("--owner", help="The owner of a new segment.")
 @click.option("--replace", is_flag=True, help="Also take out the members that the file does not have.")
 @now_option
 @pass_door
-def import_(door: Door, id_: str, file: str, by_field: str | None, column: str | None, entity: str | None, name: str, owner: str | None, replace: bool) -> int:
+def import_(
+    door: Door, id_: str, file: str, by_field: str | None, column: str | None, entity: str | None, name: str | None, owner: str | None, replace: bool
+) -> int:
     """Put the records of a CSV, JSON or Excel file into a static segment; a new one is made where there is none of this ID.
 
-    What the CRM does not have is left out, and counted with its place in the file. Nothing of the file but keys is kept.
+    What the CRM does not have is left out, and counted with its place in the file. Nothing of the file but keys is kept. With --replace
+    a file of which the CRM has nothing changes nothing.
     """
-    from engine.cli.keys_from import named_in
+    from engine.cli.keys_from import entries_in
 
     site = door.site()
     segment = site.definitions.segments.get(id_)
+    if segment is not None:
+        _refuse_for_new(site, id_, {"--entity": None if entity == segment.entity else entity, "--name": name, "--owner": owner})
     of = segment.entity if segment is not None else entity or site.definitions.crm.contact.entity
     if of not in site.definitions.crm.entities:
         raise WrongUsage(f"there is no entity `{of}`", help=f"the entities are {', '.join(site.definitions.crm.entities)}")
     if by_field is not None and by_field not in site.definitions.crm.entities[of].fields:
         raise WrongUsage(f"there is no field `{by_field}`", help=f"the fields are {', '.join(site.definitions.crm.entities[of].fields)}")
-    found = _found(site, of, named_in(file, column or by_field or "key"), by_field)
+    wanted = column or by_field or "key"
+    entries = entries_in(file, wanted)
+    found = _found(site, of, [one for one in entries if one.key], by_field)
+    if not found.keys:
+        _refuse_nobody(file, found, replace and bool(site.definitions.members.get(id_)))
     if segment is None:
-        _make(door, site, id_, of, found.keys, name, owner)
+        _make(door, site, id_, of, found.keys, name or "", owner)
     else:
         _fill(door, site, id_, found.keys, replace)
-    for what, places in (("not in the CRM", found.missing), ("more than one record has it", found.ambiguous)):
+    blank = [one.place for one in entries if not one.key]
+    for what, places in (("not in the CRM", found.missing), ("more than one record has it", found.ambiguous), (f"nothing in `{wanted}`", blank)):
         if places:
             door.say(f"{len(places):,} left out, {what}: {', '.join(places[:10])}{' and more' if len(places) > 10 else ''}")
     return 0
 
 
-class _Found:
-    """The records that a file names, and the places of what names none, or several."""
+def _refuse_for_new(site: Site, id: str, said: dict[str, str | None]) -> None:
+    """What only a new segment takes, said of one that is there."""
+    given = [option for option, value in said.items() if value is not None]
+    if given:
+        raise WrongUsage(
+            f"the segment `{id}` is there already, and {' and '.join(given)} {'is' if len(given) == 1 else 'are'} for a new one",
+            help=f"leave {'it' if len(given) == 1 else 'them'} out, and write it into {site.definitions.where('segment', id).file}; or choose another ID",
+        )
 
-    def __init__(self, keys: list[str], missing: list[str], ambiguous: list[str]) -> None:
-        self.keys, self.missing, self.ambiguous = keys, missing, ambiguous
+
+def _refuse_nobody(file: str, found: _Found, would_empty: bool) -> None:
+    """A file of which the CRM has nothing: a slip, where it is full of pseudonyms, or would empty the list."""
+    if found.are_pseudonyms:
+        raise WrongUsage(
+            f"the keys in {file} are pseudonyms of records, and the CRM knows none of them; nothing was changed",
+            help="`segment export` gives pseudonyms; with --show-pii it exports the CRM's own keys, which can be imported",
+        )
+    if would_empty:
+        raise WrongUsage(
+            f"{file} names no record of the CRM, and --replace would take out all members; nothing was changed",
+            help="look at its keys, or at --column and --by; to empty the list write `members: []` into its file",
+        )
+
+
+class _Found:
+    """The records that a file names, and the places of what names none, or several; whether it names records by their pseudonyms."""
+
+    def __init__(self, keys: list[str], missing: list[str], ambiguous: list[str], are_pseudonyms: bool = False) -> None:
+        self.keys, self.missing, self.ambiguous, self.are_pseudonyms = keys, missing, ambiguous, are_pseudonyms
 
 
 def _found(site: Site, entity: str, named: list[Named], by_field: str | None) -> _Found:
@@ -124,8 +160,25 @@ def _found(site: Site, entity: str, named: list[Named], by_field: str | None) ->
             f"LEFT JOIN facts.{quoted(entity)} r ON {match} GROUP BY n.place, n.number ORDER BY n.number",
             [[one.key for one in named], [one.place for one in named], list(range(len(named)))],
         ).fetchall()
-    keys = list(dict.fromkeys(key for _, count, key in rows if count == 1))
-    return _Found(keys, [place for place, count, _ in rows if not count], [place for place, count, _ in rows if count > 1])
+        keys = list(dict.fromkeys(key for _, count, key in rows if count == 1))
+        looks_so = not keys and any(_PSEUDONYM.fullmatch(one.key) for one in named)
+        of_records = _pseudonyms(site, snapshot, entity) if looks_so else set()
+    return _Found(
+        keys,
+        [place for place, count, _ in rows if not count],
+        [place for place, count, _ in rows if count > 1],
+        any(one.key in of_records for one in named),
+    )
+
+
+def _pseudonyms(site: Site, snapshot: Snapshot, entity: str) -> set[str]:
+    """Those of all records of the entity."""
+    from engine.facts.names import quoted
+    from engine.views.naming import Naming
+
+    naming = Naming(site.definitions, site.pseudonyms)
+    rows = snapshot.connection.execute(f"SELECT _key FROM facts.{quoted(entity)}").fetchall()
+    return {str(naming.record(entity, key)) for (key,) in rows}
 
 
 def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: str, owner: str | None) -> None:

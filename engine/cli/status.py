@@ -17,7 +17,7 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
     """Stops and pauses in force, who holds the ledger, the last runs, sends whose outcome nobody knows, jobs that are late."""
     door.refuse_pii(show_pii)
     from engine.runs.inbox import unreadable, waiting
-    from engine.runs.jobs import job_states
+    from engine.runs.jobs import jobs_now
     from engine.views import status as view
     from engine.views.naming import Naming
 
@@ -36,7 +36,7 @@ def status(door: Door, format_: str, show_pii: bool) -> int:
             waiting=tuple(waiting(site.state).values()),
             unreadable=unreadable(site.state),
             naming=Naming(site.definitions, site.pseudonyms, show_pii),
-            jobs=job_states(site.definitions.project, known.jobs, site.now),
+            jobs=jobs_now(site.definitions.project, ledger, known, site.now),
         )
     door.say_age(page.copied_at, page.zone)
     door.out(view.as_json(page) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink, command=door.command))

@@ -7,8 +7,8 @@ from typing import cast
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import now_option, pass_door
-from engine.cli.ordering import by, give
+from engine.cli.options import format_option, now_option, pass_door
+from engine.cli.ordering import by, give, tell
 from engine.errors import WrongUsage
 
 REASONS = ("manual", "bounce", "complaint", "unsubscribed")
@@ -19,9 +19,10 @@ REASONS = ("manual", "bounce", "complaint", "unsubscribed")
 @click.option("--reason", type=click.Choice(REASONS), required=True, help="unsubscribed holds marketing only; the others hold everything.")
 @click.option("--topic", help="Only this topic; for unsubscribed.")
 @click.option("--note", default="", help="Why.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def suppress(door: Door, address: str, reason: str, topic: str | None, note: str) -> int:
+def suppress(door: Door, address: str, reason: str, topic: str | None, note: str, format_: str) -> int:
     """Never write to ADDRESS again. Only its keyed hash is kept."""
     from engine.ledger.orders import Order, SuppressionReason
 
@@ -31,7 +32,8 @@ def suppress(door: Door, address: str, reason: str, topic: str | None, note: str
     )
     what = f"marketing{f' about {topic}' if topic else ''}" if reason == "unsubscribed" else "nothing"
     told = f"The address gets {'no ' + what if reason == 'unsubscribed' else what} any more. `engine unsuppress` lifts it."
-    return give(door, order, "suppress", {"carried_out": told, "nothing": "The address was suppressed for this already; nothing was changed."})
+    done = {"carried_out": told, "nothing": "The address was suppressed for this already; nothing was changed."}
+    return tell(door, give(door, order, "suppress", done), format_)
 
 
 @click.command()
@@ -39,9 +41,10 @@ def suppress(door: Door, address: str, reason: str, topic: str | None, note: str
 @click.option("--reason", type=click.Choice(REASONS), help="Only suppressions for this reason; all if not said.")
 @click.option("--topic", help="Only this topic.")
 @click.option("--note", default="", help="Why.")
+@format_option("text", "json")
 @now_option
 @pass_door
-def unsuppress(door: Door, address: str, reason: str | None, topic: str | None, note: str) -> int:
+def unsuppress(door: Door, address: str, reason: str | None, topic: str | None, note: str, format_: str) -> int:
     """Lift what suppresses ADDRESS. What the CRM says (unsubscribed, inactive) stays."""
     from engine.ledger.orders import Order, SuppressionReason
 
@@ -56,7 +59,7 @@ def unsuppress(door: Door, address: str, reason: str | None, topic: str | None, 
         topic=topic,
     )
     done = {"carried_out": "The address may be written to again.", "nothing": "The address was not suppressed; nothing was changed."}
-    return give(door, order, "unsuppress", done)
+    return tell(door, give(door, order, "unsuppress", done), format_)
 
 
 def _check(door: Door, address: str, topic: str | None, reason: str) -> None:

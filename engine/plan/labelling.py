@@ -42,8 +42,8 @@ def _labelled(both: Revisions) -> tuple[Change, ...]:
     found = [
         *sequence_changes(both), *_templates(both), *_types(both), *_pages(both), *_segments(both), *_enrollments(both), *_map(both), *_project(both),
     ]  # fmt: skip
-    # By sequence, those without one last; a change that two parts show is said once.
-    return tuple(dict.fromkeys(sorted(found, key=lambda change: (change.sequence is None, change.sequence or ""))))
+    # Guards first (10.4), then by sequence, those without one last; a change that two parts show is said once.
+    return tuple(dict.fromkeys(sorted(found, key=lambda change: (change.what != "guards", change.sequence is None, change.sequence or ""))))
 
 
 def _templates(both: Revisions) -> Iterator[Change]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from engine.plan.change import Change
+from engine.problems import Problem
 from engine.rehearsal.course import Blocked, Course
 
 # How a mail differs between two courses. `later` and `sooner`: one of them sends it only after the days that were looked at.
@@ -97,7 +98,7 @@ class Volume:
 @dataclass(frozen=True)
 class Difference:
     """`base` and `head` as they were named. `edits` are the changes of the definitions, `steps` has only what the change touches, and `blocked` only guards that it trips.
-    `people` are the contacts of each kind of KINDS, one of whom may be among several.
+    `people` are the contacts of each kind of KINDS, one of whom may be among several. For `refused` no apply follows the head (8.7, 8.10).
     """
 
     base: str
@@ -117,6 +118,7 @@ class Difference:
     blocked: tuple[Blocked, ...]
     blocked_anyway: tuple[Blocked, ...]
     ledger_as_of: datetime | None = None
+    refused: tuple[Problem, ...] = ()
 
     def total(self, kind: str) -> int:
         return sum(step.counts.get(kind, 0) for step in self.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,14 +23,19 @@ from engine.definitions.trees import GitTree, Tree, WorkTree
 from engine.errors import EngineError
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
+from engine.ledger.ledger import Reading
 from engine.plan.labelling import labelled
 from engine.plan.plan import INSTANT
+from engine.plan.revisions import Revisions
+from engine.problems import Problem
 from engine.rehearsal.course import Blocked, Course, guard_key
 from engine.rehearsal.difference import Difference, Flight, StepChange, Unreached, Volume
 from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, Progress, silent
 from engine.rehearsal.letters import letter_digest
 from engine.rehearsal.selecting import narrowed_course, selected_in
 from engine.rehearsal.side_by_side import followed_together
+from engine.runs.as_found import as_found, is_stopped_now
+from engine.runs.changing import refusals, since_applied
 from engine.runs.opening import STATE, Site, is_stopped, sound_definitions
 from engine.runs.planning import with_kill_switch
 from engine.runs.saved import judged, pseudonyms_for
@@ -59,37 +65,46 @@ def difference(
 
     `select` narrows what is told: both are followed with all sequences, as an apply would.
     """
-    before, _ = sound_definitions(_tree(root, base))
-    after, warnings = sound_definitions(_tree(root, head))
+    before, _ = sound_definitions(tree_of(root, base))
+    after, warnings = sound_definitions(tree_of(root, head))
     selected = None if select is None else selected_in(before, after, select)
     environment = _environment(before, after, env_name, environ)
     # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
     pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
+    whole = before, after
     (before, _), (after, _) = (judged(definitions, environment, root, pseudonyms) for definitions in (before, after))
     site = Site(root, before, environment, now, pseudonyms, warnings, is_stopped(root, environ))
+    stopped = is_stopped_now(site)
     until = shift(now, horizon, after.project.timezone)
     needs = together(needed(before), needed(after)) if before.crm == after.crm else None
     sides: list[tuple[Ground, Definitions]] = []
     # The same people at each instant, of both sides.
     address_key = cache(site.pseudonyms.address_key)
     with ExitStack() as stack:
-        ledger = stack.enter_context(site.read_ledger())
+        ledger = as_found(stack.enter_context(site.read_ledger()), site)
         shared = None
         for definitions in (before, after):
             snapshot = shared or stack.enter_context(read_snapshot(definitions, environment.facts, now=now, root=root, needs=needs))
             shared = snapshot if needs is not None else None
-            ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), now, until, environment.name, address_key)
+            ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), stopped), now, until, environment.name, address_key)
             sides.append((ground, definitions))
         courses = followed_together(sides, most=most, progress=progress)
-        copied_at = ledger.copied_at
+        copied_at, refused = ledger.copied_at, _refused(*whole, ledger)
     if selected is not None:
         courses = [narrowed_course(course, selected) for course in courses]
     found = compared(base, head or "work tree", *courses)
     edits = tuple(edit for edit in found.edits if selected is None or edit.sequence is None or edit.sequence in selected)
-    return replace(found, edits=edits, ledger_as_of=copied_at)
+    return replace(found, edits=edits, ledger_as_of=copied_at, refused=refused)
 
 
-def _tree(root: Path, revision: str | None) -> Tree:
+def _refused(before: Definitions, after: Definitions, ledger: Reading) -> tuple[Problem, ...]:
+    """Why no apply follows the head: against the base, which is what this change brings, and against what was last applied (8.7)."""
+    brought = refusals(Revisions.of(json.loads(before.compiled), after, before))
+    return tuple(dict.fromkeys((*brought, *since_applied(after, ledger).refused)))
+
+
+def tree_of(root: Path, revision: str | None) -> Tree:
+    """The files of a revision; None is the work tree as it is."""
     return WorkTree(root) if revision is None else GitTree(root, revision)
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from engine.clock import to_local
 from engine.rehearsal.course import Course
 from engine.rehearsal.foretelling import MOST_INSTANTS, Ground, Progress, foretold, silent
+from engine.runs.as_found import as_found, is_stopped_now
 from engine.runs.opening import Site
 from engine.runs.planning import with_kill_switch
 
@@ -63,9 +64,10 @@ class Simulation:
 def simulation(site: Site, until: datetime, *, most: int = MOST_INSTANTS, progress: Progress = silent) -> Simulation:
     """Follow the site's definitions from its now until then (naive UTC). Nothing is written. `progress` is told how many of the days are done."""
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
+        as_found(ledger, site)
         # The same people at each instant.
         address_key = cache(site.pseudonyms.address_key)
-        ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), site.stopped), site.now, until, site.environment.name, address_key)
+        ground = Ground(snapshot, lambda asked: with_kill_switch(ledger.view(asked), is_stopped_now(site)), site.now, until, site.environment.name, address_key)
         course = foretold(ground, site.definitions, most=most, progress=progress)
         zone = site.definitions.project.timezone
         mails = course.letters()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.facts.snapshot import Snapshot
 from engine.ledger.history import Status
-from engine.runs.jobs import job_states
+from engine.plan.plan import GuardResult, Plan
+from engine.runs.jobs import jobs_now
 from engine.runs.labels import Labels
 from engine.runs.listing import not_in_crm
 from engine.runs.opening import Site
@@ -51,20 +52,32 @@ class Finding:
     within: int | None = None
     names: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
+    # Of a guard: itself, and the others of its name that do not hold either; one override is for all of them.
+    guards: tuple[GuardResult, ...] = ()
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether the whole project stands still meanwhile."""
+        return self.kind == "job" or any(guard.blocks_all for guard in self.guards[:1])
 
 
 @dataclass(frozen=True)
 class Attention:
-    """All findings at one now, what expires first at the head."""
+    """All findings at one now: what stops everything at the head, then what expires first."""
 
     findings: tuple[Finding, ...]
     ledger_as_of: datetime | None
+
+
+_Behind = tuple[datetime | None, datetime | None]
 
 
 @dataclass
 class _Seen:
     unreached: list[tuple[Any, ...]] = field(default_factory=list)
     held: list[tuple[Any, ...]] = field(default_factory=list)
+    # By sequence: since when a guard could hold mails of it, and when the first of them expires.
+    behind: dict[str, _Behind] = field(default_factory=dict)
 
 
 def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
@@ -73,25 +86,15 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
     labels = Labels(definitions)
     needs = together(needed(definitions), labels.needs())
     with read_snapshot(definitions, site.environment.facts, now=site.now, root=site.root, needs=needs) as snapshot, site.read_ledger() as ledger:
-        plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
-        found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon)]
-        found += [
-            Finding(
-                "guard",
-                _owner(definitions, guard.sequence),
-                guard.id,
-                1,
-                detail=guard.sequence or guard.detail,
-                why=guard.detail if guard.since else "",
-                since=guard.since,
-            )
-            for guard in plan.guards
-            if not guard.passed
-        ]
         status = ledger.status(site.now)
+        plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
+        found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon, _stopped_all(site, status))]
+        found += _blocking(definitions, plan, seen.behind, ledger.head().last_now)
         found += _unknown(definitions, status)
         found += [
-            Finding("job", None, job.name, 1, since=job.due, until=job.next) for job in job_states(definitions.project, status.jobs, site.now) if job.late
+            Finding("job", None, job.name, 1, why="" if job.last else "never_ran", since=job.missed or job.due, until=job.next)
+            for job in jobs_now(definitions.project, ledger, status, site.now)
+            if job.late
         ]
         found += _gone(definitions, snapshot)
         found += _drafts(site)
@@ -99,7 +102,16 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
-    return (finding.until is None, finding.until or datetime.max, finding.kind, finding.about, finding.step or "", finding.why, finding.detail)
+    return (
+        not finding.is_grave,
+        finding.until is None,
+        finding.until or datetime.max,
+        finding.kind,
+        finding.about,
+        finding.step or "",
+        finding.why,
+        finding.detail,
+    )
 
 
 def _owner(definitions: Definitions, sequence: str | None) -> str | None:
@@ -132,6 +144,36 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen) -> None:
                         AND (c.contact IS NULL OR c.contact = s.contact)))))))
             ORDER BY ALL"""
     ).fetchall()
+    behind = cursor.execute(
+        f"""SELECT sequence, min({readable.format("due")}), min({readable.format("expiry")}) FROM decisions
+            WHERE decision = 'send' OR (decision = 'hold' AND reason = 'guard') GROUP BY sequence ORDER BY sequence"""
+    ).fetchall()
+    seen.behind = {sequence: (due, expiry) for sequence, due, expiry in behind}
+
+
+# --- guards that block ----------------------------------------------------------------------------------------------
+
+
+def _blocking(definitions: Definitions, plan: Plan, behind: Mapping[str, _Behind], last_now: datetime | None) -> Iterator[Finding]:
+    """Each guard that does not hold. A run that it blocks writes nothing: told are since when the mails behind it wait, and when the first expires."""
+    failed = [guard for guard in plan.guards if not guard.passed]
+    for guard in failed:
+        mails = [mail for sequence, mail in behind.items() if guard.sequence in (None, sequence)]
+        since = guard.since or _least(due for due, _ in mails)
+        if since is not None and last_now is not None and guard.sequence is None:
+            # The last apply passed, or it would not be in the ledger.
+            since = max(since, last_now)
+        yield Finding(
+            "guard",
+            _owner(definitions, guard.sequence),
+            guard.id,
+            1,
+            detail=guard.sequence or guard.detail,
+            why=guard.detail if guard.since else "",
+            since=since,
+            until=_least(expiry for _, expiry in mails),
+            guards=(guard, *(other for other in failed if other.id == guard.id and other is not guard)),
+        )
 
 
 # --- records that nobody can be told about -------------------------------------------------------------------------
@@ -205,7 +247,12 @@ def _least(moments: Iterable[datetime | None]) -> datetime | None:
 # --- mails that wait for somebody ----------------------------------------------------------------------------------
 
 
-def _held(definitions: Definitions, rows: list[tuple[Any, ...]], now: datetime, soon: timedelta) -> Iterator[Finding]:
+def _stopped_all(site: Site, status: Status) -> bool:
+    """Whether everything is stopped, and not some sequences alone."""
+    return site.stopped or any((one.scope, one.action) == ("project", "stopped") for one in status.controls)
+
+
+def _held(definitions: Definitions, rows: list[tuple[Any, ...]], now: datetime, soon: timedelta, stopped_all: bool) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str, str, str, str], list[tuple[Any, ...]]] = {}
     for row in rows:
         sequence, entity, step, reason, variable, template, *_ = row
@@ -222,7 +269,7 @@ def _held(definitions: Definitions, rows: list[tuple[Any, ...]], now: datetime, 
                 step,
                 entity,
                 reason,
-                _source(definitions, template, variable) if variable else "",
+                _source(definitions, template, variable) if variable else "all" if reason == "stopped" and stopped_all else "",
                 _least(row[7] for row in told),
                 _least(row[8] for row in told),
             )

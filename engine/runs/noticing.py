@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from engine.clock import to_local
+from engine.definitions.project import Project
 from engine.errors import DeliveryFailure
 from engine.messages.notice import notice
 from engine.runs.opening import Site
@@ -14,6 +15,8 @@ from engine.runs.sending import recipients_of, transport_of
 
 Fate = Literal["sent", "failed", "unknown"]
 Became = Fate | Literal["already", "refused"]
+# Who is told what has no owner, where engine.yaml names no owners: whoever reads the answers to our mails.
+SENDER = "the sender"
 # An owner, the subject, the text and how many findings are in it.
 Letters = Mapping[str, tuple[str, str, int]]
 
@@ -27,7 +30,7 @@ def tell(site: Site, letters: Letters) -> dict[str, Became]:
         try:
             for owner, (subject, text, findings) in letters.items():
                 key = str(uuid5(NAMESPACE_URL, f"notice:{site.definitions.project.name}:{site.environment.name}:{owner}:{day}"))
-                message = notice(site.definitions.project.sender, site.definitions.project.owners[owner], subject, text, key=key, at=site.now)
+                message = notice(site.definitions.project.sender, address_of(site.definitions.project, owner), subject, text, key=key, at=site.now)
                 if message is None or not transport.may_write_to(message.recipient):
                     told[owner] = "refused"
                     continue
@@ -49,3 +52,8 @@ def tell(site: Site, letters: Letters) -> dict[str, Became]:
         finally:
             transport.close()
     return told
+
+
+def address_of(project: Project, owner: str) -> str:
+    """The address of an owner, or of the sender."""
+    return project.sender.reply_to or project.sender.address if owner == SENDER else project.owners[owner]

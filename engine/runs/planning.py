@@ -20,6 +20,7 @@ from engine.plan.planning import make_plan
 from engine.plan.remembering import remember
 from engine.plan.touching import Touched
 from engine.problems import Problem
+from engine.runs.as_found import as_found, is_stopped_now, refused_orders
 from engine.runs.changing import since_applied
 from engine.runs.opening import Site
 
@@ -50,6 +51,8 @@ def plan_now(
     with site.read_facts() as snapshot, site.read_ledger() as ledger:
         since = since_applied(site.definitions, ledger)
         plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count, supposed=supposed, looking_back=looking_back)
+        if not looking_back:
+            plan = replace(plan, diagnostics=(*refused_orders(site), *plan.diagnostics))
         return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
 
 
@@ -74,12 +77,17 @@ def plan_on(
     supposed: pa.Table | None = None,
     looking_back: bool = False,
 ) -> Plan:
-    """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts."""
+    """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts.
+
+    A ledger that was opened to read is looked at as the next apply will find it, unless `looking_back`.
+    """
+    if not looking_back:
+        as_found(ledger, site)
     return make_plan(
         definitions or site.definitions,
         snapshot,
         lambda asked: with_kill_switch(
-            _with(ledger.view(replace(asked, as_of=site.now) if looking_back else asked), supposed), site.stopped and not looking_back
+            _with(ledger.view(replace(asked, as_of=site.now) if looking_back else asked), supposed), not looking_back and is_stopped_now(site)
         ),
         site.now,
         environment=site.environment.name,

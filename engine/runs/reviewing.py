@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 from engine.definitions.definitions import Definitions
 from engine.errors import EngineError, WrongUsage
 from engine.plan.plan import Plan
+from engine.runs.holding import WRITTEN, only_reviewed, paths_written
 
-SAVED_VERSION = 1
+SAVED_VERSION = 2
 # A plan of a million mails has 500 MB; what is larger is no plan of ours.
 LARGEST = 2_000_000_000
 # What a person reads of a long list.
@@ -37,7 +38,8 @@ class StalePlan(EngineError):
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """What a file says of the plan in it. `sends` has the step of each send key, `sequences` what it was narrowed to."""
+    """What a file says of the plan in it. `sends` has the step of each send key, `sequences` what it was narrowed to,
+    `paths` whom it enrolls, brings back and lets go (`holding.WRITTEN`)."""
 
     project: str
     environment: str
@@ -48,6 +50,8 @@ class SavedPlan:
     digest: str
     sequences: tuple[str, ...] | None
     sends: Mapping[str, tuple[str, str]]
+    skips: frozenset[str]
+    paths: Mapping[str, frozenset[str]]
 
 
 def plan_digest(plan: Plan) -> str:
@@ -66,6 +70,7 @@ def saved_block(plan: Plan, lineage: str, *, narrowed: bool) -> dict[str, Any]:
         "ledger": lineage,
         "sequences": sorted(summary.id for summary in plan.sequences) if narrowed else None,
         "files": file_digests(plan.definitions),
+        "paths": paths_written(plan),
     }
 
 
@@ -123,6 +128,8 @@ def _parsed(value: Mapping[str, Any]) -> SavedPlan:
         digest=str(value["digest"]),
         sequences=None if saved["sequences"] is None else tuple(str(id) for id in saved["sequences"]),
         sends={str(row["send_key"]): (str(row["sequence"]), str(row["step"])) for row in value["decisions"] if row["decision"] == "send"},
+        skips=frozenset(str(row["send_key"]) for row in value["decisions"] if row["decision"] == "skip"),
+        paths={name: frozenset(str(key) for key in saved["paths"][name]) for name in WRITTEN},
     )
 
 
@@ -134,16 +141,16 @@ def seal(value: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What an apply is held to: a saved plan, a digest, or both."""
+    """What an apply is held to: a saved plan, a digest (of the plan, or of the definitions that it was made of), or both."""
 
     saved: SavedPlan | None = None
     digest: str | None = None
 
     def held_to(self, plan: Plan, lineage: str) -> tuple[Plan, list[str]]:
         """The plan as far as it was reviewed, and what to say of the rest. StalePlan where it must not be done at all."""
-        if self.digest is not None and (found := plan_digest(plan)) != self.digest:
+        if self.digest is not None and self.digest not in ((found := plan_digest(plan)), plan.definitions.digest):
             raise StalePlan(
-                f"the plan is not the expected one: {found} in place of {self.digest}",
+                f"the plan is not the expected one: {found} in place of {self.digest}, and the definitions are {plan.definitions.digest}",
                 help="the definitions, or what is due, changed since; `engine plan` shows what would be done now",
             )
         if self.saved is None:
@@ -169,7 +176,7 @@ def _refuse_other_ground(saved: SavedPlan, plan: Plan, lineage: str) -> None:
 
 
 def _shrunk(saved: SavedPlan, plan: Plan) -> tuple[Plan, list[str]]:
-    """The plan with the sends that were reviewed. Rows that an earlier apply planned and that are not among them are taken back: the next
+    """The plan with what was reviewed. Rows that an earlier apply planned and that are not among them are taken back: the next
     plan lets them go again."""
     sends = plan.changes["sends"]
     was_reviewed = pc.is_in(sends["send_key"].cast(pa.string()), value_set=pa.array(sorted(saved.sends), pa.string()))
@@ -184,8 +191,12 @@ def _shrunk(saved: SavedPlan, plan: Plan) -> tuple[Plan, list[str]]:
         notes.append(f"{later.num_rows:,} more became due since the plan was made; they are left for the next apply")
     cancels = plan.changes["cancels"]
     taken_back = pa.table({"send_key": later["send_key"], "reason": pa.array(["cancelled"] * later.num_rows, pa.string())}).cast(cancels.schema)
-    changes = {**plan.changes, "sends": kept, "cancels": pa.concat_tables([cancels, taken_back])}
-    return replace(plan, changes=changes), notes
+    held = only_reviewed(plan, kept, saved.skips, saved.paths)
+    if held.left_out:
+        notes.append(
+            f"what changed since for {held.left_out:,} more {'person' if held.left_out == 1 else 'people'} on their way (who enters, leaves or passes a step) is left for the next apply"
+        )
+    return replace(held.plan, changes={**held.plan.changes, "cancels": pa.concat_tables([cancels, taken_back])}), notes
 
 
 def _why(plan: Plan, gone: set[str], saved: SavedPlan) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from engine.definitions.crm import ContactMap
 from engine.runs.attending import Finding
+from engine.runs.noticing import SENDER
 from engine.views.escaping import one_line, to_json
-from engine.views.guards_text import CODES
+from engine.views.guards_text import CODES, override, shown
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import counted, iso, joined, moment, wrapped
@@ -36,9 +37,9 @@ class AttentionPage:
     naming: Naming
 
     def owned(self) -> dict[str | None, list[Finding]]:
-        """By owner, those without one at the end."""
+        """By owner, those without one first: what stops everything is nobody's, and so everybody's."""
         owners = sorted({finding.owner for finding in self.findings if finding.owner is not None})
-        return {owner: [one for one in self.findings if one.owner == owner] for owner in (*owners, None) if any(one.owner == owner for one in self.findings)}
+        return {owner: [one for one in self.findings if one.owner == owner] for owner in (None, *owners) if any(one.owner == owner for one in self.findings)}
 
 
 def as_json(page: AttentionPage, command: Command) -> str:
@@ -109,12 +110,21 @@ def what(page: AttentionPage, one: Finding) -> str:
             f"{counted(one.count, 'mail')} of {one.about} ({one.step}) {'waits' if one.count == 1 else 'wait'} and will soon be too late: {_short(one.why)}"
         ),
         "unknown": lambda: f"nobody knows whether {counted(one.count, 'mail')} of {one.about} went out",
-        "guard": lambda: f"the guard {one.about} blocks" + (f" {one.detail}" if one.detail else "") + (f": {one.why}" if one.why else ""),
-        "job": lambda: f"the job {one.about} is late",
+        "guard": lambda: _guard(one),
+        "job": lambda: f"the job {one.about} " + ("has never run, though its time has come" if one.why == "never_ran" else "is late"),
         "draft": lambda: f"{one.about} is a draft that nobody has touched for a while",
         "gone_members": lambda: f"{counted(one.count, 'member')} of the segment {one.about} {'is' if one.count == 1 else 'are'} not in the CRM any more",
     }
     return one_line(told[one.kind]())
+
+
+def _guard(one: Finding) -> str:
+    """`the guard max_sends.per_run (E501) blocks everything: 12, at most 2`."""
+    guard = one.guards[0]
+    code = f" ({CODES[one.about]})" if one.about in CODES else ""
+    saw = f"{shown(guard, guard.observed)}, {'at least' if guard.id == 'min_facts' else 'at most'} {shown(guard, guard.limit)}"
+    beside = one.why or (one.detail if one.detail != guard.sequence else "")
+    return f"the guard {one.about}{code} blocks {guard.sequence or 'everything'}: {saw}{f' ({beside})' if beside else ''}"
 
 
 def _records(one: Finding) -> str:
@@ -162,7 +172,8 @@ def otherwise(page: AttentionPage, one: Finding) -> str:
         "missing_variable": f"{first} expires on {until}, and is never sent" if until else "they are never sent",
         "hold": f"{first} expires on {until}, and is never sent" if until else "they are never sent",
         "unknown": "the doubt stays; their ways go on as if the mails had been sent",
-        "guard": "nothing of it is sent, and what is due expires in its time",
+        "guard": f"{'nothing' if one.is_grave else 'nothing of it'} is sent"
+        + (f"; the first mail expires on {until}, and is never sent" if until else ", and what is due expires in its time"),
         "job": f"what is due waits, or expires; the next time is {until}" if until else "what is due waits, or expires",
         "draft": "nobody ever enters it",
         "gone_members": "nothing: they get no mail; the list only says less and less",
@@ -185,11 +196,15 @@ def mend(page: AttentionPage, one: Finding, command: Command) -> str:
     if one.kind == "missing_variable":
         variable, _, path = one.detail.partition(" ")
         return f"in the CRM: `{path or variable}`; or `default:` of `{variable}` in its type"
+    if one.kind == "hold" and one.why in ("stopped", "paused_sequence") and one.detail != "all":
+        lifts = f"`{command(f'start {one.about}')}`" if one.why == "stopped" else f"`{command(f'resume {one.about}')}`, or `status: active` in its file"
+        return f"{lifts}; `{command('status')}` says who it was"
     if one.kind == "hold":
         return where.get(one.why) or next((words.mend for reason, words in REASONS.items() if reason == one.why and words.mend), command(f"explain {one.why}"))
+    if one.kind == "guard":
+        return f"look at {command('plan')}; where that is meant: {override(one.guards, command('apply'))}"
     told = {
         "unknown": command(f"resolve {one.detail[:8]} --as sent|failed"),
-        "guard": command(f"explain {CODES[one.about]}") if one.about in CODES else command("plan"),
         "job": command(f"apply --job {one.about}"),
         "draft": f"`status: active` in {one.detail}, or remove the file",
         "gone_members": command(f"segment remove {one.about} --gone"),
@@ -202,13 +217,36 @@ def subject(page: AttentionPage, findings: Sequence[Finding]) -> str:
     return f"{page.project}: {counted(len(findings), 'thing needs', 'things need')} you"
 
 
-def letter(page: AttentionPage, owner: str, findings: Sequence[Finding]) -> str:
+def letters(page: AttentionPage, owners: Collection[str]) -> dict[str, tuple[str, str, int]]:
+    """The notices: to each of the owners what is theirs, and what is nobody's, so that no one stays untold of it. Subject, text, how many findings."""
+    owned = page.owned()
+    nobody_s = owned.get(None, [])
+    found = {}
+    for owner in sorted(owners) or [SENDER]:
+        theirs = owned.get(owner, [])
+        if theirs or nobody_s:
+            found[owner] = (subject(page, [*theirs, *nobody_s]), letter(page, owner, theirs, nobody_s), len(theirs) + len(nobody_s))
+    return found
+
+
+def letter(page: AttentionPage, owner: str, theirs: Sequence[Finding], nobody_s: Sequence[Finding] = ()) -> str:
     """The text of a notice to one owner."""
-    lines = [
-        f"{page.project} ({page.environment}), {moment(page.now, page.zone)} {page.zone}",
-        *body(page, findings, width=76, command=lambda words: f"engine {words}"),
-    ]
-    return "\n".join([*lines, "", f"`engine attention --owner {owner}` says the same at any moment. This mail comes once a day at most.", ""])
+
+    def told(findings: Sequence[Finding]) -> list[str]:
+        return body(page, findings, width=76, command=lambda words: f"engine {words}")
+
+    lines = [f"{page.project} ({page.environment}), {moment(page.now, page.zone)} {page.zone}"]
+    if nobody_s:
+        lines += ["", "Without an owner, and so told to every one", *told(nobody_s), *(["", "Yours"] if theirs else [])]
+    asked = "" if owner == SENDER or nobody_s else f" --owner {owner}"
+    return "\n".join([*lines, *told(theirs), "", f"`engine attention{asked}` says the same at any moment. This mail comes once a day at most.", ""])
+
+
+def everybody_line(count: int, owners: Sequence[str]) -> str:
+    """Whom what has no owner was told."""
+    if [*owners] == [SENDER]:
+        return f"{count:,} without an owner {'goes' if count == 1 else 'go'} to the sender's `reply_to`: `owners:` in engine.yaml, and `owner:` in a file, say whose it is"
+    return f"{count:,} without an owner {'is' if count == 1 else 'are'} told to {'all of them' if len(owners) > 1 else 'them'}: `owner:` in a file says whose it is"
 
 
 def sent_lines(told: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -6,7 +6,26 @@ from typing import Any
 
 from engine.rehearsal.difference import Difference, StepChange
 from engine.rehearsal.personas import Persona
-from engine.views.difference_words import anyway, assumptions, blocked, days, flight, headline, last, notes, pressure, sides, span, still_fits, touch, untouched
+from engine.views.difference_words import (
+    anyway,
+    assumptions,
+    blocked,
+    days,
+    edit,
+    flight,
+    headline,
+    last,
+    notes,
+    other_edits,
+    pressure,
+    raised,
+    refusal,
+    sides,
+    span,
+    still_fits,
+    touch,
+    untouched,
+)
 from engine.views.phrases import day
 from engine.views.report_page import page
 
@@ -26,7 +45,9 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         pressure=pressure(found),
         touch=touch(found),
         last=last(found),
-        alarms=[_capital(blocked(one, found.timezone)) for one in found.blocked],
+        alarms=[*(f"An apply refuses this. {refusal(one)}" for one in found.refused), *(_capital(blocked(one, found.timezone)) for one in found.blocked)],
+        raised=[edit(one) for one in raised(found)],
+        edits=other_edits(found),
         anyway=[_capital(text) for text in anyway(found)],
         untouched=untouched(found),
         columns=columns,

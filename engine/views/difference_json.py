@@ -11,7 +11,7 @@ from engine.rehearsal.difference import KINDS, Difference, StepChange, Volume
 from engine.views.escaping import to_json
 from engine.views.naming import Naming
 from engine.views.phrases import iso
-from engine.views.plan_json import FORMAT_VERSION, guard_row, plain
+from engine.views.plan_json import FORMAT_VERSION, diagnostic, guard_row, plain
 
 
 def as_json(found: Difference, naming: Naming) -> str:
@@ -24,6 +24,7 @@ def as_json(found: Difference, naming: Naming) -> str:
         "timezone": found.timezone,
         "has_changes": found.changes_mail,
         "blocks": bool(found.blocked),
+        "applyable": not found.refused,
         "base": {"ref": found.base, **_side(found, found.before, found.was)},
         "head": {"ref": found.head, **_side(found, found.after, found.will)},
         **{f"{kind}s" if kind not in ("later", "sooner", "same", "loss") else {"loss": "losses"}.get(kind, kind): found.total(kind) for kind in KINDS[:-1]},
@@ -56,6 +57,7 @@ def as_json(found: Difference, naming: Naming) -> str:
         ],
         "unreached": [{"sequence": one.sequence, "step": one.step, "was": one.was, "now": one.now} for one in found.unreached],
         "guards": [*(_blocked(one, found, caused=True) for one in found.blocked), *(_blocked(one, found, caused=False) for one in found.blocked_anyway)],
+        "diagnostics": [diagnostic(one) for one in found.refused],
     }
     return to_json(value, indent=1) + "\n"
 

@@ -16,7 +16,10 @@ from engine.views.difference_words import (
     headline,
     last,
     notes,
+    other_edits,
     pressure,
+    raised,
+    refusal,
     sides,
     span,
     still_fits,
@@ -42,7 +45,7 @@ _ALWAYS = (("same", "untouched"), ("first", "the first day on which it shows"))
 
 def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_letters: int = 0) -> str:
     """One line where nothing changes. People are counted, never named."""
-    if not found.changes_mail and not found.edits:
+    if not found.changes_mail and not found.edits and not found.refused:
         return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n"
     head = "\n".join(_head(found)) + "\n"
     foot = "\n" + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{sides(found)}. People are counted, not named.", *assumptions(found))) + "\n"
@@ -74,6 +77,12 @@ def _head(found: Difference) -> Iterator[str]:
     yield ""
     yield f"<sub>{for_markdown(span(found))}</sub>"
     yield ""
+    for problem in found.refused:
+        yield f"> **An apply refuses this. {for_markdown(refusal(problem))}**"
+        yield ">"
+    for one_raised in raised(found):
+        yield f"> {for_markdown(edit(one_raised))}"
+        yield ">"
     for one in found.blocked:
         yield f"> **{_capital(for_markdown(blocked(one, found.timezone)))}**"
         yield ">"
@@ -119,12 +128,13 @@ def _steps(found: Difference) -> Iterator[str]:
 
 
 def _edits(found: Difference) -> Iterator[str]:
-    if found.edits:
+    edits = other_edits(found)
+    if edits:
         yield "**What was changed**"
         yield ""
-        yield from (f"- *{one.kind}* · {for_markdown(edit(one))}" for one in found.edits[:_ROWS])
-        if len(found.edits) > _ROWS:
-            yield f"- and {len(found.edits) - _ROWS:,} more"
+        yield from (f"- *{one.kind}* · {for_markdown(edit(one))}" for one in edits[:_ROWS])
+        if len(edits) > _ROWS:
+            yield f"- and {len(edits) - _ROWS:,} more"
 
 
 def _flights(found: Difference) -> Iterator[str]:

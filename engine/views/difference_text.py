@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.rehearsal.difference import Difference, StepChange
-from engine.views.difference_words import anyway, assumptions, blocked, days, edit, flight, headline, notes, pressure, span, touch, untouched
+from engine.views.difference_words import (
+    anyway,
+    assumptions,
+    blocked,
+    days,
+    edit,
+    flight,
+    headline,
+    notes,
+    other_edits,
+    pressure,
+    raised,
+    span,
+    touch,
+    untouched,
+)
 from engine.views.escaping import one_line
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import counted, short_day, table, wrapped
+from engine.views.problems import Reader, block
 
 _SAMPLE = 3
 _DAYS = 14
@@ -17,14 +33,24 @@ _EDITS = 20
 _WIDEST_BAR = 30
 
 
-def as_text(found: Difference, naming: Naming, *, width: int = 80, ink: Ink = PLAIN) -> str:
-    return "\n".join(_lines(found, naming, width, ink)) + "\n"
+def _no_file(path: str) -> None:
+    """Places without their lines."""
 
 
-def _lines(found: Difference, naming: Naming, width: int, ink: Ink) -> Iterator[str]:
+def as_text(found: Difference, naming: Naming, *, width: int = 80, ink: Ink = PLAIN, read: Reader = _no_file) -> str:
+    """`read` gives the head's files, for the lines that errors are about."""
+    return "\n".join(_lines(found, naming, width, ink, read)) + "\n"
+
+
+def _lines(found: Difference, naming: Naming, width: int, ink: Ink, read: Reader) -> Iterator[str]:
     yield ink.strong(f"{one_line(found.base)} → {one_line(found.head)}")
     yield from wrapped(span(found), width)
     yield ""
+    for problem in found.refused:
+        yield from block(problem, read).splitlines()
+        yield ""
+    for one_raised in raised(found):
+        yield from _inked(wrapped(one_line(edit(one_raised)), width, first="  ", rest="    "), ink.strong)
     yield from wrapped(headline(found), width, first="  ")
     told = pressure(found)
     if told:
@@ -84,14 +110,15 @@ def _row(step: StepChange, kinds: list[str], texts: bool) -> tuple[str, ...]:
 
 
 def _edits(found: Difference, width: int, ink: Ink) -> Iterator[str]:
-    if not found.edits:
+    edits = other_edits(found)
+    if not edits:
         return
     yield ""
     yield ink.strong("  What was changed")
-    for one in found.edits[:_EDITS]:
+    for one in edits[:_EDITS]:
         yield from wrapped(one_line(edit(one)), width, first=f"    {one.kind:<10}", rest=" " * 14)
-    if len(found.edits) > _EDITS:
-        yield ink.faint(f"    and {len(found.edits) - _EDITS:,} more; --format json has them all")
+    if len(edits) > _EDITS:
+        yield ink.faint(f"    and {len(edits) - _EDITS:,} more; --format json has them all")
 
 
 def _beside(found: Difference, width: int, ink: Ink) -> Iterator[str]:

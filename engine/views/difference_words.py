@@ -8,6 +8,7 @@ from datetime import timedelta
 from engine.clock import to_local
 from engine.plan.change import Change
 from engine.plan.gates import Reason
+from engine.problems import Problem
 from engine.rehearsal.course import Blocked
 from engine.rehearsal.difference import Difference, Flight, StepChange
 from engine.views.guards_text import shown
@@ -93,6 +94,22 @@ def anyway(found: Difference) -> Iterator[str]:
     """The guards that hold a run back whether or not the change is made."""
     for one in found.blocked_anyway:
         yield f"not because of this change: {blocked(one, found.timezone)} until somebody allows it{_whose(found, one)}; it is counted here"
+
+
+def raised(found: Difference) -> tuple[Change, ...]:
+    """What the change does to guards: it is read first, since the merge is the approval (10.4)."""
+    return tuple(one for one in found.edits if one.what == "guards")
+
+
+def other_edits(found: Difference) -> tuple[Change, ...]:
+    """The edits without those of guards, which stand at the head."""
+    return tuple(one for one in found.edits if one.what != "guards")
+
+
+def refusal(one: Problem) -> str:
+    """Why no apply follows the change, and the way out, in a line."""
+    place = f" ({one.origin})" if one.origin else ""
+    return f"{one.code}: {one.message}{place}; {one.help}" if one.help else f"{one.code}: {one.message}{place}"
 
 
 def edit(one: Change) -> str:

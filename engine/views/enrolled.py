@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.views.escaping import to_json
@@ -22,7 +22,7 @@ _NOBODY_YET = ("no_recipient", "no_recipient_yet")
 class EnrolledPage:
     """`enrolled` has the decisions (decision, reason, contact) of each record, `refused` the reason why a record is not on it.
 
-    `missing` counts the keys that no record has, `places` says where a file names them, `repeated` counts keys that were said before.
+    `nothing` says of those enrolled who get nothing as things are, and why: they wait, or leave at once. `missing` counts the keys that no record has, `places` says where a file names them, `repeated` counts keys that were said before.
     """
 
     sequence: str
@@ -34,6 +34,7 @@ class EnrolledPage:
     places: Sequence[str] = ()
     repeated: int = 0
     dry_run: bool = False
+    nothing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def noted(self) -> Counter[str]:
@@ -45,6 +46,12 @@ class EnrolledPage:
         """Steps of those enrolled that would come now, and are held or passed over."""
         return Counter(reason for rows in self.enrolled.values() for decision, reason, _ in rows if decision in ("hold", "skip"))
 
+    @property
+    def held_beside(self) -> Counter[str]:
+        """The same, without those who get nothing at all and are told of once."""
+        rows = [row for record, rows in self.enrolled.items() if record not in self.nothing for row in rows]
+        return Counter(reason for decision, reason, _ in rows if decision in ("hold", "skip"))
+
 
 def as_json(page: EnrolledPage) -> str:
     value: dict[str, Any] = {
@@ -55,6 +62,7 @@ def as_json(page: EnrolledPage) -> str:
         "skipped": dict(sorted(Counter(page.refused.values()).items())),
         "noted": dict(sorted(page.noted.items())),
         "held": dict(sorted(page.held.items())),
+        "get_nothing": dict(sorted(Counter(page.nothing.values()).items())),
         "not_in_crm": page.missing,
         "places_not_in_crm": list(page.places),
         "named_twice": page.repeated,
@@ -64,6 +72,7 @@ def as_json(page: EnrolledPage) -> str:
                 "about": {"entity": page.entity, "key": page.naming.record(page.entity, record)},
                 "enrolled": record in page.enrolled,
                 "reason": page.refused.get(record),
+                "gets_nothing": page.nothing.get(record),
             }
             for record in sorted({*page.enrolled, *page.refused})
         ],
@@ -73,8 +82,12 @@ def as_json(page: EnrolledPage) -> str:
 
 def as_text(page: EnrolledPage, *, width: int = 80, command: Callable[[str], str] = lambda words: f"engine {words}") -> str:
     would = "would be " if page.dry_run else ""
-    lines = [f"{counted(len(page.enrolled), page.entity, _many(page.entity))} {would}enrolled in {page.sequence}."]
-    for reason, count in sorted(page.held.items()):
+    enrolled = f"{counted(len(page.enrolled), page.entity, _many(page.entity))} {would}enrolled in {page.sequence}"
+    lines = [f"{enrolled}."]
+    if page.nothing:
+        gets = "would get" if page.dry_run else "gets" if len(page.nothing) == 1 else "get"
+        lines = [*wrapped(f"{enrolled}; {len(page.nothing):,} of them {gets} nothing as things are:", width), *_counted(Counter(page.nothing.values()), width)]
+    for reason, count in sorted(page.held_beside.items()):
         lines += wrapped(f"{count:,} of the steps that come now {'is' if count == 1 else 'are'} held or passed over: {short(reason)}", width, first="  ")
     if page.noted:
         lines.append(f"{page.noted.total():,} {would}noted, with nobody to write to yet; who joins in time gets it:")
@@ -89,8 +102,8 @@ def as_text(page: EnrolledPage, *, width: int = 80, command: Callable[[str], str
         lines.append(f"{counted(page.repeated, 'key')} named more than once; counted once.")
     if page.dry_run:
         lines.append("A dry run: nothing was written.")
-    elif page.enrolled:
-        lines.append(f"They get what is due with the next apply; `{command('plan')}` shows it.")
+    elif len(page.nothing) < len(page.enrolled):
+        lines.append(f"{'The others' if page.nothing else 'They'} get what is due with the next apply; `{command('plan')}` shows it.")
     return "\n".join(lines) + "\n"
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.ledger.history import ControlRow, EnrollmentRow, Page, RunRow, SendDetail, SendRow
+from engine.definitions.definitions import Definitions
+from engine.ledger.history import EnrollmentRow, Page, RunRow, SendDetail, SendRow
 from engine.ledger.past import is_imported
+from engine.runs.pending import PendingEnrollment
 from engine.views.escaping import for_terminal, one_line, to_json
-from engine.views.held import NOTHING_HELD, Held, held_json, held_words
+from engine.views.held import NOTHING_HELD, Held, Order, held_json, held_words
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
@@ -82,70 +84,149 @@ def _more(shown: int, total: int, offset: int) -> list[str]:
 # --- enrollments ---------------------------------------------------------------------------------------------------
 
 
-def enrollments_json(page: Page[EnrollmentRow], naming: Naming, zone: str, held: Held = NOTHING_HELD) -> str:
-    rows = [
-        {
-            "sequence": row.sequence,
-            "about": {"entity": row.entity, "key": naming.record(row.entity, row.record)},
-            "occurrence": naming.occurrence(row.sequence, row.entity, row.record, row.occurrence),
-            "contact": naming.contact(row.contact),
-            "status": status_of(row, _over(held, row)),
-            "paused": held_json(_over(held, row, "paused"), zone),
-            "cancelled": held_json(_over(held, row, "cancelled"), zone),
-            "enrolled_by": row.enrolled_by,
-            "note": row.note or None,
-            "began": iso(row.began, zone),
-            "ended": iso(row.exit_at, zone),
-            "reason": row.exit_reason,
-            "sends": row.sends,
-            "last_step": row.last_step,
-            "last_decided_at": iso(row.last_decided_at, zone),
-        }
-        for row in page.rows
-    ]
-    return to_json({"format_version": FORMAT_VERSION, "kind": "enrollments", "total": page.total, "offset": page.offset, "enrollments": rows}, indent=1) + "\n"
+def enrollments_json(
+    page: Page[EnrollmentRow], naming: Naming, zone: str, held: Held = NOTHING_HELD, pending: Sequence[PendingEnrollment] = (), limit: int = 50
+) -> str:
+    """Those of the ledger, the latest first. `pending` are those by hand that no apply has seen: `limit` of them before the others, all counted beside `total`."""
+    rows = [_pending_row(one, naming, zone) for one in pending[:limit]] + [_enrollment_row(row, naming, zone, held) for row in page.rows]
+    counts = {"total": page.total, "offset": page.offset, "pending": len(pending)}
+    return to_json({"format_version": FORMAT_VERSION, "kind": "enrollments", **counts, "enrollments": rows}, indent=1) + "\n"
 
 
-def _over(held: Held, row: EnrollmentRow, action: str | None = None) -> ControlRow | None:
-    """The order over one that is on its way."""
-    found = held.over(row.sequence, row.entity, row.record, row.occurrence, row.contact) if row.exit_at is None else None
-    return found if found is not None and action in (None, found.action) else None
+def _enrollment_row(row: EnrollmentRow, naming: Naming, zone: str, held: Held) -> dict[str, Any]:
+    order = _over(held, row)
+    file = _file_of(row, naming.definitions)
+    return {
+        "sequence": row.sequence,
+        "about": {"entity": row.entity, "key": naming.record(row.entity, row.record)},
+        "occurrence": naming.occurrence(row.sequence, row.entity, row.record, row.occurrence),
+        "contact": naming.contact(row.contact),
+        "status": status_of(row, order),
+        "paused": held_json(order if order is not None and order.action != "cancelled" else None, zone),
+        "cancelled": held_json(order if order is not None and order.action == "cancelled" else None, zone),
+        "enrolled_by": row.enrolled_by or (file[0] if file else None),
+        "note": row.note or (file[1] if file else "") or None,
+        "began": iso(row.began, zone),
+        "ended": iso(row.exit_at, zone),
+        "reason": row.exit_reason,
+        "sends": row.sends,
+        "last_step": row.last_step,
+        "last_decided_at": iso(row.last_decided_at, zone),
+    }
 
 
-def status_of(row: EnrollmentRow, held: ControlRow | None = None) -> str:
+def _pending_row(one: PendingEnrollment, naming: Naming, zone: str) -> dict[str, Any]:
+    return {
+        "sequence": one.sequence,
+        "about": {"entity": one.entity, "key": naming.record(one.entity, one.record)},
+        "occurrence": naming.occurrence(one.sequence, one.entity, one.record, one.occurrence),
+        "contact": naming.contact(one.record) if one.entity == naming.definitions.crm.contact.entity else None,
+        "status": "pending",
+        "paused": None,
+        "cancelled": None,
+        "enrolled_by": None,
+        "note": None,
+        "began": iso(one.at, zone),
+        "ended": None,
+        "reason": None,
+        "sends": 0,
+        "last_step": None,
+        "last_decided_at": None,
+    }
+
+
+def _file_of(row: EnrollmentRow, definitions: Definitions) -> tuple[str, str] | None:
+    """The reviewed file of `definitions/enrollments/` that enrolled it, and its note (3.5): its id is the occurrence."""
+    found = definitions.enrollments.get(row.occurrence)
+    if found is None or found.sequence != row.sequence:
+        return None
+    return definitions.where("enrollment", row.occurrence).file, found.note
+
+
+def _over(held: Held, row: EnrollmentRow) -> Order | None:
+    """The order over one that is on its way, or the one that ended it."""
+    if row.exit_at is not None and row.exit_reason != "cancelled":
+        return None
+    found = held.over(row.sequence, row.entity, row.record, row.occurrence, row.contact)
+    # Who has left is not held by anything that holds others.
+    return found if found is None or row.exit_at is None or found.action == "cancelled" else None
+
+
+def status_of(row: EnrollmentRow, held: Order | None = None) -> str:
     """pending, active, paused, completed or cancelled, as the ledger knows it; `held` is the order over it."""
     if row.exit_at is not None:
         return "completed" if row.exit_reason == "complete" else "cancelled"
     if held is not None:
-        return held.action
+        # What is stopped is paused until it is started again: the five words are all there are (semantics 2).
+        return "cancelled" if held.action == "cancelled" else "paused"
     return "active" if row.last_step else "pending"
 
 
-def enrollments_text(page: Page[EnrollmentRow], naming: Naming, zone: str, *, width: int = 80, ink: Ink = PLAIN, held: Held = NOTHING_HELD) -> str:
-    if not page.rows:
+def enrollments_text(
+    page: Page[EnrollmentRow],
+    naming: Naming,
+    zone: str,
+    *,
+    width: int = 80,
+    ink: Ink = PLAIN,
+    held: Held = NOTHING_HELD,
+    pending: Sequence[PendingEnrollment] = (),
+    limit: int = 50,
+) -> str:
+    if not page.rows and not pending:
         return "No enrollments.\n"
-    orders: dict[str, int] = {}
-    contact_entity = naming.definitions.crm.contact.entity
-    rows = []
+    said: dict[str, int] = {}
+    rows = [_pending_cells(one, naming, zone) for one in pending[:limit]]
     for row in page.rows:
-        about = "" if row.entity == contact_entity else f"{row.entity} {naming.record(row.entity, row.record)}"
-        how = f" ({short(row.exit_reason)})" if row.exit_reason and row.exit_reason != "complete" else ""
         order = _over(held, row)
-        if order is not None:
-            words = held_words(order, zone)
-            orders[words] = orders.get(words, 0) + 1
-        if row.enrolled_by:
-            words = f"enrolled by {row.enrolled_by}, {moment(row.base_at or row.began, zone)}{': ' + row.note if row.note else ''}"
-            orders[words] = orders.get(words, 0) + 1
+        for words in _beside_it(row, order, naming.definitions, zone):
+            said[words] = said.get(words, 0) + 1
         rows.append(
-            tuple(
-                one_line(cell)
-                for cell in (str(naming.contact(row.contact)), row.sequence, about, status_of(row, order) + how, row.last_step or "", str(row.sends))
+            (
+                str(naming.contact(row.contact)),
+                row.sequence,
+                _about(row.entity, row.record, naming),
+                status_of(row, order),
+                stamp(row.began, zone)[:10],
+                row.last_step or "",
+                str(row.sends),
             )
         )
-    lines = table(("contact", "sequence", "about", "status", "last step", "mails"), rows, width, right=(5,), indent="", give=(2,))
-    said = [line for words, count in orders.items() for line in wrapped(one_line(f"{count:,} {words}"), width, rest="  ")]
-    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset), *([""] if said else []), *said]) + "\n"
+    head = ["contact", "sequence", "about", "status", "enrolled", "last step", "mails"]
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    if not any(row[2] for row in cells):
+        del head[2]
+        cells = [[*row[:2], *row[3:]] for row in cells]
+    # Keys are cut last: they are there to be copied.
+    lines = table(head, cells, width, right=(len(head) - 1,), indent="", give=(1, 2) if "about" in head else (1,))
+    if pending:
+        said["pending: enrolled by hand, and no apply has looked at it yet"] = len(pending)
+    below = [line for words, count in said.items() for line in wrapped(one_line(f"{count:,} {words}"), width, rest="  ")]
+    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset), *([""] if below else []), *below]) + "\n"
+
+
+def _beside_it(row: EnrollmentRow, order: Order | None, definitions: Definitions, zone: str) -> Iterator[str]:
+    """What the table has no room for: who holds or ended it, else why it ended; who enrolled it."""
+    if order is not None:
+        yield held_words(order, zone)
+    elif row.exit_reason is not None and row.exit_reason != "complete":
+        yield f"cancelled: {short(row.exit_reason)}"
+    file = _file_of(row, definitions)
+    if row.enrolled_by:
+        yield f"enrolled by {row.enrolled_by}, {moment(row.base_at or row.began, zone)}{': ' + row.note if row.note else ''}"
+    elif file is not None:
+        yield f"enrolled by {file[0]}{': ' + file[1] if file[1] else ''}"
+
+
+def _pending_cells(one: PendingEnrollment, naming: Naming, zone: str) -> tuple[str, ...]:
+    is_contact = one.entity == naming.definitions.crm.contact.entity
+    who = str(naming.contact(one.record)) if is_contact else ""
+    return who, one.sequence, _about(one.entity, one.record, naming), "pending", stamp(one.at, zone)[:10], "", "0"
+
+
+def _about(entity: str, record: str, naming: Naming) -> str:
+    """The record, where it is not the contact itself."""
+    return "" if entity == naming.definitions.crm.contact.entity else f"{entity} {naming.record(entity, record)}"
 
 
 # --- one send ------------------------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ class PlanPage:
         return self.select is not None or self.job is not None
 
     @property
+    def applyable(self) -> bool:
+        """False where an apply would refuse: for a guard of the project, or a change of the definitions that it does not follow."""
+        return self.plan.applyable and not self.refused
+
+    @property
     def zone(self) -> str:
         return self.plan.definitions.project.timezone
 
@@ -81,7 +86,7 @@ def _head(page: PlanPage) -> dict[str, Any]:
         "digest": page.digest,
         **({"saved": page.saved} if page.saved else {}),
         "selection": {"select": page.select, "job": page.job} if page.narrowed else None,
-        "applyable": plan.applyable,
+        "applyable": page.applyable,
         "has_changes": plan.has_changes,
         "summary": {name: plan.summary[name] for name in COUNTERS},
         "changed": changed_rows(page.changed),
@@ -90,10 +95,10 @@ def _head(page: PlanPage) -> dict[str, Any]:
 
 
 def _tail(page: PlanPage) -> dict[str, Any]:
-    told = [{"severity": "note", "code": None, "message": text, "source": None} for text in page.plan.diagnostics]
+    told = [{"severity": "note", "code": None, "message": text, "help": None, "source": None} for text in page.plan.diagnostics]
     return {
         "guards": [guard_row(guard) for guard in page.plan.guards],
-        "diagnostics": [*told, *(_diagnostic(problem) for problem in (*page.refused, *page.warnings))],
+        "diagnostics": [*told, *(diagnostic(problem) for problem in (*page.refused, *page.warnings))],
     }
 
 
@@ -124,14 +129,15 @@ def plain(value: float) -> float | int:
     return int(value) if float(value).is_integer() else value
 
 
-def _diagnostic(problem: Problem) -> dict[str, Any]:
+def diagnostic(problem: Problem) -> dict[str, Any]:
+    """A problem as a program reads it beside a plan or a difference."""
     origin = problem.origin
     source = None if origin is None else {"file": origin.file, "line": origin.line}
-    return {"severity": problem.severity, "code": problem.code, "message": problem.message, "source": source}
+    return {"severity": problem.severity, "code": problem.code, "message": problem.message, "help": problem.help or None, "source": source}
 
 
 def decisions_of(page: PlanPage) -> Iterator[dict[str, Any]]:
-    """The decisions in the plan's order; waits only where all are asked for."""
+    """The decisions by sequence, due moment, record and contact; waits only where all are asked for."""
     table = page.plan.decisions
     if not page.all:
         table = table.filter(pc.not_equal(table.column("decision"), pa.scalar(str(Decided.WAIT))))
@@ -143,9 +149,24 @@ def decisions_of(page: PlanPage) -> Iterator[dict[str, Any]]:
     sends = page.plan.changes["sends"]
     combined = sends.filter(pc.is_valid(sends.column("message"))).select(["send_key", "message"])
     messages = dict(zip(*(column.to_pylist() for column in combined.columns), strict=True))
-    for batch in table.to_batches():
+    for batch in _in_shown_order(page, table).to_batches():
         for row in batch.to_pylist():
             yield _decision(page, row, sources, messages.get(row["send_key"]))
+
+
+def _in_shown_order(page: PlanPage, decisions: pa.Table) -> pa.Table:
+    """By the keys that are shown: the order of the CRM's own would tell which pseudonym is whose (interface.md §4)."""
+    naming = page.naming
+    if naming.show_pii:
+        return decisions
+    record = [naming.record(entity, key) for entity, key in zip(decisions["entity"].to_pylist(), decisions["record"].to_pylist(), strict=True)]
+    contact = [naming.contact(key) for key in decisions["contact"].to_pylist()]
+    shown = (
+        decisions.select(["sequence", "due"]).append_column("record", pa.array(record, pa.string())).append_column("contact", pa.array(contact, pa.string()))
+    )
+    # The sort is stable: of one contact and record the steps stay in their order.
+    by = [(name, "ascending") for name in shown.schema.names]
+    return decisions.take(pc.sort_indices(shown, sort_keys=by))
 
 
 def _decision(page: PlanPage, row: dict[str, Any], sources: dict[tuple[str, str], dict[str, Any]], message: str | None) -> dict[str, Any]:

@@ -30,6 +30,10 @@ def _lines(page: PlanPage) -> Iterator[str]:
         yield ""
     yield f"**{counted(total, 'mail')}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
     yield ""
+    for problem in page.refused:
+        place = f" ({problem.origin})" if problem.origin else ""
+        yield f"> **An apply refuses this: {for_markdown(f'{problem.code}: {problem.message}{place}')}** {for_markdown(problem.help)}"
+        yield ""
     if page.changed:
         yield "Changed since the last apply:"
         yield ""

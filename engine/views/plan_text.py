@@ -59,7 +59,7 @@ def as_text(page: PlanPage, *, width: int = 80, ink: Ink = PLAIN, apply: str = "
     grouped = lines_of(page)
     busy = [sequence for sequence in page.plan.sequences if _is_busy(sequence)]
     quiet = [sequence for sequence in page.plan.sequences if not _is_busy(sequence)]
-    lines = [*_head(page, width, ink), *changed_lines(page.changed, width, ink), *_refused(page, width, ink)]
+    lines = [*_head(page, width, ink), *_refused(page, width, ink), *changed_lines(page.changed, width, ink)]
     for sequence in busy:
         lines += ["", *_sequence(page, sequence, grouped[sequence.id], width, ink)]
     lines += _quiet(page, quiet, grouped, width, ink)
@@ -333,6 +333,9 @@ def _notes(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
 
 def _next(page: PlanPage, width: int, ink: Ink, apply: str) -> Iterator[str]:
     plan = page.plan
+    if page.refused:
+        yield from wrapped("Nothing was written. An apply refuses the definitions as they are, and would send nothing: the way out stands above.", width)
+        return
     if not plan.applyable:
         yield from wrapped("A guard about the project blocks everything: an apply would write nothing and send nothing.", width)
         return

@@ -47,7 +47,8 @@ def as_text(page: EditPage, *, width: int = 80) -> str:
     if page.already:
         lines += wrapped(f"{page.already:,} {'is a member' if page.already == 1 else 'are members'} already", width, first="  ")
     if page.missing:
-        what = "not in the CRM, and left out" if page.act == "added" else "no members"
+        not_member = "is no member" if len(page.missing) == 1 else "are no members"
+        what = "not in the CRM, and left out" if page.act == "added" else not_member
         said = [place for place in page.missing if place]
         places = f": {joined(said[:_PLACES])}{' and more' if len(said) > _PLACES else ''}" if said else ""
         lines += wrapped(f"{len(page.missing):,} {what}{places}", width, first="  ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.definitions.definitions import Definitions
+from engine.definitions.segments import MembersFile
 from engine.definitions.using import users_of
 from engine.ledger.history import SegmentHistory
 from engine.views.escaping import for_terminal, one_line, to_json
@@ -52,6 +54,7 @@ def list_text(definitions: Definitions, ids: Sequence[str], counts: Mapping[str,
 # How long ago growth is told for, and in which words.
 _AGO = ((7, "a week ago"), (30, "30 days ago"), (365, "a year ago"))
 _KEPT = 100
+_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class SegmentPage:
     history: SegmentHistory | None
     now: datetime
     source: str
+    naming: Naming
 
     @property
     def growth(self) -> list[tuple[str, datetime, int]]:
@@ -104,9 +108,27 @@ def show_text(page: SegmentPage, *, width: int = 80, ink: Ink = PLAIN) -> str:
     lines += [
         "",
         ink.faint(f"  {page.definitions.where('segment', page.id).file}"),
-        *(f"    {line}" for line in for_terminal(page.source).rstrip().splitlines()),
+        *(f"    {line}" for line in for_terminal(_without_keys(page)).rstrip().splitlines()),
     ]
     return "\n".join(lines) + "\n"
+
+
+# The list of members in a segment's file, with the comments in it, up to the next key of the file.
+_MEMBERS = re.compile(r"^members:.*\n?(?:^(?![A-Za-z_\"']).*\n?)*", re.MULTILINE)
+
+
+def _without_keys(page: SegmentPage) -> str:
+    """The file as it is, but for the listed members: those are the CRM's own keys, and comments beside them may be names."""
+    segment = page.definitions.segments[page.id]
+    if page.naming.show_pii or segment.members is None or isinstance(segment.members, MembersFile):
+        return page.source
+    keys = page.definitions.members.get(page.id, ())
+    told = [f"  - {page.naming.record(segment.entity, key)}" for key in keys[:_LISTED]]
+    told += [f"  # … and {len(keys) - _LISTED:,} more"] if len(keys) > _LISTED else []
+    listed = "\n".join(["members:   # pseudonyms; --show-pii shows the file as it is", *told, ""])
+    # A file that is written in another way shows no list at all.
+    shown, found = _MEMBERS.subn(lambda _: listed, page.source)
+    return shown if found == 1 else listed
 
 
 def _told(page: SegmentPage, width: int) -> list[str]:

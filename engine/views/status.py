@@ -70,6 +70,7 @@ def as_json(page: StatusPage) -> str:
                 "due": iso(job.due, zone),
                 "next": iso(job.next, zone),
                 "late": job.late,
+                "missed": iso(job.missed, zone),
             }
             for job in page.jobs
         ],
@@ -126,6 +127,9 @@ def _working(page: StatusPage, width: int, ink: Ink, command: Callable[[str], st
         )
     if any(control.scope == "project" for control in stops):
         yield "  " + ink.bad("Stopped: no mail leaves.") + f" {command('start')} lifts it."
+    for control in stops:
+        if control.sequence is not None:
+            yield from wrapped(f"Stopped: no mail of {one_line(control.sequence)} leaves. {command(f'start {control.sequence}')} lifts it.", width, first="  ")
     if paused:
         yield "  " + ink.bad("Paused: no mail leaves.") + f" {command('resume --all')} lifts it."
     if page.held_by:
@@ -156,7 +160,8 @@ def _controls(page: StatusPage, width: int, ink: Ink) -> Iterator[str]:
 def _said(page: StatusPage, control: ControlRow) -> str:
     what = [control.sequence] if control.sequence else []
     what += [f"contact {page.naming.contact(control.contact)}"] if control.contact else []
-    what += [f"{control.entity or 'record'} {page.naming.record(control.entity or '', control.record)}"] if control.record else []
+    itself = (control.entity, control.record) == (page.naming.definitions.crm.contact.entity, control.contact)
+    what += [f"{control.entity or 'record'} {page.naming.record(control.entity or '', control.record)}"] if control.record and not itself else []
     until = f", until {moment(control.until, page.zone)}" if control.until else ""
     note = f": {control.note}" if control.note else ""
     return f"{control.action} {', '.join(what) or 'the project'}{until}, by {control.by}, {moment(control.at, page.zone)}{note}"
@@ -203,7 +208,8 @@ def _jobs(page: StatusPage, width: int, ink: Ink, command: Callable[[str], str])
     yield from table(("", "", "", "", ""), rows, width)
     for job in page.jobs:
         if job.late:
-            text = f"The job {one_line(job.name)} should have run on {moment(job.due, page.zone)}. Look at its scheduler. By hand:"
+            never = " and never ran here" if job.last is None else ""
+            text = f"The job {one_line(job.name)} should have run on {moment(job.missed or job.due, page.zone)}{never}. Look at its scheduler. By hand:"
             yield from (ink.bad(line) for line in wrapped(text, width, first="  "))
             yield f"    {command(f'apply --job {job.name}')}"
 

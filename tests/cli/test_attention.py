@@ -101,7 +101,10 @@ def test_attention_names_a_guard_and_who_must_not_be_written_to(troubled: Projec
     assert troubled.run("suppress", "gus@example.com", "--reason", "bounce").code == 0
     told = json.loads(troubled.run("attention", "--format", "json").out)["findings"]
     (guard,) = [one for one in told if one["kind"] == "guard"]
-    assert guard["about"] == "max_sends.per_run" and "explain E501" in guard["mend"]
+    assert guard["about"] == "max_sends.per_run" and guard["what"].startswith("the guard max_sends.per_run (E501) blocks everything: ")
+    printed = next(line for line in troubled.run("apply").out.splitlines() if "--allow" in line)
+    assert guard["mend"].endswith(printed.strip().removeprefix("if that is meant: ")), "item 12: the override that apply prints"
+    assert guard["since"] and guard["until"] and "the first mail expires on" in guard["otherwise"] and told[0] == guard, "the gravest stands first"
     (only,) = [one for one in told if one["kind"] == "suppressed_only"]
     assert only["what"].endswith("and nobody may be told: Nobody has only contacts who must not be written to") and "unsuppress" in only["mend"]
 
@@ -121,10 +124,12 @@ def test_attention_is_mailed_once_a_day(troubled: Project) -> None:
     """Item 12: each owner gets what is theirs over the environment's transport, once a day; the ledger knows it and counts no send."""
     said_first = troubled.run("attention", "--send", "--show-pii")
     assert said_first.code == 0 and "accounts: told by mail" in said_first.err and "marketing: told by mail" in said_first.err
-    assert "have no owner, and nobody is told" in said_first.err
+    assert "without an owner are told to all of them" in said_first.err
     found = mails(troubled)
     assert set(found) == {"accounts@example.com", "marketing@example.com"}
     assert found["accounts@example.com"].startswith("acme: ") and "Nobody has no contact" in found["accounts@example.com"]
+    for text in found.values():
+        assert "Without an owner" in text and "the guard max_sends.per_run (E501) blocks everything" in text and "--allow max_sends.per_run=" in text
     assert "anary" not in "".join(found.values()) and "vip" in found["marketing@example.com"] and "vip" not in found["accounts@example.com"]
     again = troubled.run("attention", "--send", now="2026-11-23T18:00:00+07:00")
     assert "accounts: was told today already" in again.err
@@ -143,3 +148,44 @@ def test_attention_goes_only_where_the_environment_may_write(troubled: Project) 
     for _ in range(2):
         failed = troubled.run("--env", "mail", "attention", "--send", "--owner", "accounts")
         assert failed.code != 0 and "already" not in failed.err
+
+
+def test_attention_without_owners_tells_the_sender(troubled: Project) -> None:
+    """Item 12: where engine.yaml names no owners, what blocks everything is told to whoever reads the answers to our mails."""
+    for path in (troubled.root / "engine.yaml", *(troubled.root / "definitions").rglob("*.yaml")):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith(("owner:", "owners:"))))
+    told = troubled.run("attention", "--send")
+    assert told.code == 0 and "the sender: told by mail" in told.err and "go to the sender's `reply_to`" in told.err
+    found = mails(troubled)
+    assert set(found) == {"support@example.com"} and "blocks everything" in found["support@example.com"]
+
+
+def test_a_job_that_never_ran_is_told(project: Project) -> None:
+    """Item 10: its first time after the ledger's first apply is over, and nothing ran: late in status, doctor and attention, since that time, and first."""
+    project.run("apply", now="2026-11-21T10:00:00+07:00")
+    for now, late in (("2026-11-22T09:10:00+07:00", False), (NOW, True), (LATER, True)):
+        (job,) = json.loads(project.run("status", "--format", "json", now=now).out)["jobs"]
+        assert (job["late"], job["missed"]) == (late, "2026-11-22T09:00:00+07:00" if late else None), now
+        assert (project.run("doctor", now=now).code == 1) is late
+    assert "should have run on Sun 22 Nov 2026, 09:00 and never ran here" in " ".join(project.run("status").out.split())
+    assert "renewals should have run on Sun 22 Nov 2026, 09:00, and never ran here" in " ".join(project.run("doctor").out.split())
+    first = json.loads(project.run("attention", "--format", "json").out)["findings"][0]
+    assert (first["kind"], first["reason"], first["since"]) == ("job", "never_ran", "2026-11-22T09:00:00+07:00")
+    assert "has never run" in first["what"] and f"apply --job renewals --now {NOW}" in first["mend"]
+
+
+def test_a_job_that_never_ran_is_told_however_often_others_ran(project: Project) -> None:
+    """Item 10: status tells of ten runs; the ledger is older than they are, and the job stays late."""
+    project.run("apply", now="2026-11-21T10:00:00+07:00")
+    for minute in range(10, 21):
+        project.run("apply", "--plan-only", now=f"2026-11-22T11:{minute}:00+07:00")
+    (job,) = json.loads(project.run("status", "--format", "json", now="2026-11-22T12:00:00+07:00").out)["jobs"]
+    assert (job["late"], job["missed"]) == (True, "2026-11-22T09:00:00+07:00")
+
+
+def test_a_job_that_is_down_stays_late(project: Project) -> None:
+    """Item 10: also in the quarter of an hour after each of its times."""
+    project.run("apply", "--job", "renewals", now="2026-11-21T10:00:00+07:00")
+    said = project.run("doctor", now="2026-11-24T09:05:00+07:00")
+    assert said.code == 1 and "should have run on Sun 22 Nov 2026, 09:00" in " ".join(said.out.split())

@@ -121,3 +121,27 @@ def test_state_is_never_a_part_of_the_repository(project: Project, tmp_path: Pat
     assert (project.root / "state/.gitignore").read_text().startswith("*")
     said = engine("init", str(tmp_path / "new"), "--now", NOW).out
     assert said.index("git -C") < said.index(" apply ") and "leads back to its commit" in said
+
+
+def test_doctor_names_the_environment_that_it_looked_at(project: Project) -> None:
+    """What mends it is a command that can be copied: for this project and this environment."""
+    settings = project.root / "engine.yaml"
+    second = "  second:\n    facts: {files: {companies: data/companies.csv, contacts: data/contacts.csv, contracts: data/contracts.csv}}\n"
+    second += "    ledger: {duckdb: state/second.duckdb}\n    transport: outbox\n"
+    settings.write_text(settings.read_text().replace("  broken:\n", second + "  broken:\n"))
+    said = " ".join(project.run("--env", "second", "doctor").out.split())
+    assert f"--env second state create --now {NOW}`" in said
+
+
+def test_status_names_a_contact_once_and_a_stopped_sequence(project: Project) -> None:
+    """B4, 9.8: a way about the contact itself names it once; where one sequence is stopped, what lifts it names it."""
+    project.run("apply")
+    project.run("pause", "news", "--contact", "1")
+    project.run("stop", "renewal")
+    said = project.run("status").out
+    paused = next(line for line in said.splitlines() if line.startswith("  paused news"))
+    assert paused.count("contact") == 1
+    assert f"Stopped: no mail of renewal leaves. engine -C {project.root} start renewal" in " ".join(said.split()) and "Nothing is stopped" not in said
+    findings = json.loads(project.run("attention", "--format", "json", now="2026-11-24T09:00:00+07:00").out)["findings"]
+    (held, *_) = [one for one in findings if one["reason"] == "stopped"]
+    assert "start renewal" in held["mend"]

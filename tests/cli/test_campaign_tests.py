@@ -171,3 +171,19 @@ def test_events_are_given_and_come_in_their_time(tested: Project) -> None:
     (tested.root / FILE).write_text(case.replace("event: called, record: 11}", "event: caled, record: 11}"), encoding="utf-8")
     said = tested.run("test", now=None)
     assert said.code == 1 and "there is no event `caled`" in said.err and f"{FILE}:9:22" in said.err
+
+
+@pytest.mark.parametrize("broken", ["case", "definitions"])
+def test_a_form_error_is_a_report_too(tested: Project, broken: str) -> None:
+    """A machine reads stdout: what keeps the cases from running stands there in its format, as of `validate`, with exit 1."""
+    file, word = (FILE, "expect") if broken == "case" else ("definitions/sequences/renewal.yaml", "trigger")
+    path = tested.root / file
+    path.write_text(path.read_text().replace(f"{word}:", f"{word}_:", 1))
+    said = tested.run("test", "--format", "junit")
+    suite = ElementTree.fromstring(said.out)[0]
+    assert said.code == 1 and int(suite.attrib["failures"]) >= 1 and f"{word}_" in said.out
+    told = json.loads(tested.run("test", "--format", "json").out)
+    assert told["kind"] == "problems" and told["summary"]["errors"] >= 1
+    assert tested.run("validate", "--format", "junit").out == said.out
+    text = tested.run("test")
+    assert text.code == 1 and text.out == "" and "error[" in text.err

@@ -57,6 +57,18 @@ def test_now_needs_an_offset(fresh: Project) -> None:
     assert "has no offset" in fresh.run("plan", now="2026-11-23T09:00:00").err
 
 
+@pytest.mark.parametrize("word", ["2026-11-30", "2026-11-30+07:00", "2026-11-30T09:00", "noon"])
+def test_the_moment_that_a_help_proposes_is_accepted(fresh: Project, word: str) -> None:
+    """A day is no moment, with an offset or without; what the help writes in its place works, also for `--since` and `--at`."""
+    import re
+
+    said = fresh.run("plan", now=word)
+    proposed = re.search(r"write .*?(\d\S*?),? ?(?:or|$)", said.err, re.MULTILINE)
+    assert said.code == 64 and proposed, said.err
+    assert fresh.run("status", now=proposed[1]).code == 0
+    assert fresh.run("sends", "--since", word).code == 64 and fresh.run("sends", "--since", proposed[1]).code == 0
+
+
 def test_a_folder_without_a_project(tmp_path: Path) -> None:
     """One sentence, and where to go."""
     said = engine("-C", str(tmp_path), "plan")

@@ -146,6 +146,98 @@ def test_9_8_a_shorter_pause_beside_a_longer_one_is_told(project: Project) -> No
         assert "Nothing was paused" in project.run("resume", *whom, now="2026-12-05T09:00:00+07:00").out
 
 
+def test_3_5_a_company_is_its_contacts_where_the_sequence_is_about_contacts(project: Project, tmp_path: Path) -> None:
+    """3.5, 9.8: whoever was enrolled by company is paused, resumed and cancelled by it: by --company, --record, a segment and a file of companies."""
+    (project.root / "definitions" / "enrollments" / "november.yaml").unlink()
+    (project.root / "definitions" / "segments" / "customers.yaml").write_text(
+        "id: customers\nname: Customers\nentity: company\nrules: {company.name: [Orchid, Nobody]}\n", encoding="utf-8"
+    )
+    assert json.loads(project.run("enroll", "news", "--company", "1", "--company", "2", "--format", "json").out)["enrolled"] == 6
+    project.run("apply")
+    file = tmp_path / "companies.csv"
+    file.write_text("key\n2\n3\n77\n", encoding="utf-8")
+    whom = (("--company", "2"), ("--record", "company:2"), ("--segment", "customers"), ("--from", str(file), "--keys-of", "company"))
+    for words in whom:
+        open_ = json.loads(project.run("cancel", "news", *words, "--dry-run", "--format", "json", now=LATER).out)["rows"]
+        assert open_ > 0
+        for verb in ("pause", "resume"):
+            told = json.loads(project.run(verb, "news", *words, "--format", "json", now=LATER).out)
+            assert told["rows"] == open_ and "contacts of" in told["message"], (verb, words, told)
+    assert project.run("pause", "news", "--company", "2", "--dry-run", now=LATER).out.startswith(f"{open_} way{'s' * (open_ > 1)} would be held: `news`, 3 contacts of company 2.")
+    told = project.run("cancel", "news", "--from", str(file), "--keys-of", "company", now=LATER).out
+    assert "3 contacts of 3 companies; " in told and "2 companies have no contact in the CRM (line 3, line 4): nothing changes there." in told
+    assert project.run("cancel", "news", "--company", "2", "--contact", "1", "--dry-run", now=LATER).code == 0
+    (tmp_path / "companies.txt").write_text("4\n2\n", encoding="utf-8")
+    mixed = project.run("pause", "news", "--from", str(tmp_path / "companies.txt"), "--company", "2", "--company", "3", "--dry-run", now=LATER).out
+    assert "1 company has no contact in the CRM: nothing changes there." in mixed, "the keys of the file are those of contacts"
+    rest = project.run("cancel", "news", "--company", "77", now=LATER)
+    assert rest.code == 64 and "no contact of the CRM belongs to that company" in rest.err
+
+
+def test_3_5_a_company_needs_a_sequence_that_says_what_it_means(project: Project) -> None:
+    """9.8: without a sequence, or with one about something else, a company could mean either, so it is refused or said, never quietly nobody."""
+    for words, says in ((("pause", "--company", "1"), "needs a SEQUENCE"), (("cancel", "renewal", "--company", "1"), "is about a contract, not about a company")):
+        said = project.run(*words)
+        assert said.code == 64 and says in said.err, said
+    assert "to mean its contacts too, name the SEQUENCE" in project.run("pause", "--record", "company:1").out
+    (project.root / "definitions" / "sequences" / "renewal.yaml").write_text("id: [\n", encoding="utf-8")
+    assert "a record is meant itself, and not the contacts" in project.run("pause", "news", "--record", "company:1").out
+    assert project.run("pause", "news", "--company", "1").code == 1
+
+
+def test_3_5_where_the_sequence_is_about_companies_they_stay_records(project: Project) -> None:
+    """9.8: what is about a company is paused by the company, with whoever gets its mails."""
+    (project.root / "definitions" / "types" / "visit.yaml").write_text("id: visit\nabout: company\ncategory: transactional\n", encoding="utf-8")
+    (project.root / "definitions" / "templates" / "visit.yaml").write_text("id: visit\ntype: visit\nsubject: {en: A, th: A}\nbody: {en: B, th: B}\n", encoding="utf-8")
+    (project.root / "definitions" / "sequences" / "visit.yaml").write_text(
+        "id: visit\nstatus: active\nabout: company\ntrigger: manual\naudience: {from: company.contacts}\nsteps:\n  - {id: first, wait: 1d, template: visit}\n",
+        encoding="utf-8",
+    )
+    assert project.run("enroll", "visit", "--company", "1").code == 0
+    project.run("apply")
+    for words in (("--company", "1"), ("--record", "company:1")):
+        told = project.run("pause", "visit", *words, now=LATER).out
+        assert told.startswith("Paused: `visit`, company 1."), told
+        assert project.run("resume", "visit", *words, now=LATER).out.startswith("Resumed")
+
+
+@pytest.mark.parametrize("wait", ["0d", "1d"])
+def test_d7_who_gets_nothing_as_things_are_is_counted_first(project: Project, wait: str) -> None:
+    """D7, 6.2, 6.10, 6.11: of those enrolled the first line says how many get nothing and why: unsubscribed, inactive, no address, or out at once by
+    `exit_when`; also where the first step comes later, and each is told of once."""
+    (project.root / "definitions" / "enrollments" / "november.yaml").unlink()
+    news = project.root / "definitions" / "sequences" / "news.yaml"
+    news.write_text(news.read_text(encoding="utf-8").replace("wait: 0d", f"wait: {wait}") + "exit_when: {contact.language: th}\n", encoding="utf-8")
+    words = ("enroll", "news", *(word for key in "123456" for word in ("--contact", key)))
+    dry = project.run(*words, "--dry-run").out
+    assert dry.startswith("6 contacts would be enrolled in news; 4 of them would get nothing as things are:\n"), dry
+    assert "inactive" not in dry.split("inactive", 1)[1] and "The others" not in dry
+    value = json.loads(project.run(*words, "--dry-run", "--format", "json").out)
+    assert value["get_nothing"] == {"contact_inactive": 1, "exit_condition": 2, "no_address": 1} and value["enrolled"] == 6
+    done = project.run(*words).out
+    assert done.startswith("6 contacts enrolled in news; 4 of them get nothing as things are:\n") and "\nThe others get what is due with the next apply" in done
+    project.run("apply")
+    alone = project.run("enroll", "news", "--contact", "2", now=LATER).out
+    assert "already" in alone or "before" in alone
+
+
+def test_d7_marketing_counts_who_unsubscribed(project: Project) -> None:
+    """D7, 4.7: an unsubscription is a reason where all mails of the sequence are marketing of that topic; somebody alone who gets nothing has no next mail to wait for."""
+    (project.root / "definitions" / "enrollments" / "november.yaml").unlink()
+    said = project.run("enroll", "news", "--contact", "2").out
+    assert said == "1 contact enrolled in news; 1 of them gets nothing as things are:\n       1  unsubscribed\n"
+
+
+def test_3_5_a_segment_that_does_not_fit_is_told_what_fits(project: Project) -> None:
+    """D7, 3.5: a segment of another entity is refused with the segments that fit, and not with the way to name one record."""
+    (project.root / "definitions" / "segments" / "large.yaml").write_text("id: large\nentity: contract\nrules: {contract.status: active}\n", encoding="utf-8")
+    said = project.run("enroll", "news", "--segment", "large")
+    assert said.code == 64 and "the segment `large` is of contracts, and `news` is about contacts" in said.err, said
+    assert "a segment of contacts or companies fits: `readers`" in said.err and "--record" not in said.err
+    said = project.run("enroll", "news", "--record", "contract:11")
+    assert said.code == 64 and "--record contact:KEY or --record company:KEY" in said.err
+
+
 def _review(project: Project, active_from: str = "2026-11-01") -> None:
     text = f"""
         id: review

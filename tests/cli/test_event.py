@@ -67,3 +67,22 @@ def test_3_2_what_is_no_event_is_wrong_usage(project: Project) -> None:
     ):
         said = run("event", *words)
         assert said.code == 64 and message in said.err.lower() or message in said.err, said.err
+
+
+def test_3_2_an_id_that_another_event_has_is_refused(project: Project) -> None:
+    """3.2: one id is one event, so a second one under it would vanish: another record's, or of another moment, exit 1 and nothing written."""
+    run = with_events(project).run
+    at = ("--at", "2026-11-23T08:00:00+07:00")
+    assert run("event", "visited", "--record", "1", "--id", "a", *at).code == 0
+    for words, says in ((("--record", "2"), "an event of another record has it"), (("--record", "1", "--at", "2026-11-22T08:00:00+07:00"), "another moment, Mon 23 Nov 2026, 08:00")):
+        said = run("event", "visited", *words, "--id", "a")
+        assert said.code == 1 and says in said.err and "nothing was written" in said.err and said.out == "", said
+    for words in (at, ()):
+        assert "told before" in run("event", "visited", "--record", "1", "--id", "a", *words, now="2026-11-23T10:00:00+07:00").out
+    files = LedgerFiles(project.root / "state" / "ledger.duckdb")
+    with Hold(files, "apply", naive_utc(datetime.fromisoformat(NOW))):
+        assert run("event", "visited", "--record", "1", "--id", "b").code == 0
+        assert run("event", "visited", "--record", "2", "--id", "b").code == 1
+        assert run("event", "visited", "--record", "1", "--id", "b").code == 0
+    told = [path.read_text(encoding="utf-8") for path in (project.root / "state" / "inbox").iterdir()]
+    assert len(told) == 2 and all('"record": "1"' in text for text in told)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+from engine.definitions.trees import WorkTree
 from engine.plan.guards import GUARDS
 from engine.plan.plan import GuardResult
 from engine.problem_codes import CODES
+from engine.runs.opening import sound_definitions
 from engine.views.guards_text import guard_lines
+from tests.cli.conftest import engine
 
 Golden = Callable[[str, str], None]
 FAILED = [
@@ -40,3 +45,15 @@ def test_a_guard_that_holds_is_one_line() -> None:
     """Nothing to read where nothing is wrong."""
     assert list(guard_lines([GuardResult("max_sends.per_run", None, 9, 1, True)])) == ["", "Guards  1 within its limit"]
     assert list(guard_lines([])) == []
+
+
+def test_10_1_init_writes_all_guards_and_none_of_them_trips(tmp_path: Path) -> None:
+    """10.1: every guard is said in the engine.yaml of a new project, each with a comment or a plain name; its first plan and the next one are within all."""
+    at, later = "2026-11-23T09:00:00+07:00", "2026-11-24T09:00:00+07:00"
+    assert engine("init", str(tmp_path / "new"), "--now", at).code == 0
+    said = sound_definitions(WorkTree(tmp_path / "new"))[0].project.guards
+    asked = {guard.partition(".")[0] for guard in GUARDS}
+    assert {name for name in asked if getattr(said, name, None)} == asked
+    for moment, command in ((at, "plan"), (at, "apply"), (later, "plan"), (later, "apply")):
+        done = engine("-C", str(tmp_path / "new"), command, "--format", "json", "--now", moment)
+        assert done.code == 0 and all(guard["passed"] for guard in json.loads(done.out)["guards"]), done.out

@@ -62,6 +62,14 @@ def test_a_pii_occurrence_is_a_pseudonym(fresh: Project) -> None:
     assert shown["renewal"].startswith("2026-")
 
 
+def test_4_decisions_stand_in_the_order_of_the_keys_that_are_shown(fresh: Project) -> None:
+    """Interface 4: by sequence, due, record, contact, as the reader sees them: the order of the CRM's own keys would tell which pseudonym is whose."""
+    for more in ((), ("--show-pii",), ("--all",)):
+        rows = json.loads(fresh.run("plan", "--format", "json", *more).out)["decisions"]
+        keys = [(row["sequence"], row["due_at"], row["about"]["key"], row["contact"] or "") for row in rows]
+        assert keys == (sorted(keys) if more != ("--show-pii",) else sorted(keys, key=lambda key: (*key[:2], int(key[2]), int(key[3] or 0))))
+
+
 def test_show_pii_shows_keys_and_addresses(fresh: Project) -> None:
     """The CRM's own keys, for whoever asks; said when it goes into a file."""
     said = fresh.run("plan", "--format", "json", "--show-pii")

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Project, Said
+from tests.plan.base import company, contact, contract
+from tests.plan.samples import RENEWAL
+from tests.runs.ground import Ground
 
 
 def _kept(project: Project) -> Path:
@@ -116,7 +119,7 @@ def test_only_the_expected_plan(project: Project) -> None:
     assert project.run("apply", "--expect-digest", digest).code == 6
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xfe", b'{"kind": "plan"}', b'{"kind": "plan", "saved": {"version": 1}}', b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xfe", b'{"kind": "plan"}', b'{"kind": "plan", "saved": {"version": 2}}', b"[" * 100_000])
 def test_what_is_no_plan_is_refused(project: Project, content: bytes) -> None:
     """Bad input is a wrong usage, never a traceback; so is a file that is not there, and a selection beside a plan that has its own."""
     path = project.root / "plan.json"
@@ -135,3 +138,49 @@ def test_a_selected_plan_stays_selected(project: Project) -> None:
     _apply(project, path)
     rows = json.loads(project.run("enrollments", "--format", "json").out)["enrollments"]
     assert {row["sequence"] for row in rows} == {"news"}
+
+
+def test_a_plan_in_a_file_is_for_its_owner_alone(project: Project) -> None:
+    """It says who gets what: from its first byte nobody else may read it, also where another file was in its place."""
+    path = project.root / "reviewed.json"
+    path.write_text("before", encoding="utf-8")
+    path.chmod(0o644)
+    _kept(project)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_expected_definitions(project: Project) -> None:
+    """`--expect-digest` takes what a plan shows as `definitions.digest` too: whatever is due, under these definitions and no others."""
+    digest = json.loads(project.run("plan", "--format", "json").out)["definitions"]["digest"]
+    _change(project, "definitions/sequences/renewal.yaml", "before: 7d", "before: 8d")
+    refused = project.run("apply", "--expect-digest", digest)
+    assert refused.code == 4 and digest in refused.err
+    _change(project, "definitions/sequences/renewal.yaml", "before: 8d", "before: 7d")
+    assert project.run("apply", "--expect-digest", digest).code == 6
+
+
+def test_never_more_of_enrollments_exits_and_skips(tmp_path: Path) -> None:
+    """9.1: who enters, leaves or passes a step only since the review is left for the next apply, which finds it; the report counts what was done."""
+    ground = Ground.make(tmp_path, RENEWAL, *(contract(key, end_date="2026-04-20") for key in (7, 9)))
+    ground.apply("2026-03-20T09:00:00+07:00")
+    ground.apply("2026-03-21T09:00:00+07:00")
+    at = "2026-04-06T09:00:00+07:00"
+    rows = [contract(7, end_date="2026-04-20"), contract(9, end_date="2026-04-20")]
+    path = tmp_path / "reviewed.json"
+    project = Project(tmp_path)
+    assert project.run("plan", "--out", str(path), now=at, ENGINE_PSEUDONYM_KEY="").code == 0
+    # 9 is gone, 8 and 5 are new: 8 waits, 5 passes steps and would get a mail at once.
+    new = [contract(8, end_date="2026-05-01"), contract(5, end_date="2026-04-14")]
+    ground.facts({"company": [company(1)], "contact": [contact(1)], "contract": [rows[0], *new]})
+    plan = json.loads(project.run("plan", "--format", "json", now=at, ENGINE_PSEUDONYM_KEY="").out)["summary"]
+    assert (plan["send"], plan["exit"], plan["enroll"]) == (3, 1, 2)
+    done = json.loads(project.run("apply", str(path), "--format", "json", now=at, ENGINE_PSEUDONYM_KEY="").out)
+    assert done["delivery"]["sent"] == done["summary"]["send"] == 1
+    reviewed = json.loads(path.read_text(encoding="utf-8"))["summary"]
+    assert (done["summary"]["exit"], done["summary"]["enroll"]) == (0, 0) and done["summary"]["skipped_steps"] <= reviewed["skipped_steps"] < plan["skipped_steps"]
+    assert done["summary"]["considered"] == sum(done["summary"][name] for name in ("send", "wait", "hold", "exit", "complete"))
+    assert any("left for the next apply" in note and "on their way" in note for note in done["notes"])
+    rows_now = json.loads(project.run("enrollments", "--format", "json", "--show-pii", now=at, ENGINE_PSEUDONYM_KEY="").out)["enrollments"]
+    assert {(row["about"]["key"], row["status"]) for row in rows_now} == {("7", "active"), ("9", "active")}
+    after = json.loads(project.run("apply", "--format", "json", now="2026-04-06T10:00:00+07:00", ENGINE_PSEUDONYM_KEY="").out)
+    assert (after["summary"]["send"], after["summary"]["exit"], after["summary"]["enroll"]) == (2, 1, 2)

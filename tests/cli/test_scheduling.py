@@ -23,7 +23,9 @@ JOBS = {
 
 
 def made(target: str, zone: str) -> str:
-    return TARGETS[target](Schedule("harmony", zone, JOBS, "/srv/harmony", "production", datetime(2026, 11, 23, 2)))
+    return TARGETS[target](
+        Schedule("harmony", zone, JOBS, "/srv/harmony", "production", datetime(2026, 11, 23, 2), "production", ("CRM_URL", "LEDGER_URL"), ("SMTP_HOST",))
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -58,7 +60,7 @@ def test_days_of_month_and_of_week_are_two_events() -> None:
 def test_the_command_and_a_project_without_jobs(project: Project) -> None:
     """The export names the project's own folder and environment; without jobs it says how to write one."""
     said = project.run("--env", "dev", "schedule", "export", "--for", "cron")
-    assert said.code == 0 and f"0 9 * * *  engine -C {project.root} --env dev apply --job renewals" in said.out
+    assert said.code == 0 and "No `--env`" not in said.out and f"0 9 * * *  engine -C {project.root} --env dev apply --job renewals" in said.out
     path = project.root / "engine.yaml"
     path.write_text(path.read_text().partition("jobs:")[0])
     without = project.run("schedule", "export", "--for", "cron")
@@ -72,3 +74,38 @@ def test_doctor_says_which_job_is_late(project: Project) -> None:
     assert "renewals ran on Mon 23 Nov 2026, 09:00" in project.run("doctor").out
     late = project.run("doctor", now="2026-11-24T09:30:00+07:00")
     assert late.code == 1 and "should have run on Tue 24 Nov 2026, 09:00" in " ".join(late.out.split())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_variables_are_those_of_the_environment(project: Project, target: str) -> None:
+    """F4: each file names what engine.yaml needs for this environment, and no other; without `--env` it says which environment it is for."""
+    said = project.run("--env", "broken", "schedule", "export", "--for", target).out
+    assert "engine.yaml needs SMTP_HOST, SMTP_PASSWORD from the environment" in said and "CRM_URL" not in said and "LEDGER_URL" not in said
+    if target == "github":
+        (job,) = yaml.safe_load(said)["jobs"].values()
+        assert set(job["steps"][1]["env"]) == {"SMTP_HOST", "SMTP_PASSWORD", "ENGINE_PSEUDONYM_KEY"}
+    if target in ("github", "render", "kubernetes"):
+        assert "the ledger of `broken` is the file state/broken.duckdb" in said.replace("The ledger", "the ledger")
+    if target in ("cron", "systemd"):
+        assert "/etc/engine.env" in said and "PATH=/path/to/venv/bin" in said
+    first = project.run("schedule", "export", "--for", target).out
+    assert "No `--env` was said, so it is for `dev`" in first and "engine.yaml needs" not in first and "SMTP_PASSWORD" not in first
+    assert project.run("--env", "nowhere", "schedule", "export", "--for", target).code == 64
+
+
+def test_a_pod_runs_in_its_image_s_own_folder(project: Project) -> None:
+    """F4: the folder of whoever exported is in no image."""
+    said = project.run("--env", "dev", "schedule", "export", "--for", "kubernetes").out
+    assert str(project.root) not in said and "working directory" in said
+    container = yaml.safe_load(said)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["engine", "--env", "dev", "apply", "--job", "renewals"] and container["envFrom"] == [{"secretRef": {"name": "engine"}}]
+
+
+def test_github_runs_one_job_at_a_time() -> None:
+    """F4: by hand one chooses the job; two jobs with one time would start at once within a run, and the file says so."""
+    workflow = yaml.safe_load(made("github", "Asia/Bangkok"))
+    assert workflow[True]["workflow_dispatch"]["inputs"]["job"]["options"] == list(JOBS) and workflow["concurrency"] == {"group": "engine", "cancel-in-progress": False}
+    assert workflow["jobs"]["mail"]["if"] == "inputs.job == 'mail' || github.event.schedule == '*/20 * * * *'"
+    assert "share a time" not in made("github", "Asia/Bangkok")
+    twice = Schedule("harmony", "Asia/Bangkok", {"a": JOBS["mail"], "b": JOBS["mail"]}, "/srv", "production", datetime(2026, 11, 23, 2))
+    assert "# a and b share a time" in TARGETS["github"](twice)

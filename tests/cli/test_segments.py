@@ -162,3 +162,76 @@ def test_d4_who_may_use_a_segment_by_hand(project: Project, line: str, word: str
     listed(project, f"id: vip\nentity: contact\n{line}\nmembers: [1]\n")
     said = project.run("enroll", "news", "--segment", "vip")
     assert said.code == 64 and word in said.err
+
+
+def test_8_show_tells_listed_members_by_pseudonyms(project: Project) -> None:
+    """8, D4: the CRM's own keys, and what stands beside them in the file, are shown only where somebody asked; a list of its own has none."""
+    listed(project, VIP + "tags: [fair]\n")
+    said = project.run("segment", "show", "vip")
+    keys = [row["key"] for row in json.loads(project.run("segment", "members", "vip", "--format", "json").out)["members"]]
+    assert all(f"  - {key}\n" in said.out for key in keys) and "Ann" not in said.out and "- 1" not in said.out
+    assert "# Looked at every quarter." in said.out and "tags: [fair]" in said.out and "name: Oldest customers" in said.out
+    assert "- 1   # Ann" in project.run("segment", "show", "vip", "--show-pii").out
+    assert project.run("segment", "show", "vip", "--show-pii", CI="true").code == 64
+    for members in ("members: [1,\n  2\n]\n", "members:\n- 1\n# Bob\n- 2\n", "members: [1, 2]"):
+        listed(project, f"id: vip\nentity: contact\n{members}")
+        said = project.run("segment", "show", "vip")
+        assert "# pseudonyms" in said.out and "[1" not in said.out and "- 1\n" not in said.out and "Bob" not in said.out, members
+    listed(project, 'id: vip\nentity: contact\n"members": [1, 2]\n')
+    assert "[1" not in project.run("segment", "show", "vip").out
+    listed(project, "id: vip\nentity: contact\nmembers: {file: vip.csv}\n", vip_csv="key\n1\n")
+    assert "members: {file: vip.csv}" in project.run("segment", "show", "vip").out
+    assert "rules:" in project.run("segment", "show", "readers").out
+
+
+def test_8_show_tells_some_of_many(project: Project) -> None:
+    """D5: a long list is told in part."""
+    listed(project, f"id: vip\nentity: contact\nmembers: {list(range(100, 130))}\n")
+    assert "# … and 20 more" in project.run("segment", "show", "vip").out
+
+
+def test_d8_a_file_of_nobody_empties_no_list(project: Project, tmp_path: Path) -> None:
+    """D8: the engine's own export without --show-pii has pseudonyms; with --replace it, and any other file of which the CRM has nothing, is refused."""
+    path = listed(project)
+    own, other, none = tmp_path / "own.csv", tmp_path / "other.csv", tmp_path / "none.csv"
+    assert project.run("segment", "export", "vip", "--out", str(own)).code == 0
+    other.write_text("key\n901\n902\n")
+    none.write_text("key\n")
+    for words in (("vip", str(own), "--replace"), ("vip", str(own)), ("fresh", str(own))):
+        said = project.run("segment", "import", *words)
+        assert said.code == 64 and "are pseudonyms" in said.err and "--show-pii" in said.err, words
+    for file in (other, none):
+        said = project.run("segment", "import", "vip", str(file), "--replace")
+        assert said.code == 64 and "would take out all members" in said.err, file
+    assert path.read_text() == VIP and not path.with_name("fresh.yaml").exists()
+    assert project.run("segment", "import", "vip", str(other)).out.endswith("0 added; 2 members now\n")
+
+
+@pytest.mark.parametrize(("words", "says"), [(("--name", "X"), "--name is"), (("--owner", "x", "--entity", "company"), "--entity and --owner are")])
+def test_d8_what_only_a_new_segment_takes_is_refused(project: Project, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    """D8: nothing that was said is dropped without a word."""
+    path = listed(project)
+    names = tmp_path / "names.csv"
+    names.write_text("key\n3\n")
+    said = project.run("segment", "import", "vip", str(names), *words)
+    assert said.code == 64 and says in said.err and "definitions/segments/vip.yaml" in said.err and path.read_text() == VIP
+    assert project.run("segment", "import", "vip", str(names), "--entity", "contact").code == 0
+
+
+def test_d8_rows_without_a_key_are_counted(project: Project, tmp_path: Path) -> None:
+    """D8: an entry with nothing in the column is left out and told by its place, in JSON as in CSV."""
+    listed(project)
+    entries, rows = tmp_path / "a.json", tmp_path / "a.csv"
+    entries.write_text('[{"key": "3"}, {"name": "x"}, {"key": ""}, 4]')
+    said = project.run("segment", "import", "vip", str(entries))
+    assert said.out.endswith("2 added; 4 members now\n") and "2 left out, nothing in `key`: entry 2, entry 3" in said.err
+    rows.write_text("who,key\nx,5\ny,\nz\n\n")
+    said = project.run("segment", "import", "vip", str(rows))
+    assert said.out.endswith("1 added; 5 members now\n") and "2 left out, nothing in `key`: line 3, line 4" in said.err
+
+
+def test_d4_who_is_no_member_is_counted_in_words(project: Project) -> None:
+    """D4: one is no member, two are no members."""
+    listed(project)
+    assert "1 is no member" in project.run("segment", "remove", "vip", "--member", "77").out
+    assert "2 are no members" in project.run("segment", "remove", "vip", "--member", "77", "--member", "78").out
