@@ -18,7 +18,7 @@ _REACHES: tuple[Reach, ...] = ("enrollment", "file", "sequence", "project", "kil
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class HeldBy:
     """What holds or ended a way. `by` is a person, or the file or switch that says it; `at` is None where nobody wrote it down."""
 
     reach: Reach
@@ -35,23 +35,23 @@ class Held:
     `rows` are the ledger's, of any scope; `files` says which file holds a sequence, `kill_switch` whether all mail is held by it.
     """
 
-    def __init__(self, rows: Iterable[ControlRow], now: datetime, *, files: Mapping[str, Order] | None = None, kill_switch: bool = False) -> None:
-        self._by_way: dict[_Key, Order] = {}
+    def __init__(self, rows: Iterable[ControlRow], now: datetime, *, files: Mapping[str, HeldBy] | None = None, kill_switch: bool = False) -> None:
+        self._by_way: dict[_Key, HeldBy] = {}
         for row in rows:
             if row.until is not None and row.until <= now:
                 continue
-            self._take((row.sequence, row.entity, row.record, row.occurrence, row.contact), _order(row))
+            self._take((row.sequence, row.entity, row.record, row.occurrence, row.contact), _held_by(row))
         for sequence, order in (files or {}).items():
             self._take((sequence, None, None, None, None), order)
         if kill_switch:
-            self._take((None, None, None, None, None), Order("kill_switch", "stopped", "state/STOP, or ENGINE_STOP"))
+            self._take((None, None, None, None, None), HeldBy("kill_switch", "stopped", "state/STOP, or ENGINE_STOP"))
 
-    def _take(self, key: _Key, order: Order) -> None:
+    def _take(self, key: _Key, order: HeldBy) -> None:
         other = self._by_way.get(key)
         if other is None or _rank(order) > _rank(other):
             self._by_way[key] = order
 
-    def over(self, sequence: str, entity: str, record: str, occurrence: str, contact: str) -> Order | None:
+    def over(self, sequence: str, entity: str, record: str, occurrence: str, contact: str) -> HeldBy | None:
         # An order about a record that no plan had seen names no contact, and means any.
         ways: tuple[_Key, ...] = (
             (sequence, entity, record, occurrence, contact),
@@ -66,26 +66,26 @@ class Held:
 NOTHING_HELD = Held((), datetime.min)
 
 
-def held_by_files(definitions: Definitions) -> dict[str, Order]:
+def held_by_files(definitions: Definitions) -> dict[str, HeldBy]:
     """The sequences whose own file holds those on their way: `status: paused`, or `draft`."""
     return {
-        id: Order("file", "paused", definitions.where("sequence", id).file, note=f"status: {sequence.status}")
+        id: HeldBy("file", "paused", definitions.where("sequence", id).file, note=f"status: {sequence.status}")
         for id, sequence in definitions.sequences.items()
         if sequence.status in ("paused", "draft")
     }
 
 
-def _order(row: ControlRow) -> Order:
+def _held_by(row: ControlRow) -> HeldBy:
     reach: Reach = "project" if row.scope == "project" else "sequence" if row.scope == "sequence" else "enrollment"
-    return Order(reach, row.action, row.by, row.until, row.at, row.note)
+    return HeldBy(reach, row.action, row.by, row.until, row.at, row.note)
 
 
-def _rank(order: Order) -> tuple[bool, bool, datetime, int, datetime]:
+def _rank(order: HeldBy) -> tuple[bool, bool, datetime, int, datetime]:
     until = order.until or datetime.max
     return order.action == "cancelled", order.until is None, until, _REACHES.index(order.reach), order.at or datetime.min
 
 
-def held_json(order: Order | None, zone: str) -> dict[str, Any] | None:
+def held_json(order: HeldBy | None, zone: str) -> dict[str, Any] | None:
     if order is None:
         return None
     return {
@@ -98,7 +98,7 @@ def held_json(order: Order | None, zone: str) -> dict[str, Any] | None:
     }
 
 
-def held_words(order: Order, zone: str) -> str:
+def held_words(order: HeldBy, zone: str) -> str:
     """`paused with the sequence until …, by …, on …: why`."""
     reach = {"sequence": " with the sequence", "project": " with the whole project"}.get(order.reach, "")
     until = f" until {moment(order.until, zone)}," if order.until else ""

@@ -11,7 +11,7 @@ from engine.ledger.history import EnrollmentRow, Page, RunRow, SendDetail, SendR
 from engine.ledger.past import is_imported
 from engine.runs.pending import PendingEnrollment
 from engine.views.escaping import for_terminal, one_line, to_json
-from engine.views.held import NOTHING_HELD, Held, Order, held_json, held_words
+from engine.views.held import NOTHING_HELD, Held, HeldBy, held_json, held_words
 from engine.views.ink import PLAIN, Ink
 from engine.views.naming import Naming
 from engine.views.phrases import iso, moment, occurrence, stamp, table, wrapped
@@ -143,7 +143,7 @@ def _file_of(row: EnrollmentRow, definitions: Definitions) -> tuple[str, str] | 
     return definitions.where("enrollment", row.occurrence).file, found.note
 
 
-def _over(held: Held, row: EnrollmentRow) -> Order | None:
+def _over(held: Held, row: EnrollmentRow) -> HeldBy | None:
     """The order over one that is on its way, or the one that ended it."""
     if row.exit_at is not None and row.exit_reason != "cancelled":
         return None
@@ -152,7 +152,7 @@ def _over(held: Held, row: EnrollmentRow) -> Order | None:
     return found if found is None or row.exit_at is None or found.action == "cancelled" else None
 
 
-def status_of(row: EnrollmentRow, held: Order | None = None) -> str:
+def status_of(row: EnrollmentRow, held: HeldBy | None = None) -> str:
     """pending, active, paused, completed or cancelled, as the ledger knows it; `held` is the order over it."""
     if row.exit_at is not None:
         return "completed" if row.exit_reason == "complete" else "cancelled"
@@ -205,7 +205,7 @@ def enrollments_text(
     return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset), *([""] if below else []), *below]) + "\n"
 
 
-def _beside_it(row: EnrollmentRow, order: Order | None, definitions: Definitions, zone: str) -> Iterator[str]:
+def _beside_it(row: EnrollmentRow, order: HeldBy | None, definitions: Definitions, zone: str) -> Iterator[str]:
     """What the table has no room for: who holds or ended it, else why it ended; who enrolled it."""
     if order is not None:
         yield held_words(order, zone)
