@@ -53,6 +53,7 @@ def _all(door: Door) -> Iterator[Finding]:
     yield from _jobs(door, site)
     yield from _key(site)
     yield from _transport(site.environment)
+    yield from _extras(site.environment)
     yield from _links(site)
     if site.stopped:
         yield Finding("kill switch", "note", "on: no mail leaves", "remove state/STOP, or unset ENGINE_STOP, when sending is meant")
@@ -152,20 +153,25 @@ def _key(site: Site) -> Iterator[Finding]:
 
 
 def _transport(environment: ResolvedEnvironment) -> Iterator[Finding]:
-    from engine.definitions.project import OutboxTransport, PostgresFacts, SmtpTransport
+    from engine.definitions.project import OutboxTransport, SmtpTransport
 
-    transport = environment.transport
+    try:
+        sending = environment.sending
+    except EngineError as error:
+        yield Finding("transport", "bad", error.message, error.help)
+        return
+    transport = sending.transport
     if isinstance(transport, SmtpTransport):
         smtp = transport.smtp
         where = f"SMTP at {smtp.host}:{smtp.port}, tls {smtp.tls}"
         if smtp.idempotency:
             where += f", repeated keys known for {smtp.idempotency.window}"
-        if "*" in environment.allow_recipients and not environment.redirect_to:
+        if "*" in sending.allow_recipients and not sending.redirect_to:
             yield Finding("transport", "good", f"{where}; it may write to everybody")
-        elif environment.redirect_to:
+        elif sending.redirect_to:
             yield Finding("transport", "note", f"{where}; all mails go to one box (redirect_to)")
-        elif environment.allow_recipients:
-            yield Finding("transport", "note", f"{where}; it may write only to {', '.join(environment.allow_recipients)}")
+        elif sending.allow_recipients:
+            yield Finding("transport", "note", f"{where}; it may write only to {', '.join(sending.allow_recipients)}")
         else:
             yield Finding(
                 "transport", "bad", f"{where}, and it may write to nobody", 'write `allow_recipients: ["*"]`, or those it may write to, in engine.yaml'
@@ -176,6 +182,11 @@ def _transport(environment: ResolvedEnvironment) -> Iterator[Finding]:
         yield Finding("transport", "good", f"mails become files in {transport.outbox.dir}")
     else:
         yield Finding("transport", "good", "mails become files in state/outbox" if transport == "outbox" else "mails are printed")
+
+
+def _extras(environment: ResolvedEnvironment) -> Iterator[Finding]:
+    from engine.definitions.project import PostgresFacts
+
     if isinstance(environment.facts, PostgresFacts) and find_spec("psycopg") is None:
         yield Finding("extras", "bad", "the CRM is on Postgres, and its driver is not installed", "install the extra `postgres`")
 

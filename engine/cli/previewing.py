@@ -79,7 +79,7 @@ def send(site: Site, messages: Sequence[Message]) -> str:
     from engine.runs.sending import outbox_folder, transport_of
 
     # Testers are listed by the project, so a preview may leave an environment that may write to nobody else.
-    transport = transport_of(site, Recipients(tuple(site.definitions.project.testers), site.environment.redirect_to, site.pseudonyms.address_key))
+    transport = transport_of(site, Recipients(tuple(site.definitions.project.testers), site.environment.sending.redirect_to, site.pseudonyms.address_key))
     failed = []
     try:
         for message in messages:

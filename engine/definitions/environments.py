@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -27,7 +27,8 @@ from engine.errors import EngineError, WrongUsage
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 MASK = "***"
-_PARTS = ("facts", "ledger", "transport", "allow_recipients", "redirect_to")
+READS = ("facts", "ledger")
+SENDS = ("transport", "allow_recipients", "redirect_to")
 
 
 class Secret:
@@ -60,43 +61,77 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Sending:
+    """How an environment sends and to whom, in plain texts."""
+
+    transport: str | SmtpTransport | OutboxTransport = field(repr=False)
+    allow_recipients: tuple[str, ...] = field(repr=False)
+    redirect_to: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class ResolvedEnvironment:
     """One environment with its variables filled in. Printing it shows no value that came from outside.
 
-    `facts`, `ledger` and `transport` have plain texts, for those who connect; `secrets` are the values that came from
+    `facts`, `ledger` and `sending` have plain texts, for those who connect; `secrets` are the values that came from
     the environment, by the variable's name, and `mask` takes them out of any text.
     """
 
     name: str
     facts: DuckdbFacts | FilesFacts | PostgresFacts | SnapshotFacts = field(repr=False)
     ledger: DuckdbLedger | PostgresLedger = field(repr=False)
-    transport: str | SmtpTransport | OutboxTransport = field(repr=False)
-    allow_recipients: tuple[str, ...] = field(repr=False)
-    redirect_to: str | None = field(repr=False)
+    _sending: Sending = field(repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    # The variables of `sending` that are not set.
+    _unset: tuple[str, ...] = ()
+
+    @property
+    def sending(self) -> Sending:
+        """How it sends. EngineError where a variable of it is not set: what only reads asks for no secret of what sends."""
+        if self._unset:
+            raise EngineError(f"to send, the environment `{self.name}` needs {_not_set(self._unset)}", help=_set(self._unset[0]))
+        return self._sending
+
+    @property
+    def has_outbox(self) -> bool:
+        """Whether its mails become files. Known also where a variable of `sending` is not set."""
+        return self._sending.transport == "outbox" or isinstance(self._sending.transport, OutboxTransport)
 
     def mask(self, text: str) -> str:
         return mask(text, self.secrets.values())
 
 
 def resolve(project: Project, env_name: str | None, environ: Mapping[str, str]) -> ResolvedEnvironment:
-    """The named environment, else the first. Raises WrongUsage for an unknown name, EngineError for variables that are not set."""
+    """The named environment, else the first. Raises WrongUsage for an unknown name, EngineError for variables of what it reads that are not set."""
     name = env_name or next(iter(project.environments))
     if name not in project.environments:
         raise WrongUsage(f"there is no environment `{name}`", help=did_you_mean(name, project.environments, "engine.yaml has"))
     environment = project.environments[name]
-    filling = _Filling(environ)
-    filled = {key: filling.fill(getattr(environment, key)) for key in _PARTS}
+    filling, to_send = _Filling(environ), _Filling(environ)
+    read = {key: filling.fill(getattr(environment, key)) for key in READS}
+    sending = Sending(**{key: to_send.fill(getattr(environment, key)) for key in SENDS})
+    unset = tuple(sorted(to_send.missing))
     if filling.missing:
-        names = sorted(filling.missing)
-        raise EngineError(
-            f"the environment `{name}` needs {', '.join(f'`{variable}`' for variable in names)}, which {'is' if len(names) == 1 else 'are'} not set",
-            help=f"set it before the command: `export {names[0]}=…`, or give a default in engine.yaml: `${{{names[0]}:-…}}`",
-        )
-    return ResolvedEnvironment(name, secrets=filling.secrets, **filled)
+        missing = sorted(filling.missing)
+        only_to_send = [variable for variable in unset if variable not in filling.missing]
+        too = f"; to send it needs {_listed(only_to_send)} too" if only_to_send else ""
+        raise EngineError(f"the environment `{name}` needs {_not_set(missing)}", help=_set(missing[0]) + too)
+    return ResolvedEnvironment(name, _sending=sending, secrets={**filling.secrets, **to_send.secrets}, _unset=unset, **read)
 
 
-def variables_of(environment: Environment, parts: Iterable[str] = _PARTS) -> frozenset[str]:
+def _listed(variables: Sequence[str]) -> str:
+    return ", ".join(f"`{variable}`" for variable in variables)
+
+
+def _not_set(variables: Sequence[str]) -> str:
+    return f"{_listed(variables)}, which {'is' if len(variables) == 1 else 'are'} not set"
+
+
+def _set(variable: str) -> str:
+    return f"set it before the command: `export {variable}=…`, or give a default in engine.yaml: `${{{variable}:-…}}`"
+
+
+def variables_of(environment: Environment, parts: Iterable[str] = (*READS, *SENDS)) -> frozenset[str]:
     """The variables without a default that these parts of an environment need."""
     filling = _Filling({})
     for part in parts:

@@ -72,9 +72,13 @@ def apply(
 
     `live` says that the site's now is the present. With `plan_only` all is committed and nothing sent: workers do that.
     Of `sequences` alone anything is written, if they are said; `job` is the name under which the run is remembered. Nothing goes that
-    was not `reviewed`, if that is said: StalePlan (exit 4) where the review was of something else.
+    was not `reviewed`, if that is said: StalePlan (exit 4) where the review was of something else. EngineError, before anything else,
+    where it is to send and a variable for that is not set.
     """
     notes: list[str] = []
+    mails = outbox_folder(site)
+    if not plan_only:
+        _ = site.environment.sending
     with EndOnSignal() as signals, site.open_ledger("apply") as ledger:
         progress("reading", 0, 0)
         site = at_the_ledgers_now(site, ledger, live)
@@ -116,7 +120,7 @@ def apply(
         code = signals.exit_code or delivered.exit_code or (3 if held_back else 0) or (6 if in_doubt else 0)
         counts = {**plan.summary, "sent": delivered.sent, "failed": delivered.failed, "unknown": delivered.unknown + in_doubt}
         ledger.finish_run(run.run_id, outcome, counts, clock.now())
-    return Applied(plan, run.run_id, committed, delivered, code, outbox_folder(site), tuple(notes))
+    return Applied(plan, run.run_id, committed, delivered, code, mails, tuple(notes))
 
 
 def _for_workers(total: int) -> str:

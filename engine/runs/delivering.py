@@ -82,13 +82,15 @@ def work(site: Site, *, environ: Mapping[str, str], live: bool, stay: bool = Fal
     """Send what is planned and due; with `stay` go on looking until a signal comes. `live` says that the site's now is the present.
 
     Plans nothing and needs no lock on Postgres. LockHeld on an embedded ledger that another process has. OtherDefinitions when the
-    plan was made of others than these. LedgerBroken when the ledger is lost, for one that stays when it does not come back.
+    plan was made of others than these. EngineError where a variable that sending needs is not set. LedgerBroken when the ledger is lost, for one that stays when it does not come back.
     """
+    mails = outbox_folder(site)
+    _ = site.environment.sending
     with EndOnSignal() as signals:
         worker = _Worker(site, environ, live, stay, progress, signals)
         worker.work()
         code = worker.done.exit_code or (6 if worker.unknown else 0)
-        return Worked(worker.done, worker.unknown, worker.planned, signals.exit_code or code, outbox_folder(site), worker.is_stopped)
+        return Worked(worker.done, worker.unknown, worker.planned, signals.exit_code or code, mails, worker.is_stopped)
 
 
 @dataclass

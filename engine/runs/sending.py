@@ -24,24 +24,25 @@ from engine.runs.opening import Site
 
 
 def outbox_folder(site: Site) -> Path | None:
-    """Where the mails are, when the transport is the outbox."""
-    setting = site.environment.transport
-    if isinstance(setting, OutboxTransport):
-        return site.root / setting.outbox.dir
-    return site.state / "outbox" if setting == "outbox" else None
+    """Where the mails are, when the transport is the outbox. EngineError where a variable of its folder is not set."""
+    if not site.environment.has_outbox:
+        return None
+    setting = site.environment.sending.transport
+    return site.root / setting.outbox.dir if isinstance(setting, OutboxTransport) else site.state / "outbox"
 
 
 def recipients_of(site: Site) -> Recipients:
     """Who may be written to from this environment."""
-    return Recipients(site.environment.allow_recipients, site.environment.redirect_to, site.pseudonyms.address_key)
+    sending = site.environment.sending
+    return Recipients(sending.allow_recipients, sending.redirect_to, site.pseudonyms.address_key)
 
 
 def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
-    """The environment's transport, ready to use."""
+    """The environment's transport, ready to use. EngineError where a variable of it is not set."""
     folder = outbox_folder(site)
     if folder is not None:
         return Outbox(folder)
-    setting = site.environment.transport
+    setting = site.environment.sending.transport
     if isinstance(setting, SmtpTransport):
         smtp = setting.smtp
         server = SmtpServer(

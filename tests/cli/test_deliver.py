@@ -47,6 +47,20 @@ def mails(project: Project) -> int:
     return len(list((project.root / "state" / "outbox").glob("*.eml")))
 
 
+def test_only_what_sends_asks_for_the_variables_of_the_transport(project: Project) -> None:
+    """A plan, and an apply that sends nothing, run without the password; an apply and a worker end before they write, and doctor says it."""
+    moved(project, "    transport: outbox", "    transport: {smtp: {host: localhost, port: 1, tls: none, password: {env: MAIL_PASSWORD}}}\n    allow_recipients: ['*']")
+    told = "to send, the environment `dev` needs `MAIL_PASSWORD`, which is not set"
+    assert project.run("plan").code == 0
+    refused = project.run("apply")
+    assert (refused.code, refused.out) == (1, "") and told in " ".join(refused.err.split()) and "export MAIL_PASSWORD" in refused.err
+    assert json.loads(project.run("status", "--format", "json").out)["runs"] == []
+    assert told in " ".join(project.run("doctor", now=None).out.split())
+    assert project.run("apply", "--plan-only").code == 0
+    waiting = project.run("deliver")
+    assert waiting.code == 1 and told in " ".join(waiting.err.split())
+
+
 def test_plan_only_says_what_sends_it(project: Project) -> None:
     """Nothing leaves; the word names the command that sends, and that one says what left and what did not, exit 6; then nothing is left."""
     planned = project.run("apply", "--plan-only")

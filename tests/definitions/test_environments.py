@@ -19,26 +19,37 @@ FULL = {"CRM_URL": "postgresql://crm:pa%24s-word@db.example.com/crm", "SMTP_PASS
 def test_the_first_environment_is_the_default_and_needs_nothing() -> None:
     """Variables of another environment are not looked at."""
     resolved = resolve(good().project, None, {})
-    assert (resolved.name, resolved.transport, resolved.secrets) == ("dev", "outbox", {})
+    assert (resolved.name, resolved.sending.transport, resolved.secrets) == ("dev", "outbox", {})
 
 
 def test_variables_become_values_and_each_is_a_secret() -> None:
     """Those who connect get plain texts; printing shows none of them, and a default from the file is no secret."""
     resolved = resolve(good().project, "production", FULL)
-    assert isinstance(resolved.facts, PostgresFacts) and isinstance(resolved.transport, SmtpTransport)
+    transport = resolved.sending.transport
+    assert isinstance(resolved.facts, PostgresFacts) and isinstance(transport, SmtpTransport)
     assert resolved.facts.postgres == FULL["CRM_URL"]
-    assert (resolved.transport.smtp.host, resolved.transport.smtp.password) == ("localhost", FULL["SMTP_PASSWORD"])
+    assert (transport.smtp.host, transport.smtp.password) == ("localhost", FULL["SMTP_PASSWORD"])
     assert set(resolved.secrets) == {"CRM_URL", "SMTP_PASSWORD"}
-    for printed in (repr(resolved), str(resolved), f"{resolved}", repr(resolved.facts), repr(resolved.transport), repr(dict(resolved.secrets))):
+    for printed in (repr(resolved), str(resolved), f"{resolved}", repr(resolved.facts), repr(transport), repr(resolved.sending), repr(dict(resolved.secrets))):
         assert "s3cr3t" not in printed and "pa%24s" not in printed
     assert resolved.secrets["CRM_URL"].reveal() == FULL["CRM_URL"]
 
 
 def test_what_is_not_set_is_told_all_at_once() -> None:
-    """An empty variable is one that is not set."""
+    """What reading needs, and beside it what sending needs too. An empty variable is one that is not set."""
     with pytest.raises(EngineError) as raised:
         resolve(good().project, "production", {"CRM_URL": ""})
-    assert "`CRM_URL`, `SMTP_PASSWORD`" in raised.value.message and "export CRM_URL" in raised.value.help
+    assert raised.value.message == "the environment `production` needs `CRM_URL`, which is not set"
+    assert "export CRM_URL" in raised.value.help and "to send it needs `SMTP_PASSWORD` too" in raised.value.help
+
+
+def test_what_only_reads_asks_for_no_secret_of_what_sends() -> None:
+    """Without the password the CRM is read; whoever would send is told what is missing, and whoever looks for an outbox that there is none."""
+    resolved = resolve(good().project, "production", {"CRM_URL": FULL["CRM_URL"]})
+    assert isinstance(resolved.facts, PostgresFacts) and not resolved.has_outbox
+    with pytest.raises(EngineError) as raised:
+        _ = resolved.sending
+    assert raised.value.message == "to send, the environment `production` needs `SMTP_PASSWORD`, which is not set"
 
 
 def test_an_unknown_environment_is_wrong_usage() -> None:
@@ -87,4 +98,4 @@ def test_variables_stand_in_the_middle_of_texts_and_lists() -> None:
     """`${A}-${B:-b}` and a list of recipients are filled in too."""
     changed = replaced("engine.yaml", 'allow_recipients: ["*"]', 'allow_recipients: ["${WHO}@example.com", "*@${WHERE:-example.org}"]')
     resolved = resolve(good(changed).project, "production", {**FULL, "WHO": "ann"})
-    assert resolved.allow_recipients == ("ann@example.com", "*@example.org")
+    assert resolved.sending.allow_recipients == ("ann@example.com", "*@example.org")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from engine.definitions.environments import variables_of
+from engine.definitions.environments import READS, SENDS, variables_of
 from engine.definitions.project import DuckdbLedger, Environment, PostgresLedger, Project
 
 Host = Literal["github", "gitlab"]
@@ -34,8 +34,7 @@ def pipelines(project: Project, host: Host, environment: str, *, has_lock: bool,
     setting = project.environments[environment]
     install = "pip install --require-hashes -r requirements.lock" if has_lock else f'pip install "campaigns-as-code[all]=={version}"'
     said = {"ENVIRONMENT": environment, "INSTALL": install, "MARKER": MARKER}
-    to_read, to_send = _needed(setting, ("facts", "ledger")), _needed(setting, ("facts", "ledger", "transport", "allow_recipients", "redirect_to"))
-    only_to_send = [name for name in to_send if name not in to_read]
+    to_read, to_send = _needed(setting, READS), _needed(setting, (*READS, *SENDS))
     made: dict[str, str] = {}
     left_out: dict[str, str] = {}
     secrets: dict[str, tuple[str, ...]] = {}
@@ -45,9 +44,7 @@ def pipelines(project: Project, host: Host, environment: str, *, has_lock: bool,
             left_out[path] = reason
             continue
         text = files("engine.library.pipelines").joinpath(host, name).read_text(encoding="utf-8")
-        text = _filled(
-            text, "READ_VARIABLES", [_reading(host, variable) for variable in to_read] + [f'{variable}: "not needed to look"' for variable in only_to_send]
-        )
+        text = _filled(text, "READ_VARIABLES", [_reading(host, variable) for variable in to_read])
         text = _filled(text, "SEND_VARIABLES", [_sending(host, variable) for variable in to_send])
         text = _filled(text, "INCLUDES", [f"- local: {path}" for path in made])
         for word, value in said.items():
