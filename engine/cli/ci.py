@@ -7,7 +7,7 @@ import os
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import pass_door
+from engine.cli.options import format_option, pass_door
 from engine.errors import EngineError, WrongUsage
 
 
@@ -19,8 +19,9 @@ def ci() -> None:
 @ci.command()
 @click.argument("host", type=click.Choice(["github", "gitlab"]))
 @click.option("--force", is_flag=True, help="Write them anew where they are there already.")
+@format_option("text", "json")
 @pass_door
-def init(door: Door, host: str, force: bool) -> int:
+def init(door: Door, host: str, force: bool, format_: str) -> int:
     """Write what CI needs: checks without secrets, the impact of a change with a role that may only read, its comment, and the scheduled apply.
 
     `engine --env NAME ci init …` says whose people are meant; if not said, the environment whose ledger is on Postgres.
@@ -45,6 +46,20 @@ def init(door: Door, host: str, force: bool) -> int:
         raise EngineError(f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already, and nothing was written", help="--force writes them anew")
     for path, text in made.files.items():
         _write(door, path, text)
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        door.out(
+            as_json(
+                "ci_files",
+                host=host,
+                env=name,
+                written=list(made.files),
+                left_out=dict(made.left_out),
+                secrets={purpose: list(names) for purpose, names in made.secrets.items()},
+            )
+        )
+        return 0
     door.out(
         as_text(list(made.files), made.left_out, made.secrets, host=host, environment=name, command=door.command("validate"), width=door.width),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import pass_door
+from engine.cli.options import format_option, pass_door
 
 if TYPE_CHECKING:
     from engine.definitions.definitions import Definitions
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--write", is_flag=True, help="Write them to .schemas/, where the files' first line finds them.")
+@format_option("text", "json")
 @pass_door
-def schema(door: Door, write: bool) -> int:
+def schema(door: Door, write: bool, format_: str) -> int:
     """JSON Schema of every kind of definition file, so that an editor completes and checks as you type.
 
     It knows this project: fields with their descriptions, segments, templates, events, owners. Write it again when they change.
@@ -28,8 +29,13 @@ def schema(door: Door, write: bool) -> int:
     if not write:
         door.out(to_json(schemas(definitions), indent=2))
         return 0
-    written = write_schemas(door.root, definitions)
-    door.out(f"{len(list(written))} schemas in {door.root / '.schemas'}")
+    written = list(write_schemas(door.root, definitions))
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        door.out(as_json("schemas", folder=str(door.root / ".schemas"), written=[path.name for path in written]))
+    else:
+        door.out(f"{len(written)} schemas in {door.root / '.schemas'}")
     return 0
 
 

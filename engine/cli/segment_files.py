@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.door import Door
-from engine.cli.options import now_option, pass_door, pii_option
+from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.errors import EngineError, WrongUsage
 
 if TYPE_CHECKING:
@@ -77,10 +78,20 @@ def export(door: Door, id_: str, format_: str | None, fields: str, out: Path | N
 @click.option("--name", help="The name of a new segment.")
 @click.option("--owner", help="The owner of a new segment.")
 @click.option("--replace", is_flag=True, help="Also take out the members that the file does not have.")
+@format_option("text", "json")
 @now_option
 @pass_door
 def import_(
-    door: Door, id_: str, file: str, by_field: str | None, column: str | None, entity: str | None, name: str | None, owner: str | None, replace: bool
+    door: Door,
+    id_: str,
+    file: str,
+    by_field: str | None,
+    column: str | None,
+    entity: str | None,
+    name: str | None,
+    owner: str | None,
+    replace: bool,
+    format_: str,
 ) -> int:
     """Put the records of a CSV, JSON or Excel file into a static segment; a new one is made where there is none of this ID.
 
@@ -103,11 +114,16 @@ def import_(
     found = _found(site, of, [one for one in entries if one.key], by_field)
     if not found.keys:
         _refuse_nobody(file, found, replace and bool(site.definitions.members.get(id_)))
-    if segment is None:
-        _make(door, site, id_, of, found.keys, name or "", owner)
-    else:
-        _fill(door, site, id_, found.keys, replace)
+    filled = _make(door, site, id_, of, found.keys, name or "", owner) if segment is None else _fill(door, site, id_, found.keys, replace)
     blank = [one.place for one in entries if not one.key]
+    if format_ == "json":
+        from engine.views.answered import as_json
+
+        left_out = {"not_in_crm": found.missing, "ambiguous": found.ambiguous, "blank": blank}
+        counts = {"added": filled.added, "removed": filled.removed, "members": filled.members}
+        door.out(as_json("segment_imported", segment=id_, made=segment is None, file=filled.file, **counts, left_out=left_out))
+        return 0
+    door.out(filled.in_words(made=segment is None, replaced=replace))
     for what, places in (("not in the CRM", found.missing), ("more than one record has it", found.ambiguous), (f"nothing in `{wanted}`", blank)):
         if places:
             door.say(f"{len(places):,} left out, {what}: {', '.join(places[:10])}{' and more' if len(places) > 10 else ''}")
@@ -181,7 +197,22 @@ def _pseudonyms(site: Site, snapshot: Snapshot, entity: str) -> set[str]:
     return {str(naming.record(entity, key)) for (key,) in rows}
 
 
-def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: str, owner: str | None) -> None:
+@dataclass(frozen=True)
+class _Filled:
+    """What became of a segment's file: members added and removed, and how many it has now."""
+
+    file: str
+    added: int
+    removed: int
+    members: int
+
+    def in_words(self, *, made: bool, replaced: bool) -> str:
+        if made:
+            return f"{self.file}: {self.members:,} member{'' if self.members == 1 else 's'}"
+        return f"{self.file}: {self.added:,} added" + (f", {self.removed:,} removed" if replaced else "") + f"; {self.members:,} members now"
+
+
+def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: str, owner: str | None) -> _Filled:
     """A new file of `definitions/segments/`."""
     from engine.definitions.listing import csv_with, yaml_list
     from engine.definitions.schema import modeline
@@ -204,10 +235,10 @@ def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: s
     else:
         text += yaml_list(keys)
     write(door.root, path, text, new=True)
-    door.out(f"{path}: {len(keys):,} member{'' if len(keys) == 1 else 's'}")
+    return _Filled(path, len(keys), 0, len(keys))
 
 
-def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> None:
+def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> _Filled:
     """More members for a segment that is there, and with `replace` no others."""
     from dataclasses import replace as changed
 
@@ -223,7 +254,7 @@ def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> No
         gone = less.keys
         if less.after != less.before:
             write(door.root, less.file, less.after)
-    door.out(f"{more.file}: {len(more.keys):,} added" + (f", {len(gone):,} removed" if replace else "") + f"; {more.members - len(gone):,} members now")
+    return _Filled(more.file, len(more.keys), len(gone), more.members - len(gone))
 
 
 def _plain(value: Any) -> Any:
