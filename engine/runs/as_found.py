@@ -1,27 +1,15 @@
 """A ledger to read as the next apply will find it: what lies in the inbox is carried out, and what a killed run held is given back.
 
-Only in thought: temporary tables of the reader's own connection stand before the ledger's, and the same statements as an apply's write
-into them (1.1). On Postgres an order is committed when it is given, and what a run holds is another host's to let go: nothing is done there.
+On Postgres an order is committed when it is given, and what a run holds is another host's to let go: nothing is done there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
-
-from engine.ledger.chain import Transaction
 from engine.ledger.duckdb import DuckdbReading
-from engine.ledger.duckdb.ordering import Ordering
-from engine.ledger.duckdb.sending import Sending
-from engine.ledger.ledger import OnUnknown, Reading
-from engine.ledger.orders import Order
+from engine.ledger.duckdb.foreseeing import foresee
+from engine.ledger.ledger import Reading
 from engine.runs.inbox import unreadable, waiting
 from engine.runs.opening import Site
-
-# The table that each order writes into.
-_WRITES = {"suppress": "suppressions", "unsuppress": "suppressions", "event": "inbox_events"}
-_IN_DOUBT = "('claimed', 'dispatching', 'unknown')"
 
 
 def as_found(ledger: Reading, site: Site) -> Reading:
@@ -31,10 +19,8 @@ def as_found(ledger: Reading, site: Site) -> Reading:
     an apply takes in what waits by itself.
     """
     if isinstance(ledger, DuckdbReading):
-        thought = _Thought(ledger.connection, ledger.files, ledger.copied_at)
-        thought.know(site.definitions.former_names)
-        thought.recover_first({id: s.on_unknown for id, s in site.definitions.sequences.items() if s.on_unknown}, site.now)
-        thought.take_in_first(waiting(site.state), site.now)
+        choices = {id: s.on_unknown for id, s in site.definitions.sequences.items() if s.on_unknown}
+        foresee(ledger, site.definitions.former_names, choices, waiting(site.state), site.now)
     return ledger
 
 
@@ -49,54 +35,3 @@ def refused_orders(site: Site) -> tuple[str, ...]:
         f"state/inbox/{name} cannot be read as an order, and may have been meant as a stop: an apply sends nothing until somebody has looked at it"
         for name in unreadable(site.state)
     )
-
-
-class _Thought(DuckdbReading, Ordering, Sending):
-    """The statements of an apply, on temporary tables under the names of the ledger's own."""
-
-    @contextmanager
-    def _transaction(self, kind: str, now: datetime, *, inside: str = "", after: str = "") -> Iterator[Transaction]:
-        """Nothing is committed: what is written ends with the connection."""
-        yield Transaction(self._head.serial + 1)
-
-    def recover_first(self, choices: Mapping[str, OnUnknown], now: datetime) -> None:
-        """9.4, 9.5: the sends that a dead process held, and the doubts that the definitions settle."""
-        if self._is_thought("sends") or not self._row(f"SELECT count(*) FROM sends WHERE state IN {_IN_DOUBT}")[0]:
-            return
-        self._stand_before("sends", f"WHERE state IN {_IN_DOUBT}")
-        # What is written beside the sends, and no plan reads.
-        for beside in ("outcomes", "payloads"):
-            self._stand_before(beside, "LIMIT 0")
-        self.recover(now)
-        self.settle_unknown(choices, now)
-        for beside in ("outcomes", "payloads"):
-            self._rows(f"DROP TABLE temp.{beside}")
-        self._rows("ALTER TABLE temp.sends RENAME TO were_in_doubt")
-        whole = self._whole("sends")
-        self._rows(f"CREATE TEMP VIEW sends AS FROM {whole} WHERE state NOT IN {_IN_DOUBT} UNION ALL BY NAME FROM temp.were_in_doubt")
-
-    def take_in_first(self, orders: Mapping[str, Order], now: datetime) -> None:
-        """9.8: what nobody has taken in yet, in the order in which it was given."""
-        if not orders:
-            return
-        for table in {"orders", *(_WRITES.get(order.verb, "controls") for order in orders.values())}:
-            self._stand_before(table)
-        self.take_in(orders, now)
-
-    def _stand_before(self, table: str, which: str = "") -> None:
-        if self._is_thought(table):
-            return
-        self._rows(f"CREATE TEMP TABLE {table} AS FROM {self._whole(table)} {which}")
-        if table == "inbox_events":
-            # 3.2: one event is one by its name and id.
-            self._rows("CREATE UNIQUE INDEX told_once ON temp.inbox_events (event, event_id)")
-
-    def _is_thought(self, table: str) -> bool:
-        """Whether something stands before it already: a second plan on the same connection takes in only what came since."""
-        asked = "FROM (SELECT table_name AS name FROM duckdb_tables() WHERE temporary UNION ALL SELECT view_name FROM duckdb_views() WHERE temporary) WHERE name = $table"
-        return bool(self._rows(asked, {"table": table}))
-
-    def _whole(self, table: str) -> str:
-        """The ledger's own table."""
-        (catalog,) = self._row("SELECT current_database()")
-        return '"{}".main.{}'.format(catalog.replace('"', '""'), table)
