@@ -22,6 +22,7 @@ from engine.plan.touching import Touched
 from engine.problems import Problem
 from engine.runs.as_found import as_found, is_stopped_now, refused_orders
 from engine.runs.changing import since_applied
+from engine.runs.frozen import frozen
 from engine.runs.opening import Site
 
 Inspect = Callable[[duckdb.DuckDBPyConnection], None]
@@ -52,7 +53,7 @@ def plan_now(
         since = since_applied(site.definitions, ledger)
         plan = plan_on(site, snapshot, ledger, allowed=allowed, inspect=inspect or since.count, supposed=supposed, looking_back=looking_back)
         if not looking_back:
-            plan = replace(plan, diagnostics=(*refused_orders(site), *plan.diagnostics))
+            plan = replace(plan, diagnostics=(*refused_orders(site), *frozen(site.definitions), *plan.diagnostics))
         return Planned(plan, ledger.copied_at, ledger.head().lineage, since.touched, since.refused)
 
 

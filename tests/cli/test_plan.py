@@ -149,3 +149,20 @@ def test_5_6_what_came_too_late_says_what_held_it(project: Project) -> None:
     assert why in " ".join(project.run("explain", "contract:14", now=later).out.split())
     project.run("apply", now=later)
     assert f"skipped: {why}" in project.run("show", rows[0]["send_key"], now=later, COLUMNS="200").out
+
+
+def test_3_3_a_paused_segment_is_named(project: Project) -> None:
+    """3.3, 3.4: nobody enters by it; that is said, and not left to look like a segment that has nobody. Without a user it is nobody's affair."""
+    folder = project.root / "definitions"
+    readers = folder / "segments" / "readers.yaml"
+    readers.write_text(readers.read_text(encoding="utf-8") + "status: paused\n", encoding="utf-8")
+    (folder / "segments" / "unused.yaml").write_text("id: unused\nname: Unused\nentity: contact\nstatus: paused\nrules: {contact.unsubscribed: false}\n", encoding="utf-8")
+    (folder / "sequences" / "weekly.yaml").write_text(
+        "id: weekly\nname: Weekly\nabout: contact\nstatus: active\ntrigger: {schedule: '0 9 * * 1', for: readers}\nsteps:\n  - {id: letter, wait: 0d, template: news}\n",
+        encoding="utf-8",
+    )
+    told = [one["message"] for one in json.loads(project.run("plan", "--format", "json").out)["diagnostics"] if "paused" in one["message"]]
+    assert told == [
+        "the segment readers is paused: nobody enters weekly by it",
+        "the segment readers is paused: a new enrollment file of it enrolls nobody, also later when it is active again; it is named in november",
+    ]
