@@ -15,7 +15,7 @@ from engine.definitions.definitions import Definitions
 from engine.facts.snapshot import Snapshot
 from engine.ledger.records import LedgerView
 from engine.plan.plan import GuardResult
-from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, mails_by_day, rounded_up
+from engine.plan.sequence_guards import ONE_MAIL, SMALLEST_FOR_SHARES, growth, has_days_before, mails_by_day, rounded_up
 from engine.relations.audiences import contact_hops
 from engine.tables import execute
 
@@ -61,8 +61,9 @@ def project_guards(
 
 
 def _check(id: str, said: float | None, observed: float, allowed: Mapping[str, float], detail: str = "") -> Iterable[GuardResult]:
-    limit = allowed.get(id, said)
-    if limit is not None:
+    # A guard holds only where it is said (10.1): allowing more than nobody limited makes no limit.
+    if said is not None:
+        limit = allowed.get(id, said)
         yield GuardResult(id, None, limit, observed, observed <= limit, detail)
 
 
@@ -140,7 +141,8 @@ def _max_growth(
         for day, mails in of_sequence.items():
             days[day] = days.get(day, 0) + mails
     planned = _one(cursor, f"SELECT count(*) {_PLANNED}")
-    yield from growth(None, allowed.get("max_growth", said), planned, days)
+    if has_days_before(days, view, now):
+        yield from growth(None, allowed.get("max_growth", said), planned, days)
 
 
 def _max_exits(cursor: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime, allowed: Mapping[str, float]) -> Iterable[GuardResult]:

@@ -43,15 +43,18 @@ def sequence_guards(
         if sequence.id not in sent:
             results += _first_run(definitions, sequence, observed, allowed)
         elif sequence.guards is not None and sequence.guards.max_growth is not None:
-            results += growth(sequence.id, allowed.get("max_growth", sequence.guards.max_growth), observed, grown.get(sequence.id, {}))
+            days = grown.get(sequence.id, {})
+            if has_days_before(days, view, now, sequence.id):
+                results += growth(sequence.id, allowed.get("max_growth", sequence.guards.max_growth), observed, days)
         results += _share_of_audience(cursor, definitions, sequence, now, allowed)
     return results
 
 
 def _first_run(definitions: Definitions, sequence: Sequence, observed: int, allowed: Mapping[str, float]) -> Iterator[GuardResult]:
     own = sequence.guards.first_run_max if sequence.guards else None
-    limit = allowed.get("first_run_max", own if own is not None else definitions.project.guards.first_run_max)
-    if limit is not None:
+    said = own if own is not None else definitions.project.guards.first_run_max
+    if said is not None:
+        limit = allowed.get("first_run_max", said)
         yield GuardResult("first_run_max", sequence.id, limit, observed, observed <= limit)
 
 
@@ -75,6 +78,15 @@ def rounded_up(part: int, whole: int, digits: int = 4) -> float:
     """
     scale: int = 10**digits
     return -(-part * scale // whole) / scale
+
+
+def has_days_before(days: Mapping[int, int], view: LedgerView, now: datetime, sequence: str | None = None) -> bool:
+    """Whether the project, or the sequence, sent anything on a day before this one. Where the days that are compared are all that there were
+    and had no mail, these are its first mails: there is nothing to compare them with, and `first_run_max` asked of the first of them."""
+    if any(days.get(day) for day in range(1, DAYS_COMPARED + 1)):
+        return True
+    starts = [row["started"] for row in view.tables["starts"].to_pylist() if row["sequence"] and sequence in (None, row["sequence"])]
+    return not starts or min(starts) <= now - (DAYS_COMPARED + 1) * DAY
 
 
 def growth(sequence: str | None, limit: float, planned: int, days: Mapping[int, int]) -> Iterator[GuardResult]:

@@ -28,7 +28,7 @@ SELECT u.sequence, count(*) FROM (
     FROM valued v JOIN seqs s USING (sequence) JOIN bases b ON b.sequence = v.sequence AND b.value_at = v.value_at
     JOIN life l ON l.sequence = b.sequence AND l.occurrence = b.occurrence CROSS JOIN clock c
     WHERE v.matches AND v.in_range AND s.every IS NOT NULL AND s.status <> 'draft' AND l.opens > c.now GROUP BY ALL
-) u ANTI JOIN known k ON k.sequence = u.sequence AND k.record = u.record AND k.occurrence = u.occurrence GROUP BY ALL
+) u ANTI JOIN enrollments k ON k.sequence = u.sequence AND k.record = u.record AND k.occurrence = u.occurrence GROUP BY ALL
 """
 
 
@@ -118,8 +118,9 @@ def _beside(cursor: duckdb.DuckDBPyConnection, counts: dict[str, dict[str, int]]
     """What stands beside the funnel: upcoming occurrences, and why the other records enroll nobody (6.18)."""
     for sequence, upcoming, closed in execute(
         cursor,
-        # A record with somebody on the way is considered, also when an edit has made its occurrence upcoming again.
-        "WITH met AS (SELECT k.sequence, k.occurrence, count(DISTINCT k.record) AS records FROM known k JOIN standing st "
+        # A record with somebody on the way is considered, also when an edit has made its occurrence upcoming again. Who has ended takes it
+        # out of no calendar: it can come to others (A141).
+        "WITH met AS (SELECT k.sequence, k.occurrence, count(DISTINCT k.record) AS records FROM enrollments k JOIN standing st "
         "ON st.sequence = k.sequence AND st.record = k.record AND st.matches AND st.occurrence = k.occurrence GROUP BY ALL) "
         "SELECT b.sequence, coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.opens > now AND s.status <> 'draft'), 0)::BIGINT, "
         "coalesce(sum(b.records - coalesce(m.records, 0)) FILTER (WHERE l.closes <= now), 0)::BIGINT "

@@ -48,16 +48,12 @@ def test_a_guard_that_holds_is_one_line() -> None:
 
 
 def test_10_1_init_writes_all_guards_and_none_of_them_trips(tmp_path: Path) -> None:
-    """10.1: every guard is said in the engine.yaml of a new project, each with a comment or a plain name; its first plan and the next one are within all.
-
-    `max_growth` stands in a comment: on its first days a project has none to compare with, and a second apply would be held.
-    """
-    at, later = "2026-11-23T09:00:00+07:00", "2026-11-24T09:00:00+07:00"
+    """10.1: every guard is said in the engine.yaml of a new project, each with a comment or a plain name; the plans of its first two days are within all."""
+    at, soon, later = "2026-11-23T09:00:00+07:00", "2026-11-23T10:00:00+07:00", "2026-11-24T09:00:00+07:00"
     assert engine("init", str(tmp_path / "new"), "--now", at).code == 0
     said = sound_definitions(WorkTree(tmp_path / "new"))[0].project.guards
-    asked = {guard.partition(".")[0] for guard in GUARDS} - {"max_growth"}
-    assert "# max_growth: 3 " in (tmp_path / "new" / "engine.yaml").read_text()
+    asked = {guard.partition(".")[0] for guard in GUARDS}
     assert {name for name in asked if getattr(said, name, None)} == asked
-    for moment, command in ((at, "plan"), (at, "apply"), (later, "plan"), (later, "apply")):
+    for moment, command in ((at, "plan"), (at, "apply"), (soon, "apply"), (later, "plan"), (later, "apply")):
         done = engine("-C", str(tmp_path / "new"), command, "--format", "json", "--now", moment)
         assert done.code == 0 and all(guard["passed"] for guard in json.loads(done.out)["guards"]), done.out

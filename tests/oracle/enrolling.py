@@ -118,9 +118,9 @@ class Enrolling:
         if self.sequence.status == "draft":
             return  # 8.15 nobody enters
         candidates: list[tuple[Occurrence, str]] = []
-        found.upcoming += sum(
-            not self.ledger.of_occurrence(one.key) for one in self.ahead
-        )
+        # 6.18 What is considered is not upcoming beside it; who has ended takes an occurrence out of no calendar.
+        self.on_the_way = {OccurrenceKey(*case.key[:4]) for case in found.cases}
+        found.upcoming += sum(one.key not in self.on_the_way for one in self.ahead)
         self.counted: set[str] = set()
         for occurrence in self.occurrences.values():
             if not self.may_enter(occurrence, found):
@@ -142,7 +142,7 @@ class Enrolling:
         if not has_opened(self.world, self.sequence, occurrence):
             # 3.1 Of a date that comes round the next day ahead is in the calendar.
             if self.sequence.every is None or occurrence.key.record not in self.counted:
-                found.upcoming += nobody_yet
+                found.upcoming += occurrence.key not in self.on_the_way
                 self.counted.add(occurrence.key.record)
             return False
         if has_closed(self.world, self.ledger, self.sequence, occurrence):

@@ -193,6 +193,27 @@ def test_10_1_max_growth_forgets_what_is_older_than_two_weeks(tell: Teller) -> N
     assert failed(story, "2026-03-17 09:00") == []
 
 
+def test_10_1_on_the_day_of_the_first_mails_growth_has_nothing_to_compare(tell: Teller) -> None:
+    """10.1: the second apply of a first day goes, of the project as of a sequence; from the next day on its mails are what is compared with."""
+    guarded = DAILY.replace("    steps", "    guards: {max_growth: 2}\n    steps")
+    early, late = [contact(i, trial_end="2026-03-04") for i in range(1, 31)], [contact(i, trial_end="2026-03-04") for i in range(31, 91)]
+    story = tell(guarded, *early, more="guards: {max_growth: 2}")
+    story.applied("2026-03-02 09:00")
+    story.applied("2026-03-04 09:00")
+    story.now_has(*late)
+    assert failed(story, "2026-03-04 10:00") == [] and story.planned("2026-03-04 10:00").summary["send"] == 60
+    story.applied("2026-03-04 10:00")
+    story.now_has(*(contact(i, trial_end="2026-03-05") for i in range(101, 301)))
+    assert failed(story, "2026-03-05 10:30") == [("max_growth", "daily", 2, 2.2223)]
+
+
+def test_10_1_allowing_what_nobody_limits_makes_no_limit(tell: Teller) -> None:
+    """10.1: a guard holds only where it is said; `--allow` raises one that is there, and brings none."""
+    story = tell(DAILY, *days(2, 20))
+    story.allowed = {"max_sends.per_run": 1, "first_run_max": 1, "max_growth": 1, "max_exits": 0.01, "max_shrink": 0.01}
+    assert failed(story, "2026-03-02 09:00") == []
+
+
 def test_10_1_max_growth_of_a_sequence_holds_that_sequence(tell: Teller) -> None:
     """10.1, 10.4: a sequence's own `max_growth` counts its own mails, and holds it alone."""
     guarded = DAILY.replace("    steps", "    guards: {max_growth: 2}\n    steps")
