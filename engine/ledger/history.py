@@ -95,6 +95,14 @@ class SendRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that was told of a mail, such as `opened`; `at` is when it happened there, naive UTC."""
+
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One hand-over. `outcome` is None while nobody has said."""
 
@@ -130,6 +138,8 @@ class SendDetail:
     attempts: tuple[Attempt, ...]
     # The other sends of the same message (4.8).
     others: tuple[SendRow, ...] = ()
+    # What feedback told of the message (9.7), the first first.
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

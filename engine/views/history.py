@@ -20,6 +20,8 @@ from engine.views.reasons import held_for, passed_over, short
 
 # The other sends of one mail that are named; the rest is counted.
 _OTHERS = 5
+# What was told of one mail; a mail can be opened many times over.
+_TOLD = 20
 
 # --- sends ---------------------------------------------------------------------------------------------------------
 
@@ -269,6 +271,7 @@ def send_json(page: SendPage) -> str:
             }
             for attempt in detail.attempts
         ],
+        "feedback": [{"kind": one.kind, "at": iso(one.at, zone)} for one in detail.told],
     }
     if page.naming.show_pii:
         value |= {"sender": detail.sender, "recipient": detail.recipient, "subject": detail.subject, "variables": detail.variables}
@@ -311,6 +314,13 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
                 str(part) for part in (attempt.outcome or "no answer", f"({attempt.phase})" if attempt.phase else "", attempt.code or "", attempt.text) if part
             )
             yield from wrapped(one_line(f"{moment(attempt.started_at, zone)}  {attempt.transport}  {said}"), width, first="  ", rest="    ")
+    if detail.told:
+        yield ""
+        yield ink.strong("Feedback")
+        for one in detail.told[:_TOLD]:
+            yield f"  {moment(one.at, zone)}  {one.kind}"
+        if len(detail.told) > _TOLD:
+            yield f"  and {len(detail.told) - _TOLD:,} more"
     if row.state == "unknown":
         yield ""
         yield f"To settle: {command(f'resolve {row.send_key[:8]} --as sent')}   (or failed, or resend)"

@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import LedgerRefused, WrongUsage
 from engine.ledger.feedback import Feedback, TakenFeedback
-from engine.ledger.history import EnrollmentFilter, SendFilter
+from engine.ledger.history import EnrollmentFilter, SendFilter, Told
 from engine.ledger.ledger import Ledger
 from engine.ledger.orders import Order
 from engine.ledger.records import LEASE, MAX_ATTEMPTS, Claimed, PastAsked, Settlement
@@ -688,7 +688,7 @@ class LedgerConformance:
         assert ledger.take_feedback("x", told, LATER) == TakenFeedback(new=3, known=0, unmatched=1, settled=1, suppressed=1)
         assert ledger.take_feedback("x", [*told, *told], LATER) == TakenFeedback(new=0, known=6, unmatched=2)
         after = ledger.show(key("1"))
-        assert after is not None and after.row.state == "sent"
+        assert after is not None and after.row.state == "sent" and after.told == (Told("opened", MONDAY),)
         asked = replace(
             candidates(), history=tuple(PastAsked(kind, None, None, LATER) for kind in ("received", "opened", "clicked", "enrolled"))
         )
@@ -701,6 +701,9 @@ class LedgerConformance:
         for nothing in (PastAsked("received", "other", None, LATER), PastAsked("opened", None, MONDAY, LATER), PastAsked("enrolled", None, None, MONDAY - timedelta(days=1))):
             assert ledger.view(replace(asked, history=(nothing,))).tables["history"].num_rows == 0
         assert ledger.view(candidates()).tables["history"].num_rows == 0
+        ledger.take_feedback("y", [Feedback(key("1"), "clicked", LATER), Feedback(key("1"), "delivered", MONDAY)], LATER)
+        shown = ledger.show(key("1"))
+        assert shown is not None and shown.told == (Told("delivered", MONDAY), Told("opened", MONDAY), Told("clicked", LATER))
 
     def test_the_view_holds_who_left_lately(self, ledger: Ledger) -> None:
         """Where it is asked for, also enrollments that ended after an instant, finally too: what the guard `max_exits` counts (10.1)."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.ledger.history import SendFilter
+from engine.ledger.feedback import Feedback
+from engine.ledger.history import SendFilter, Told
 from engine.ledger.ledger import Ledger
 from engine.ledger.records import Claimed
 from tests.ledger.conformance import LATER, Home, order, state_of
@@ -66,6 +67,9 @@ class MessagesConformance:
         assert [one and [other.record for other in one.others] for one in shown] == [["2", "3"], ["1", "3"], ["1", "2"]]
         (sent,) = {row["message"] for row in ledger.view(candidates()).tables["recent_sends"].to_pylist()}
         assert sent == LEAD
+        ledger.take_feedback("x", [Feedback(LEAD, "opened", LATER)], LATER)
+        again = [ledger.show(key(record, ANN)) for record in "123"]
+        assert [one and one.told for one in again] == [(Told("opened", LATER),)] * 3
 
     def test_4_8_a_limit_counts_messages_and_never_cuts_one(self, ledger: Ledger) -> None:
         """4.8: a worker that takes one takes all of its rows, and in the plan's order."""

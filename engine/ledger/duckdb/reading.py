@@ -29,6 +29,7 @@ from engine.ledger.history import (
     SendFilter,
     SendRow,
     Status,
+    Told,
 )
 from engine.ledger.messages import SAME_MESSAGE
 from engine.ledger.names import Names, as_kept
@@ -182,10 +183,19 @@ class Reading(Home):
                ORDER BY started_at, o.said_at""",
             key,
         )
+        told = self._rows(
+            "SELECT kind, occurred_at FROM events WHERE send_key IN (SELECT unnest([send_key, message]) FROM sends WHERE send_key = TRY_CAST($key AS UUID)) "
+            "ORDER BY occurred_at, kind",
+            key,
+        )
         row, rest = rows[0][:20], rows[0][20:]
         payload = bytes(rest[-1]) if rest[-1] is not None else None
         names = self.names()
-        said = (tuple(Attempt(*attempt) for attempt in attempts), tuple(names.send(SendRow(*other)) for other in others))
+        said = (
+            tuple(Attempt(*attempt) for attempt in attempts),
+            tuple(names.send(SendRow(*other)) for other in others),
+            tuple(Told(*one) for one in told),
+        )
         fields: tuple[Any, ...] = (names.send(SendRow(*row)), *rest[:-1], payload, *said)
         return SendDetail(*fields)
 

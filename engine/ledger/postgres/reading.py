@@ -27,6 +27,7 @@ from engine.ledger.history import (
     SendFilter,
     SendRow,
     Status,
+    Told,
 )
 from engine.ledger.identity import Holder
 from engine.ledger.messages import SAME_MESSAGE
@@ -194,9 +195,18 @@ class Reading(Home):
                     ORDER BY started_at, o.said_at""",
                 key,
             )
+            told = self._rows(
+                b"""SELECT kind, occurred_at FROM events
+                    WHERE send_key IN (SELECT unnest(ARRAY[send_key, message]) FROM sends WHERE send_key = %(key)s::uuid) ORDER BY occurred_at, kind""",
+                key,
+            )
         if not rows:
             return None
-        said = (tuple(Attempt(*attempt) for attempt in attempts), tuple(names.send(SendRow(*other)) for other in others))
+        said = (
+            tuple(Attempt(*attempt) for attempt in attempts),
+            tuple(names.send(SendRow(*other)) for other in others),
+            tuple(Told(*one) for one in told),
+        )
         fields: tuple[Any, ...] = (names.send(SendRow(*rows[0][:20])), *rows[0][20:], *said)
         return SendDetail(*fields)
 
