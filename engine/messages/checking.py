@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
@@ -23,6 +24,7 @@ from engine.problems import Origin, Problem
 Read = Callable[[str], bytes]
 # What stands before a word that is a field, a filter or a test, and no name.
 _NO_NAME = (".", "|", "is")
+_SHOWN_LINK, _ASKED_LINK = re.compile(r"\{\{-?\s*unsubscribe_url\b"), re.compile(r"\{%-?\s*(el)?if\b[^%]*\bunsubscribe_url\b")
 _KINDS: Mapping[str, str] = {
     "not_allowed": codes.NOT_ALLOWED,
     "syntax": codes.SYNTAX,
@@ -127,6 +129,8 @@ class _Checker:
                     self.add(codes.SUBJECT_LINE_BREAK, f"the {part} has a line break", places.value(part, locale), help)
         if category_of_type(self.definitions, template.type) == "marketing":
             self._unsubscribe(template, names)
+        else:
+            self._empty_link(template)
 
     def _languages(self, template: Template) -> None:
         places, locales = self.definitions.where("template", template.id), self.definitions.project.locales
@@ -150,6 +154,19 @@ class _Checker:
                     codes.NO_UNSUBSCRIBE, f"`{template.id}` ({locale}) is marketing and has no unsubscribe link", places.value("body", locale),
                     "put `{{ unsubscribe_url }}` into a link of the body or of its layout",
                 )  # fmt: skip
+
+    def _empty_link(self, template: Template) -> None:
+        """6.20: transactional mail has no link to unsubscribe. Where the text asks whether there is one, somebody knew."""
+        for locale in template.body:
+            source = source_of(self.definitions, template, "body", locale)
+            if source is not None and source.text is not None and _SHOWN_LINK.search(source.text) and not _ASKED_LINK.search(source.text):
+                self.add(
+                    codes.NO_UNSUBSCRIBE,
+                    f"`{template.id}` ({locale}) is transactional, and `unsubscribe_url` is empty in it",
+                    self._placed(source, template).snippet("unsubscribe_url"),
+                    "take the link out; or, if readers may refuse this mail, make its type `category: marketing` with a topic",
+                    warning=True,
+                )
 
     def _body(self, source: Source, placed: Placed) -> None:
         """Links and dangerous places, where the template itself can be read."""

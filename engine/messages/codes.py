@@ -63,9 +63,10 @@ CODES: Mapping[str, tuple[str, str]] = {
         "sends the body without one.",
     ),
     NO_UNSUBSCRIBE: (
-        "marketing without an unsubscribe link",
+        "marketing without an unsubscribe link, or a link where there is none",
         "The law of most countries, and every large mailbox provider, ask for a link to unsubscribe in marketing mail. Put `{{ "
-        "unsubscribe_url }}` into a link of the template or of its layout, and set `links.unsubscribe` in engine.yaml.",
+        "unsubscribe_url }}` into a link of the template or of its layout, and set `links.unsubscribe` in engine.yaml. Transactional mail "
+        "(invoices, contracts, outages) goes to people who unsubscribed too, and has no such link: a body that shows it is a warning.",
     ),
     SUBJECT_LINE_BREAK: (
         "a subject has a line break",

@@ -88,7 +88,7 @@ def files(
         ),
         "definitions/templates/letter.yaml": template,
         "definitions/templates/letter.en.html" if html is not None else "definitions/templates/letter.en.md": html if html is not None else body,
-        "definitions/templates/letter.th.md": "สวัสดี {{ company_name }} {{ unsubscribe_url }}\n",
+        "definitions/templates/letter.th.md": "สวัสดี {{ company_name }} {% if unsubscribe_url %}{{ unsubscribe_url }}{% endif %}\n",
         **(more or {}),
     }
     return {path: text.encode() for path, text in texts.items()}

@@ -111,6 +111,14 @@ def test_marketing_without_an_unsubscribe_link_is_an_error() -> None:
     assert problems("[Unsubscribe]({{ unsubscribe_url }})", category="marketing") == []
 
 
+def test_6_20_a_link_that_is_always_empty_is_a_warning() -> None:
+    """6.20: transactional mail has no link to unsubscribe; a body that asks whether there is one knew it."""
+    [warning] = problems("Bye. [Unsubscribe]({{ unsubscribe_url }})")
+    assert (warning.code, warning.severity) == ("E217", "warning") and "(en) is transactional" in warning.message
+    assert warning.origin is not None and (warning.origin.file, warning.origin.line, warning.origin.column) == (EN, 1, 23)
+    assert problems("{% if unsubscribe_url %}[Unsubscribe]({{ unsubscribe_url }}){% endif %}") == []
+
+
 def test_of_a_text_that_cannot_be_read_nothing_is_said_to_be_missing() -> None:
     """One mistake, one error: an unclosed brace in a body or a layout is not also a missing link."""
     assert [problem.code for problem in problems("Hello {{ company_name", category="marketing")] == ["E210"]
