@@ -40,11 +40,13 @@ def cycles(draft: Draft) -> Iterator[Problem]:
             on_the_way = [id for id, _ in trail]
             if there in on_the_way:
                 round_ = [*on_the_way[on_the_way.index(there) :], there]
+                others = [(id, *named[id][position - 1]) for id, position in trail[on_the_way.index(there) : -1]]
                 yield Problem(
                     "E241",
                     f"the segment `{there}` needs itself: {' → '.join(round_)}",
                     draft.where("segment", here).value("rules", *at),
                     "take out the `segment:` that closes the circle",
+                    tuple((draft.where("segment", id).value("rules", *where), f"`{id}` needs `{needed}`") for id, needed, where in others),
                 )
             elif there not in done:
                 trail.append((there, 0))

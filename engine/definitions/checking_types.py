@@ -71,7 +71,8 @@ def _extends(draft: Draft, type_: TemplateType, places: Places) -> Iterator[Prob
     trail = [above.id for above in lineage(draft.types, type_.id)]
     last = draft.types[trail[-1]]
     if last.extends == type_.id and type_.id == min(trail):
-        yield Problem("E242", f"the type `{type_.id}` extends itself: {' → '.join([*trail, type_.id])}", place, "take one `extends` out")
+        others = tuple((draft.where("type", id).value("extends"), f"`{id}` extends `{draft.types[id].extends}`") for id in trail[1:])
+        yield Problem("E242", f"the type `{type_.id}` extends itself: {' → '.join([*trail, type_.id])}", place, "take one `extends` out", others)
     parent = draft.types.get(type_.extends)
     inherited = about(draft, type_.extends)
     if parent is not None and type_.about is not None and inherited is not None and inherited[0] != type_.about:

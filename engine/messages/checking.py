@@ -24,6 +24,7 @@ from engine.problems import Origin, Problem
 Read = Callable[[str], bytes]
 # What stands before a word that is a field, a filter or a test, and no name.
 _NO_NAME = (".", "|", "is")
+_CAN = "a template shows values, chooses with `if` and repeats with `for`; what needs more is a variable of the type (`engine explain E214`)"
 _SHOWN_LINK, _ASKED_LINK = re.compile(r"\{\{-?\s*unsubscribe_url\b"), re.compile(r"\{%-?\s*(el)?if\b[^%]*\bunsubscribe_url\b")
 _KINDS: Mapping[str, str] = {
     "not_allowed": codes.NOT_ALLOWED,
@@ -243,8 +244,11 @@ class _Checker:
         elif refused.kind == "unknown_test":
             help = f"{_near(refused.word, TESTS)} Tests are: {', '.join(TESTS)}".strip()
             self.add(code, refused.message, placed.word(refused.word, refused.line, after=("is", "not")), help)
-        elif refused.word and refused.kind in ("not_allowed", "unknown_partial"):
-            self.add(code, refused.message, placed.word(refused.word, refused.line))
+        elif refused.kind == "not_allowed":
+            place = placed.word(refused.word, refused.line) if refused.word else placed.line(refused.line)
+            self.add(code, refused.message, place, _CAN)
+        elif refused.word and refused.kind == "unknown_partial":
+            self.add(code, refused.message, placed.word(refused.word, refused.line), "write a file of definitions/partials/, or the text itself")
         elif refused.word:
             self.add(code, refused.message, placed.snippet(refused.word, refused.line))
         else:

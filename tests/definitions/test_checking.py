@@ -113,6 +113,7 @@ def test_segments_in_a_circle_are_told_once() -> None:
     ring = {f"definitions/segments/{a}.yaml": f"id: {a}\nentity: contact\nrules: {{segment: {b}}}\n" for a, b in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a"))}
     (problem,) = problems(ring)
     assert problem.code == "E241" and "a → b → c → a" in problem.message
+    assert [(origin.file, said) for origin, said in problem.related] == [("definitions/segments/a.yaml", "`a` needs `b`"), ("definitions/segments/b.yaml", "`b` needs `c`")]
 
 
 def test_a_thousand_segments_in_a_row_are_no_circle() -> None:
