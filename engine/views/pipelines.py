@@ -8,11 +8,12 @@ from engine.views.phrases import wrapped
 
 _WHERE = {
     "github": {
-        "to look": "Settings, Environments, `campaigns-look`; roles that may only read: `engine state roles`",
+        "to look": "Settings, Environments, `campaigns-look`; of the ledger the role `engine_plan` (`engine state roles`), of the CRM one that can only SELECT",
         "to send": "Settings, Environments, `campaigns-send`; restrict it to the default branch",
     },
     "gitlab": {
-        "to look": "Settings, CI/CD, Variables, for the environment `campaigns-look`; roles that may only read: `engine state roles`",
+        "to look": "Settings, CI/CD, Variables, for the environment `campaigns-look`; of the ledger the role `engine_plan` (`engine state roles`), of the CRM one that can only SELECT",
+        "to comment": "Settings, CI/CD, Variables, for the environment `campaigns-comment`: an access token of the project with the scope `api`",
         "to send": "Settings, CI/CD, Variables, protected and masked, for the environment `campaigns-send`",
     },
 }

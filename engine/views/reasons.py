@@ -117,14 +117,14 @@ REASONS: Mapping[Reason, Words] = {
         "a new address in the CRM, or `engine unsuppress ADDRESS`",
     ),
     Reason.SUPPRESSED_COMPLAINT: Words(
-        "suppressed after a complaint, or by hand",
-        "The reader marked our mail as spam, or somebody suppressed the address by hand. Nothing is sent to it any more, whatever the category.",
+        "suppressed after a complaint",
+        "The reader marked our mail as spam. Nothing is sent to the address any more, whatever the category.",
         "`engine unsuppress ADDRESS`, when you are sure",
     ),
     Reason.UNSUBSCRIBED: Words(
         "unsubscribed",
-        "The address unsubscribed: in the CRM, by the link in a mail, or with `engine suppress --reason unsubscribed`. It holds for every contact with this address, and for marketing only: "
-        "invoices, contracts and outages still go.",
+        "The address unsubscribed, in the CRM or with `engine suppress --reason unsubscribed`: no marketing goes to any contact with it; invoices, contracts and outages still go. "
+        "Or somebody suppressed it by hand (`--reason manual`): then nothing goes.",
     ),
     Reason.NO_CONSENT: Words(
         "no consent to this topic", "The topic needs consent (`consent: opt_in`), and the CRM has none for this address; or the contact took it back."

@@ -52,6 +52,8 @@ def pipelines(project: Project, host: Host, environment: str, *, has_lock: bool,
         made[path] = text
         if name == "impact.yaml":
             secrets["to look"] = tuple(_read_name(variable) for variable in to_read) + ("ENGINE_PSEUDONYM_KEY",)
+            if host == "gitlab":
+                secrets["to comment"] = ("CAMPAIGNS_COMMENT_TOKEN",)
         if name == "apply.yaml":
             secrets["to send"] = (*to_send, "ENGINE_PSEUDONYM_KEY")
     made[".pre-commit-config.yaml"] = files("engine.library.pipelines").joinpath("pre-commit.yaml").read_text(encoding="utf-8")
