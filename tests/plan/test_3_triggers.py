@@ -100,6 +100,20 @@ def test_3_5_misfit_of_trigger_and_step_is_an_error(tell: Teller, trigger: str, 
 # --- 3.6 a life -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("every", ["", ", every: 1y"])
+@pytest.mark.parametrize("more", ["", "guards: {max_exits: 100%}"])
+def test_3_6_what_an_edit_puts_ahead_again_is_upcoming_unless_somebody_is_considered(tell: Teller, every: str, more: str) -> None:
+    """3.6, 6.18 (A141): everybody's way has ended for good, and the step that began it is taken out: the record is in the calendar again, whatever
+    the guards ask of the ledger. Who is on the way is considered, and not upcoming beside it."""
+    text = RENEWAL.replace("end_date,", f"end_date{every},").replace("    steps", "    goal: {contract.monthly_value: 1}\n    steps")
+    end = "2025-04-01" if every else "2026-04-01"
+    story = tell(text, contract(1, end_date=end, monthly_value=1), contract(2, end_date=end, monthly_value=2), more=more)
+    story.applied("2026-03-02 09:00")
+    story.change("  - {id: notice-30, before: 30d, template: notice}\n", "")
+    counts = story.funnel("2026-03-02 10:00").counts
+    assert (counts["upcoming"], counts["considered"], counts["wait"]) == (1, 1, 1)
+
+
 def test_3_6_occurrence_is_upcoming_until_its_first_step_is_due(tell: Teller) -> None:
     """3.6: a minute before the first step it is counted and not considered; an apply records nothing of it."""
     story = tell(RENEWAL, contract(7, end_date="2026-04-01"))
