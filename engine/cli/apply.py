@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from engine.cli.door import Door
 from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.cli.watching import watched
 from engine.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from engine.definitions.definitions import Definitions
 
 
 @click.command()
@@ -61,6 +66,7 @@ def apply(
     reviewed = reviewing.Reviewed(reviewing.read_saved(saved) if saved else None, expect_digest) if saved or expect_digest else None
     site = door.site()
     choice = chosen(site.definitions, select, job)
+    _refuse_unsaid(site.definitions, allowed)
     with watched(door) as progress:
         applied = applying.apply(
             site,
@@ -81,6 +87,18 @@ def apply(
     else:
         door.out(view.as_text(applied, naming, width=door.width, ink=door.ink, command=door.command, again=f"apply{choice.words}"))
     return applied.exit_code
+
+
+def _refuse_unsaid(definitions: Definitions, allowed: Iterable[str]) -> None:
+    """More than a limit can be allowed only where there is one (10.1). `min_facts` holds also where nobody says it."""
+    holders = [definitions.project.guards, *(sequence.guards for sequence in definitions.sequences.values() if sequence.guards is not None)]
+    for guard in allowed:
+        name, _, part = guard.partition(".")
+        said = [getattr(holder, name, None) for holder in holders]
+        if part:
+            said = [getattr(one, part, None) for one in said]
+        if guard != "min_facts" and all(one is None for one in said):
+            raise WrongUsage(f"there is nothing to allow: neither engine.yaml nor a sequence says the guard `{guard}`", help=f"leave out `--allow {guard}=…`")
 
 
 def user() -> str:

@@ -226,7 +226,7 @@ def _guards() -> str:
               facts_max_age: 36h             # where the CRM is a file that somebody exports
 
         A guard of a sequence counts what it would send before frequency caps hold some of it. The `max_growth` of the project counts all mails together,
-        that of a sequence its own; on the day of the first mails there is none to compare with, and `first_run_max` alone is asked. The audience of a date trigger is everybody whose record matches it, due or not; of other triggers who is on the way. For
+        that of a sequence its own. Within 15 days of the first apply it is asked only once there is a day with mail before this one. The audience of a date trigger is everybody whose record matches it, due or not; of other triggers who is on the way. For
         `max_drift` it is everybody whose record matches the date trigger, or is in the segment that the trigger names; of events and enrollments by hand nobody
         knows who they will be for, and they have no drift.""")
     return _page("Guards", intro, [_table(("guard", "counts", "a sequence may say it too"), rows)])

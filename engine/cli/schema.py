@@ -33,7 +33,7 @@ def schema(door: Door, write: bool, format_: str) -> int:
     if format_ == "json":
         from engine.views.answered import as_json
 
-        door.out(as_json("schemas", folder=str(door.root / ".schemas"), written=[path.name for path in written]))
+        door.out(as_json("schemas", written=[path.relative_to(door.root).as_posix() for path in written]))
     else:
         door.out(f"{len(written)} schemas in {door.root / '.schemas'}")
     return 0

@@ -121,7 +121,7 @@ def import_(
 
         left_out = {"not_in_crm": found.missing, "ambiguous": found.ambiguous, "blank": blank}
         counts = {"added": filled.added, "removed": filled.removed, "members": filled.members}
-        door.out(as_json("segment_imported", segment=id_, made=segment is None, file=filled.file, **counts, left_out=left_out))
+        door.out(as_json("segment_imported", segment=id_, made=segment is None, files=list(filled.files), **counts, left_out=left_out))
         return 0
     door.out(filled.in_words(made=segment is None, replaced=replace))
     for what, places in (("not in the CRM", found.missing), ("more than one record has it", found.ambiguous), (f"nothing in `{wanted}`", blank)):
@@ -199,17 +199,17 @@ def _pseudonyms(site: Site, snapshot: Snapshot, entity: str) -> set[str]:
 
 @dataclass(frozen=True)
 class _Filled:
-    """What became of a segment's file: members added and removed, and how many it has now."""
+    """What became of a segment: the files that were written, members added and removed, and how many it has now."""
 
-    file: str
+    files: tuple[str, ...]
     added: int
     removed: int
     members: int
 
     def in_words(self, *, made: bool, replaced: bool) -> str:
         if made:
-            return f"{self.file}: {self.members:,} member{'' if self.members == 1 else 's'}"
-        return f"{self.file}: {self.added:,} added" + (f", {self.removed:,} removed" if replaced else "") + f"; {self.members:,} members now"
+            return f"{self.files[0]}: {self.members:,} member{'' if self.members == 1 else 's'}"
+        return f"{self.files[0]}: {self.added:,} added" + (f", {self.removed:,} removed" if replaced else "") + f"; {self.members:,} members now"
 
 
 def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: str, owner: str | None) -> _Filled:
@@ -229,13 +229,14 @@ def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: s
     path = f"definitions/segments/{id}.yaml"
     text = f"{modeline(path)}\nid: {id}\nname: {as_flow(name or id.replace('-', ' ').capitalize())}\nentity: {entity}\n"
     text += f"owner: {as_flow(owner)}\n" if owner else ""
-    if len(keys) > _IN_THE_YAML:
-        write(door.root, f"definitions/segments/{id}.csv", csv_with("key\n", keys), new=True)
+    beside = [f"definitions/segments/{id}.csv"] if len(keys) > _IN_THE_YAML else []
+    if beside:
+        write(door.root, beside[0], csv_with("key\n", keys), new=True)
         text += f"members: {{file: {id}.csv}}\n"
     else:
         text += yaml_list(keys)
     write(door.root, path, text, new=True)
-    return _Filled(path, len(keys), 0, len(keys))
+    return _Filled((path, *beside), len(keys), 0, len(keys))
 
 
 def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> _Filled:
@@ -254,7 +255,7 @@ def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> _F
         gone = less.keys
         if less.after != less.before:
             write(door.root, less.file, less.after)
-    return _Filled(more.file, len(more.keys), len(gone), more.members - len(gone))
+    return _Filled((more.file,), len(more.keys), len(gone), more.members - len(gone))
 
 
 def _plain(value: Any) -> Any:

@@ -56,6 +56,9 @@ def _days(day: frozenset[int] | None, month: frozenset[int] | None, weekday: fro
         if day is not None:
             beyond = {1} if shift > 0 and day & _LAST_DAYS else set(_LAST_DAYS) if shift < 0 and 1 in day else set()
             day = frozenset({one + shift for one in day if 1 <= one + shift <= 31} | beyond)
+            if len(day) == 31:
+                # `*` beside a day of the week would leave that alone: either matches, so every day does.
+                day = weekday = None
         if month is not None:
             month = frozenset(month | {(one + shift - 1) % 12 + 1 for one in month})
     if weekday is not None:

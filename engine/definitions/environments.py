@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from engine.definitions.project import (
@@ -82,8 +82,9 @@ class ResolvedEnvironment:
     ledger: DuckdbLedger | PostgresLedger = field(repr=False)
     _sending: Sending = field(repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    # The variables of `sending` that are not set.
+    # The variables of `sending` that are not set, and of these the ones of its transport.
     _unset: tuple[str, ...] = ()
+    _unset_of_transport: tuple[str, ...] = ()
 
     @property
     def sending(self) -> Sending:
@@ -93,9 +94,14 @@ class ResolvedEnvironment:
         return self._sending
 
     @property
-    def has_outbox(self) -> bool:
-        """Whether its mails become files. Known also where a variable of `sending` is not set."""
-        return self._sending.transport == "outbox" or isinstance(self._sending.transport, OutboxTransport)
+    def outbox(self) -> OutboxTransport | Literal["outbox"] | None:
+        """Its transport, where that makes files of mails. EngineError where a variable of the folder is not set."""
+        transport = self._sending.transport
+        if transport != "outbox" and not isinstance(transport, OutboxTransport):
+            return None
+        if self._unset_of_transport:
+            raise EngineError(f"the outbox of the environment `{self.name}` needs {_not_set(self._unset_of_transport)}", help=_set(self._unset_of_transport[0]))
+        return transport if isinstance(transport, OutboxTransport) else "outbox"
 
     def mask(self, text: str) -> str:
         return mask(text, self.secrets.values())
@@ -109,14 +115,17 @@ def resolve(project: Project, env_name: str | None, environ: Mapping[str, str]) 
     environment = project.environments[name]
     filling, to_send = _Filling(environ), _Filling(environ)
     read = {key: filling.fill(getattr(environment, key)) for key in READS}
-    sending = Sending(**{key: to_send.fill(getattr(environment, key)) for key in SENDS})
+    transport = to_send.fill(environment.transport)
+    of_transport = tuple(sorted(to_send.missing))
+    sending = Sending(transport, to_send.fill(environment.allow_recipients), to_send.fill(environment.redirect_to))
     unset = tuple(sorted(to_send.missing))
     if filling.missing:
         missing = sorted(filling.missing)
         only_to_send = [variable for variable in unset if variable not in filling.missing]
         too = f"; to send it needs {_listed(only_to_send)} too" if only_to_send else ""
         raise EngineError(f"the environment `{name}` needs {_not_set(missing)}", help=_set(missing[0]) + too)
-    return ResolvedEnvironment(name, _sending=sending, secrets={**filling.secrets, **to_send.secrets}, _unset=unset, **read)
+    secrets = {**filling.secrets, **to_send.secrets}
+    return ResolvedEnvironment(name, _sending=sending, secrets=secrets, _unset=unset, _unset_of_transport=of_transport, **read)
 
 
 def _listed(variables: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from engine.runs.opening import Site
 from engine.runs.planning import plan_on
 from engine.runs.reviewing import Reviewed
 from engine.runs.segments import members_now, uses
-from engine.runs.sending import outbox_folder, transport_of
+from engine.runs.sending import check_sending, outbox_folder, transport_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,12 +73,12 @@ def apply(
     `live` says that the site's now is the present. With `plan_only` all is committed and nothing sent: workers do that.
     Of `sequences` alone anything is written, if they are said; `job` is the name under which the run is remembered. Nothing goes that
     was not `reviewed`, if that is said: StalePlan (exit 4) where the review was of something else. EngineError, before anything else,
-    where it is to send and a variable for that is not set.
+    where it is to send and cannot (`check_sending`).
     """
     notes: list[str] = []
-    mails = outbox_folder(site)
     if not plan_only:
-        _ = site.environment.sending
+        check_sending(site)
+    mails = None if plan_only else outbox_folder(site)
     with EndOnSignal() as signals, site.open_ledger("apply") as ledger:
         progress("reading", 0, 0)
         site = at_the_ledgers_now(site, ledger, live)

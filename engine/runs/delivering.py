@@ -17,7 +17,7 @@ from engine.errors import EngineError, LockHeld
 from engine.ledger.ledger import Ledger, LedgerBroken
 from engine.runs.inbox import take_in_inbox
 from engine.runs.opening import Site, is_stopped
-from engine.runs.sending import letter_writer, outbox_folder, transport_of
+from engine.runs.sending import check_sending, letter_writer, outbox_folder, transport_of
 
 Progress = Callable[[str, int, int], None]
 # How often a worker looks for rows whose holder has died, in seconds; their leases are longer.
@@ -82,10 +82,11 @@ def work(site: Site, *, environ: Mapping[str, str], live: bool, stay: bool = Fal
     """Send what is planned and due; with `stay` go on looking until a signal comes. `live` says that the site's now is the present.
 
     Plans nothing and needs no lock on Postgres. LockHeld on an embedded ledger that another process has. OtherDefinitions when the
-    plan was made of others than these. EngineError where a variable that sending needs is not set. LedgerBroken when the ledger is lost, for one that stays when it does not come back.
+    plan was made of others than these. EngineError where nothing could be sent (`check_sending`). LedgerBroken when the ledger is lost,
+    for one that stays when it does not come back.
     """
+    check_sending(site)
     mails = outbox_folder(site)
-    _ = site.environment.sending
     with EndOnSignal() as signals:
         worker = _Worker(site, environ, live, stay, progress, signals)
         worker.work()

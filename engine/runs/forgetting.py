@@ -40,6 +40,8 @@ def forget_older(site: Site, age: timedelta) -> Erased:
 
 
 def _forget(site: Site, *, contact: str | None, address_key: str | None, age: timedelta | None) -> Erased:
+    # Asked first: nothing is half erased because nobody can say where the mails lie.
+    folder = outbox_folder(site)
     ledger = site.open_ledger("forget")
     try:
         ledger.recover(site.now)
@@ -47,7 +49,6 @@ def _forget(site: Site, *, contact: str | None, address_key: str | None, age: ti
         before = site.now - age if age is not None else None
         forgotten, keys = ledger.forget(contact=contact, address_key=address_key, before=before, now=site.now)
         # Outside the ledger first: a kill on the way leaves a ledger that still names the files, for the next try.
-        folder = outbox_folder(site)
         mails = remove_mails(folder, keys) if folder is not None else 0
         cleaned, unreadable = _clean_backups(site, keys, contact, address_key) if keys else ((), ())
         # Also when nothing was found: an earlier try may have been killed before it wrote the file anew.

@@ -27,4 +27,4 @@ def frozen(definitions: Definitions) -> Iterator[str]:
         if listed[id]:
             # Whom a file means is settled at its first apply, and that may be the next one.
             files = ", ".join(sorted(listed[id]))
-            yield f"the segment {id} is paused: a new enrollment file of it enrolls nobody, also later when it is active again; it is named in {files}"
+            yield f"the segment {id} is paused: an enrollment file that is new enrolls nobody of it, also later when it is active again; files that name it: {files}"

@@ -25,10 +25,17 @@ from engine.runs.opening import Site
 
 def outbox_folder(site: Site) -> Path | None:
     """Where the mails are, when the transport is the outbox. EngineError where a variable of its folder is not set."""
-    if not site.environment.has_outbox:
+    setting = site.environment.outbox
+    if setting is None:
         return None
-    setting = site.environment.sending.transport
     return site.root / setting.outbox.dir if isinstance(setting, OutboxTransport) else site.state / "outbox"
+
+
+def check_sending(site: Site) -> None:
+    """EngineError where nothing could be sent: a variable is not set, or the port is none. For a run to ask before it writes anything."""
+    setting = site.environment.sending.transport
+    if isinstance(setting, SmtpTransport):
+        _port(setting.smtp.port)
 
 
 def recipients_of(site: Site) -> Recipients:

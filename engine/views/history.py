@@ -317,10 +317,11 @@ def _send_lines(page: SendPage, width: int, ink: Ink, command: Callable[[str], s
     if detail.told:
         yield ""
         yield ink.strong("Feedback")
-        for one in detail.told[:_TOLD]:
-            yield f"  {moment(one.at, zone)}  {one.kind}"
         if len(detail.told) > _TOLD:
-            yield f"  and {len(detail.told) - _TOLD:,} more"
+            yield f"  {len(detail.told) - _TOLD:,} earlier ones"
+        # The last ones: behind many opens may stand a complaint.
+        for one in detail.told[-_TOLD:]:
+            yield f"  {moment(one.at, zone)}  {one.kind}"
     if row.state == "unknown":
         yield ""
         yield f"To settle: {command(f'resolve {row.send_key[:8]} --as sent')}   (or failed, or resend)"

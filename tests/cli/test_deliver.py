@@ -61,6 +61,21 @@ def test_only_what_sends_asks_for_the_variables_of_the_transport(project: Projec
     assert waiting.code == 1 and told in " ".join(waiting.err.split())
 
 
+def test_8_nothing_is_half_erased_where_nobody_can_say_where_the_mails_lie(project: Project) -> None:
+    """§8: the outbox's folder is a variable that is not set: forget ends before it erases anything, and does all of it once the variable is set."""
+    moved(project, "    transport: outbox", "    transport: {outbox: {dir: '${MAILS}'}}")
+    assert project.run("apply", MAILS="state/mails").code == 6
+    assert list((project.root / "state" / "mails").glob("*.eml"))
+    refused = project.run("forget", "1")
+    assert (refused.code, refused.out) == (1, "") and "the outbox of the environment `dev` needs `MAILS`, which is not set" in " ".join(refused.err.split())
+    sends = json.loads(project.run("sends", "--state", "sent", "--show-pii", "--format", "json", now=None).out)["sends"]
+    assert len(sends) == 2 and all(row["address"] for row in sends)
+    assert project.run("apply", "--plan-only").code == 0
+    contact = sends[0]["contact"]
+    assert project.run("forget", str(contact), MAILS="state/mails").code == 0
+    assert len(list((project.root / "state" / "mails").glob("*.eml"))) == 1
+
+
 def test_plan_only_says_what_sends_it(project: Project) -> None:
     """Nothing leaves; the word names the command that sends, and that one says what left and what did not, exit 6; then nothing is left."""
     planned = project.run("apply", "--plan-only")

@@ -13,7 +13,7 @@ from engine.plan.plan import GuardResult
 from engine.problem_codes import CODES
 from engine.runs.opening import sound_definitions
 from engine.views.guards_text import guard_lines
-from tests.cli.conftest import engine
+from tests.cli.conftest import Project, engine
 
 Golden = Callable[[str, str], None]
 FAILED = [
@@ -47,12 +47,25 @@ def test_a_guard_that_holds_is_one_line() -> None:
     assert list(guard_lines([])) == []
 
 
+def test_10_1_what_nobody_limits_cannot_be_allowed(project: Project) -> None:
+    """10.1, 10.4: an override is recorded, so it is of a guard that is there; `min_facts` holds unsaid."""
+    refused = project.run("apply", "--allow", "max_growth=4", "--reason", "a large letter")
+    assert refused.code == 64 and "neither engine.yaml nor a sequence says the guard `max_growth`" in " ".join(refused.err.split())
+    assert json.loads(project.run("status", "--format", "json").out)["runs"] == []
+    assert project.run("apply", "--allow", "max_sends.per_day=4", "--reason", "x").code == 64
+    assert project.run("apply", "--allow", "max_sends.per_run=40", "--allow", "min_facts=1", "--reason", "x").code == 6
+
+
 def test_10_1_init_writes_all_guards_and_none_of_them_trips(tmp_path: Path) -> None:
-    """10.1: every guard is said in the engine.yaml of a new project, each with a comment or a plain name; the plans of its first two days are within all."""
+    """10.1: every guard is said in the engine.yaml of a new project, each with a comment or a plain name; the plans of its first two days are within all.
+
+    `max_growth` stands in a comment: the library has letters to everybody, and a project guard that is over its limit stops whatever else is due that day.
+    """
     at, soon, later = "2026-11-23T09:00:00+07:00", "2026-11-23T10:00:00+07:00", "2026-11-24T09:00:00+07:00"
     assert engine("init", str(tmp_path / "new"), "--now", at).code == 0
     said = sound_definitions(WorkTree(tmp_path / "new"))[0].project.guards
-    asked = {guard.partition(".")[0] for guard in GUARDS}
+    asked = {guard.partition(".")[0] for guard in GUARDS} - {"max_growth"}
+    assert "# max_growth: 3 " in (tmp_path / "new" / "engine.yaml").read_text()
     assert {name for name in asked if getattr(said, name, None)} == asked
     for moment, command in ((at, "plan"), (at, "apply"), (soon, "apply"), (later, "plan"), (later, "apply")):
         done = engine("-C", str(tmp_path / "new"), command, "--format", "json", "--now", moment)

@@ -139,7 +139,7 @@ def test_2_what_writes_files_names_them(project: Project, tmp_path: Path) -> Non
     names = tmp_path / "fair.csv"
     names.write_text("who,key\na,3\nb,nobody\nc,\nd,5\n")
     left_out = {"not_in_crm": ["line 3"], "ambiguous": [], "blank": ["line 4"]}
-    made = {"segment": "fair", "made": True, "file": "definitions/segments/fair.yaml", "added": 2, "removed": 0, "members": 2, "left_out": left_out}
+    made = {"segment": "fair", "made": True, "files": ["definitions/segments/fair.yaml"], "added": 2, "removed": 0, "members": 2, "left_out": left_out}
     assert _json(project, "segment", "import", "fair", str(names)) == {"format_version": "1.0", "kind": "segment_imported", **made}
     names.write_text("key\n5\n1\n")
     again = _json(project, "segment", "import", "fair", str(names), "--replace")
@@ -147,5 +147,5 @@ def test_2_what_writes_files_names_them(project: Project, tmp_path: Path) -> Non
     written = _json(project, "ci", "init", "gitlab", now=None)
     assert all((project.root / path).is_file() for path in written["written"]) and ".gitlab-ci.yml" in written["written"]
     assert list(written["left_out"]) == [".gitlab/campaigns-impact.yml", ".gitlab/campaigns-apply.yml"] and "ledger is a file" in written["left_out"][".gitlab/campaigns-impact.yml"]
-    assert all((project.root / ".schemas" / name).is_file() for name in _json(project, "schema", "--write", now=None)["written"])
+    assert all((project.root / name).is_file() for name in _json(project, "schema", "--write", now=None)["written"])
     assert project.run("schema", "--format", "json", now=None).out == project.run("schema", now=None).out

@@ -164,5 +164,5 @@ def test_3_3_a_paused_segment_is_named(project: Project) -> None:
     told = [one["message"] for one in json.loads(project.run("plan", "--format", "json").out)["diagnostics"] if "paused" in one["message"]]
     assert told == [
         "the segment readers is paused: nobody enters weekly by it",
-        "the segment readers is paused: a new enrollment file of it enrolls nobody, also later when it is active again; it is named in november",
+        "the segment readers is paused: an enrollment file that is new enrolls nobody of it, also later when it is active again; files that name it: november",
     ]

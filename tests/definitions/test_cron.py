@@ -97,6 +97,9 @@ def test_law_utc_has_every_time_and_no_other(text: str, minutes: int, moment: da
         ("0 9 * * 1", -10, ["0 19 * * 1"]),
         ("0 20 * * 6,7", -10, ["0 6 * * 0,1"]),
         ("0 3 1 */3 *", 7, ["0 20 28-31 1,3,4,6,7,9,10,12 *"]),
+        ("0 3 1-28 * 0", 7, ["0 20 * * *"]),
+        ("0 20 1-30 * 0", -10, ["0 6 * * *"]),
+        ("0 3 1-27 * 0", 7, ["0 20 1-26,28-31 * 6"]),
     ],
 )
 def test_local_times_in_utc(text: str, hours: int, utc: list[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.definitions.environments import Secret, mask, resolve
-from engine.definitions.project import PostgresFacts, SmtpTransport
+from engine.definitions.project import OutboxTransport, PostgresFacts, SmtpTransport
 from engine.errors import EngineError, WrongUsage
 from tests.definitions.projects import good, replaced
 
@@ -44,12 +44,20 @@ def test_what_is_not_set_is_told_all_at_once() -> None:
 
 
 def test_what_only_reads_asks_for_no_secret_of_what_sends() -> None:
-    """Without the password the CRM is read; whoever would send is told what is missing, and whoever looks for an outbox that there is none."""
+    """Without the password the CRM is read; whoever would send is told what is missing. An outbox asks for its own folder's variables alone."""
     resolved = resolve(good().project, "production", {"CRM_URL": FULL["CRM_URL"]})
-    assert isinstance(resolved.facts, PostgresFacts) and not resolved.has_outbox
+    assert isinstance(resolved.facts, PostgresFacts) and resolved.outbox is None
     with pytest.raises(EngineError) as raised:
         _ = resolved.sending
     assert raised.value.message == "to send, the environment `production` needs `SMTP_PASSWORD`, which is not set"
+    into = replaced("engine.yaml", "    transport: outbox\n", "    transport: outbox\n    redirect_to: ${BOX}\n")
+    assert resolve(good(into).project, "dev", {}).outbox == "outbox"
+    folder = replaced("engine.yaml", "    transport: outbox\n", "    transport: {outbox: {dir: '${DIR}/mails'}}\n")
+    with pytest.raises(EngineError) as raised:
+        _ = resolve(good(folder).project, "dev", {}).outbox
+    assert raised.value.message == "the outbox of the environment `dev` needs `DIR`, which is not set"
+    found = resolve(good(folder).project, "dev", {"DIR": "/srv"}).outbox
+    assert isinstance(found, OutboxTransport) and found.outbox.dir == "/srv/mails"
 
 
 def test_an_unknown_environment_is_wrong_usage() -> None:

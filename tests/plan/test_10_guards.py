@@ -209,9 +209,12 @@ def test_10_1_on_the_day_of_the_first_mails_growth_has_nothing_to_compare(tell: 
 
 def test_10_1_allowing_what_nobody_limits_makes_no_limit(tell: Teller) -> None:
     """10.1: a guard holds only where it is said; `--allow` raises one that is there, and brings none."""
-    story = tell(DAILY, *days(2, 20))
-    story.allowed = {"max_sends.per_run": 1, "first_run_max": 1, "max_growth": 1, "max_exits": 0.01, "max_shrink": 0.01}
+    story = tell(DAILY, *days(2, 20, 5))
+    story.allowed = {"max_sends.per_run": 1, "max_sends.per_day": 1, "first_run_max": 1, "max_shrink": 0.01}
     assert failed(story, "2026-03-02 09:00") == []
+    story.applied("2026-03-02 09:00")
+    story.lost("contact", 1)
+    assert failed(story, "2026-03-03 09:00") == []
 
 
 def test_10_1_max_growth_of_a_sequence_holds_that_sequence(tell: Teller) -> None:

@@ -97,6 +97,17 @@ def test_3_2_event_of_the_inbox_begins_at_its_moment(tell: Teller) -> None:
     assert story.plan("2026-03-04 08:00") == ["1: exit trigger_gone"]
 
 
+def test_3_2_an_event_that_is_moved_ahead_is_upcoming_unless_somebody_is_considered(tell: Teller) -> None:
+    """3.2, 6.18 (A141): the way of the first contract ended for good, that of the second is open and ends now; both moments are moved ahead."""
+    story = tell(SIGNED.replace("    steps", "    goal: {contract.monthly_value: 1}\n    steps"), *(contract(i, signed_at="2026-03-02T02:00:00", monthly_value=i) for i in (1, 2)))
+    assert story.apply("2026-03-02 10:00") == ["2>1 thanks: wait not_due, 2026-03-03 09:00", "1>1: exit goal_met"]
+    story.now_has(*(contract(i, signed_at="2026-03-09T02:00:00", monthly_value=i) for i in (1, 2)))
+    counts = story.funnel("2026-03-02 11:00").counts
+    assert (counts["upcoming"], counts["considered"], counts["exit"]) == (1, 1, 1)
+    story.apply("2026-03-02 11:00")
+    assert story.funnel("2026-03-02 12:00").counts["upcoming"] == 2
+
+
 def test_3_2_event_that_began_before_the_start_enrolls_nobody(tell: Teller) -> None:
     """3.2, 3.7: ten years of mapped events enroll nobody when a sequence is new; what happens from that day on does, also on a date."""
     story = tell(
