@@ -29,7 +29,7 @@ def schema(door: Door, write: bool, format_: str) -> int:
     if not write:
         door.out(to_json(schemas(definitions), indent=2))
         return 0
-    written = list(write_schemas(door.root, definitions))
+    written = write_schemas(door.root, definitions)
     if format_ == "json":
         from engine.views.answered import as_json
 

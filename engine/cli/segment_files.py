@@ -114,6 +114,10 @@ def import_(
     found = _found(site, of, [one for one in entries if one.key], by_field)
     if not found.keys:
         _refuse_nobody(file, found, replace and bool(site.definitions.members.get(id_)))
+    if segment is None and not found.keys:
+        raise WrongUsage(
+            f"{file} names no record of the CRM, so there is nobody to make a segment of; nothing was written", help="look at its keys, or at --column and --by"
+        )
     filled = _make(door, site, id_, of, found.keys, name or "", owner) if segment is None else _fill(door, site, id_, found.keys, replace)
     blank = [one.place for one in entries if not one.key]
     if format_ == "json":

@@ -61,7 +61,7 @@ class Secret:
 
 
 @dataclass(frozen=True)
-class Sending:
+class SendingSettings:
     """How an environment sends and to whom, in plain texts."""
 
     transport: str | SmtpTransport | OutboxTransport = field(repr=False)
@@ -80,14 +80,14 @@ class ResolvedEnvironment:
     name: str
     facts: DuckdbFacts | FilesFacts | PostgresFacts | SnapshotFacts = field(repr=False)
     ledger: DuckdbLedger | PostgresLedger = field(repr=False)
-    _sending: Sending = field(repr=False)
+    _sending: SendingSettings = field(repr=False)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     # The variables of `sending` that are not set, and of these the ones of its transport.
     _unset: tuple[str, ...] = ()
     _unset_of_transport: tuple[str, ...] = ()
 
     @property
-    def sending(self) -> Sending:
+    def sending(self) -> SendingSettings:
         """How it sends. EngineError where a variable of it is not set: what only reads asks for no secret of what sends."""
         if self._unset:
             raise EngineError(f"to send, the environment `{self.name}` needs {_not_set(self._unset)}", help=_set(self._unset[0]))
@@ -117,7 +117,7 @@ def resolve(project: Project, env_name: str | None, environ: Mapping[str, str]) 
     read = {key: filling.fill(getattr(environment, key)) for key in READS}
     transport = to_send.fill(environment.transport)
     of_transport = tuple(sorted(to_send.missing))
-    sending = Sending(transport, to_send.fill(environment.allow_recipients), to_send.fill(environment.redirect_to))
+    sending = SendingSettings(transport, to_send.fill(environment.allow_recipients), to_send.fill(environment.redirect_to))
     unset = tuple(sorted(to_send.missing))
     if filling.missing:
         missing = sorted(filling.missing)

@@ -6,7 +6,7 @@ On Postgres an order is committed when it is given, and what a run holds is anot
 from __future__ import annotations
 
 from engine.ledger.duckdb import DuckdbReading
-from engine.ledger.duckdb.foreseeing import foresee
+from engine.ledger.duckdb.in_thought import as_a_writer_finds_it
 from engine.ledger.ledger import Reading
 from engine.runs.inbox import unreadable, waiting
 from engine.runs.opening import Site
@@ -20,7 +20,7 @@ def as_found(ledger: Reading, site: Site) -> Reading:
     """
     if isinstance(ledger, DuckdbReading):
         choices = {id: s.on_unknown for id, s in site.definitions.sequences.items() if s.on_unknown}
-        foresee(ledger, site.definitions.former_names, choices, waiting(site.state), site.now)
+        as_a_writer_finds_it(ledger, site.definitions.former_names, choices, waiting(site.state), site.now)
     return ledger
 
 

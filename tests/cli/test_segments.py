@@ -207,6 +207,16 @@ def test_d8_a_file_of_nobody_empties_no_list(project: Project, tmp_path: Path) -
     assert project.run("segment", "import", "vip", str(other)).out.endswith("0 added; 2 members now\n")
 
 
+def test_d8_a_file_of_nobody_makes_no_segment(project: Project, tmp_path: Path) -> None:
+    """D8: an empty file, or one of which the CRM has nothing, is a slip; no file is made."""
+    for name, text in (("a.txt", ""), ("a.csv", "key\n"), ("b.csv", "key\nnobody\n")):
+        file = tmp_path / name
+        file.write_text(text)
+        said = project.run("segment", "import", "fair", str(file))
+        assert said.code == 64 and "nobody to make a segment of; nothing was written" in " ".join(said.err.split()), said
+    assert not (project.root / "definitions" / "segments" / "fair.yaml").exists()
+
+
 @pytest.mark.parametrize(("words", "says"), [(("--name", "X"), "--name is"), (("--owner", "x", "--entity", "company"), "--entity and --owner are")])
 def test_d8_what_only_a_new_segment_takes_is_refused(project: Project, tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     """D8: nothing that was said is dropped without a word."""

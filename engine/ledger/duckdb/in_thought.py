@@ -19,7 +19,7 @@ _WRITES = {"suppress": "suppressions", "unsuppress": "suppressions", "event": "i
 _IN_DOUBT = "('claimed', 'dispatching', 'unknown')"
 
 
-def foresee(ledger: DuckdbReading, names: Mapping[str, str], choices: Mapping[str, OnUnknown], orders: Mapping[str, Order], now: datetime) -> None:
+def as_a_writer_finds_it(ledger: DuckdbReading, names: Mapping[str, str], choices: Mapping[str, OnUnknown], orders: Mapping[str, Order], now: datetime) -> None:
     """From here on the reading answers as if a writer had opened it at `now` (naive UTC): what a dead process held is given back, doubts are
     settled by `choices` of each sequence, and `orders` are carried out. `names` are the former names of sequences. Nothing is written."""
     thought = _Thought(ledger.connection, ledger.files, ledger.copied_at)
