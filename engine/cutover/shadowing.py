@@ -17,7 +17,7 @@ from engine.cutover.finding import Crm
 from engine.cutover.logs import Log, read_log
 from engine.cutover.matching import Ours, matched
 from engine.cutover.recognizing import Recognized, Recognizer, Refused, Sent
-from engine.cutover.taking_in import gathered_sends, needs
+from engine.cutover.taking_in import called_in, gathered_sends, needs
 from engine.cutover.verdicts import SENT_BEFORE, Verdict, Verdicts
 from engine.errors import LedgerRefused, WrongUsage
 from engine.facts.reading import read_snapshot
@@ -184,7 +184,8 @@ def _below(site: Site, stack: ExitStack) -> ViewOf | None:
 def _fold_before(site: Site, folded: Folded, recognized: Recognized, began: datetime) -> int:
     """What the other system sent before the first day is known, as an import would make it known."""
     earlier = replace(recognized, sent=[one for one in recognized.sent if one.at < began and not one.unknown])
-    folded.add(gathered_sends(site, earlier).past("import sends", ""))
+    called = called_in(site, folded.view)
+    folded.add(gathered_sends(site, earlier, called).past("import sends", "", called))
     return len(earlier.sent)
 
 

@@ -22,10 +22,11 @@ from engine.facts.snapshot import Needs, Snapshot
 from engine.ledger.keys import send_key
 from engine.ledger.ledger import Reading
 from engine.ledger.past import PAST, Past, TakenPast
-from engine.ledger.records import Candidates
+from engine.ledger.records import OCCURRENCE, Candidates
+from engine.plan.identity import Identity, identity
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
-from engine.rehearsal.folding import Folded
+from engine.rehearsal.folding import Folded, ViewOf
 from engine.runs.opening import Site
 
 Row = dict[str, Any]
@@ -38,7 +39,10 @@ FAILED_THERE = "rejected"
 
 @dataclass
 class Gathered:
-    """What a file brings, before it is compared with the ledger. `repeats` are lines whose mail is on an earlier line already."""
+    """What a file brings, before it is compared with the ledger, under the names of the definitions; send keys are the ledger's.
+
+    `repeats` are lines whose mail is on an earlier line already.
+    """
 
     sends: dict[str, Row] = field(default_factory=dict)
     enrollments: dict[Key, Row] = field(default_factory=dict)
@@ -50,11 +54,12 @@ class Gathered:
     not_sent: int = 0
     answers: Mapping[str, int] = field(default_factory=dict)
 
-    def past(self, import_id: str, by: str) -> Past:
+    def past(self, import_id: str, by: str, called: Identity) -> Past:
+        """As the ledger keeps it, under its own ids (8.7)."""
         rows: Mapping[str, Iterable[Row]] = {
             "sends": self.sends.values(), "enrollments": self.enrollments.values(), "occurrences": self.occurrences.values(), "pauses": self.pauses,
         }  # fmt: skip
-        return Past(import_id, by, {name: pa.Table.from_pylist(list(rows[name]), schema) for name, schema in PAST.items()})
+        return Past(import_id, by, called.kept_changes({name: pa.Table.from_pylist(list(rows[name]), schema) for name, schema in PAST.items()}))
 
 
 @dataclass(frozen=True)
@@ -91,24 +96,30 @@ def plan_import(site: Site, kind: Kind, path: Path, dictionary: Dictionary, *, b
     with read_snapshot(site.definitions, site.environment.facts, now=site.now, root=site.root, needs=needs(site.definitions, dictionary)) as snapshot:
         crm = Crm(site.definitions, snapshot, site.now)
         import_id = f"import {kind} {log.digest[:16]}"
-        if kind == "sends":
-            recognized = Recognizer(site.definitions, crm, dictionary, site.now).sends(log.rows, columns)
-            gathered, refused = gathered_sends(site, recognized), tuple(recognized.refused)
-        else:
-            joined = Joiner(site.definitions, crm, dictionary, site.now).enrollments(log.rows, columns)
-            gathered, refused = _of_enrollments(site, joined.enrolled), tuple(joined.refused)
         with site.read_ledger() as ledger:
-            foreseen, ended = _foresee(site, snapshot, ledger, gathered, import_id, by)
-            known = _known(ledger, gathered)
+            called = called_in(site, ledger.view)
+            if kind == "sends":
+                recognized = Recognizer(site.definitions, crm, dictionary, site.now).sends(log.rows, columns)
+                gathered, refused = gathered_sends(site, recognized, called), tuple(recognized.refused)
+            else:
+                joined = Joiner(site.definitions, crm, dictionary, site.now).enrollments(log.rows, columns)
+                gathered, refused = _of_enrollments(site, joined.enrolled, called), tuple(joined.refused)
+            foreseen, ended = _foresee(site, snapshot, ledger, gathered, called, import_id, by)
+            known = _known(site, ledger, gathered, called)
             as_of = ledger.copied_at
     on_the_way = sum(row["exit_at"] is None for row in gathered.enrollments.values())
-    return Import(kind, log, columns, gathered.past(import_id, by), gathered, refused, known, ended, on_the_way, foreseen, as_of)
+    return Import(kind, log, columns, gathered.past(import_id, by, called), gathered, refused, known, ended, on_the_way, foreseen, as_of)
 
 
 def take_in(site: Site, planned: Import) -> TakenPast:
     """Write what was planned, in one transaction. LockHeld while a run has the ledger."""
     with site.open_ledger(f"import {planned.kind}") as ledger:
         return ledger.take_past(planned.past, site.now)
+
+
+def called_in(site: Site, view: ViewOf) -> Identity:
+    """Under which ids the ledger keeps what the definitions call otherwise. Raises DefinitionsInError where two claim one history."""
+    return identity(site.definitions, view(Candidates(OCCURRENCE.empty_table(), (), site.now, site.definitions.former_names)), site.now)
 
 
 def needs(definitions: Definitions, dictionary: Dictionary) -> Needs:
@@ -129,13 +140,13 @@ def _key(row: Row) -> Key:
     return row["sequence"], row["entity"], row["record"], row["occurrence"], row["contact"]
 
 
-def gathered_sends(site: Site, recognized: Recognized) -> Gathered:
+def gathered_sends(site: Site, recognized: Recognized, called: Identity) -> Gathered:
     """The rows that a log of mails brings."""
     found = Gathered(reckoned=recognized.reckoned, not_ours=recognized.not_ours, not_sent=recognized.not_sent, answers=dict(sorted(recognized.answers.items())))
     slots: set[tuple[str, ...]] = set()
     last: dict[Key, datetime] = {}
     for one in recognized.sent:
-        row = _send_row(site, one)
+        row = _send_row(site, one, called)
         if row["send_key"] in found.sends:
             found.repeats += 1
             continue
@@ -154,7 +165,7 @@ def gathered_sends(site: Site, recognized: Recognized) -> Gathered:
     return found
 
 
-def _send_row(site: Site, one: Sent) -> Row:
+def _send_row(site: Site, one: Sent, called: Identity) -> Row:
     sequence = site.definitions.sequences[one.sequence]
     step = next(step for step in sequence.steps if step.id == one.step)
     template = step.choices[0].use
@@ -163,7 +174,7 @@ def _send_row(site: Site, one: Sent) -> Row:
     address = one.address
     return {
         **identity,
-        "send_key": send_key(one.sequence, one.step, one.entity, one.record, identity["occurrence"], one.contact),
+        "send_key": send_key(*called.kept(one.sequence, one.step), one.entity, one.record, identity["occurrence"], one.contact),
         "step": one.step, "state": one.state, "reason": FAILED_THERE if one.state == "failed" else None, "detail": "imported",
         "decided_at": one.at, "due_at": one.due_at or one.at, "sent_at": one.at if one.state == "sent" else None,
         "template": template, "locale": one.locale, "category": said.category, "topic": said.topic,
@@ -188,7 +199,7 @@ def _enroll(site: Site, found: Gathered, one: Sent | Enrolled, began: datetime) 
     return row
 
 
-def _of_enrollments(site: Site, several: Sequence[Enrolled]) -> Gathered:
+def _of_enrollments(site: Site, several: Sequence[Enrolled], called: Identity) -> Gathered:
     found = Gathered()
     for one in several:
         identity = _identity(one)
@@ -202,7 +213,7 @@ def _of_enrollments(site: Site, several: Sequence[Enrolled]) -> Gathered:
         if one.status == "paused":
             found.pauses.append({**identity, "ordered_at": site.now, "note": "paused in the other system"})
         for place, step in enumerate(one.passed):
-            key = send_key(one.sequence, step, one.entity, one.record, identity["occurrence"], one.contact)
+            key = send_key(*called.kept(one.sequence, step), one.entity, one.record, identity["occurrence"], one.contact)
             at = one.passed_at or one.began
             found.sends[key] = {
                 **identity, "send_key": key, "step": step, "state": "skipped", "reason": PASSED, "detail": "imported",
@@ -214,35 +225,35 @@ def _of_enrollments(site: Site, several: Sequence[Enrolled]) -> Gathered:
 # --- what it will do ----------------------------------------------------------------------------------------------
 
 
-def _foresee(site: Site, snapshot: Snapshot, ledger: Reading, gathered: Gathered, import_id: str, by: str) -> tuple[Foreseen, dict[str, int]]:
+def _foresee(site: Site, snapshot: Snapshot, ledger: Reading, gathered: Gathered, called: Identity, import_id: str, by: str) -> tuple[Foreseen, dict[str, int]]:
     """The plan on the ledger as the import would leave it. Paths that this plan ends are imported as ended, with its reasons."""
     with Folded(ledger.view) as folded:
-        folded.add(gathered.past(import_id, by), revive=import_id.startswith("import enrollments"))
+        folded.add(gathered.past(import_id, by, called), revive=import_id.startswith("import enrollments"))
         plan = make_plan(site.definitions, snapshot, folded.view, site.now, environment=site.environment.name, address_key=site.pseudonyms.address_key)
     ended: dict[str, int] = {}
-    for row in plan.changes["exits"].to_pylist():
+    for row in called.named(plan.changes["exits"]).to_pylist():
         mine = gathered.enrollments.get(_key(row))
         if mine is not None and mine["exit_at"] is None:
             mine |= {"exit_at": site.now, "exit_reason": row["reason"], "exit_final": row["final"]}
     for mine in gathered.enrollments.values():
         if mine["exit_reason"] is not None:
             ended[mine["exit_reason"]] = ended.get(mine["exit_reason"], 0) + 1
-    return _counts(plan, gathered), dict(sorted(ended.items()))
+    return _counts(plan, gathered, called), dict(sorted(ended.items()))
 
 
-def _counts(plan: Plan, gathered: Gathered) -> Foreseen:
+def _counts(plan: Plan, gathered: Gathered, called: Identity) -> Foreseen:
     there = {(row["sequence"], row["step"], row["record"], row["contact"], row["occurrence"]) for row in gathered.sends.values()}
-    sends = plan.changes["sends"].select(["sequence", "step", "record", "contact", "occurrence"]).to_pylist()
+    sends = called.named(plan.changes["sends"]).select(["sequence", "step", "record", "contact", "occurrence"]).to_pylist()
     again = sum(tuple(row.values()) in there for row in sends)
     return Foreseen(len(sends), again, plan.summary["wait"], plan.summary["hold"])
 
 
-def _known(ledger: Reading, gathered: Gathered) -> int:
+def _known(site: Site, ledger: Reading, gathered: Gathered, called: Identity) -> int:
     """How many of the sends and enrollments the ledger has already."""
     names = ["sequence", "entity", "record", "occurrence"]
     asked = {tuple(row[name] for name in names) for row in (*gathered.sends.values(), *gathered.enrollments.values())}
     occurrences = pa.table({name: pa.array([key[place] for key in sorted(asked)], pa.string()) for place, name in enumerate(names)})
-    view = ledger.view(Candidates(occurrences, (), datetime(9999, 1, 1)))
+    view = called.named_view(ledger.view(Candidates(occurrences, (), datetime(9999, 1, 1), site.definitions.former_names)))
     decided = {(row["sequence"], row["entity"], row["record"], row["occurrence"], row["contact"], row["step"]) for row in view.tables["decided"].to_pylist()}
     enrolled = {_key(row) for row in view.tables["enrollments"].to_pylist()}
     sends = sum((*_key(row), row["step"]) in decided for row in gathered.sends.values())

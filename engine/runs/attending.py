@@ -18,6 +18,7 @@ from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.facts.snapshot import Snapshot
 from engine.ledger.history import Status
+from engine.plan.gates import Decided, Reason
 from engine.plan.plan import GuardResult, Plan
 from engine.runs.jobs import jobs_now
 from engine.runs.labels import Labels
@@ -26,6 +27,8 @@ from engine.runs.opening import Site
 from engine.runs.planning import plan_on
 
 Kind = Literal["unreached", "suppressed_only", "missing_variable", "hold", "unknown", "guard", "job", "draft", "gone_members"]
+# What holds a mail because a person said so (6.1).
+_PAUSES = frozenset({Reason.STOPPED, Reason.PAUSED_PROJECT, Reason.PAUSED_SEQUENCE, Reason.PAUSED_ENROLLMENT})
 # A draft that nobody has touched for so long is forgotten.
 FORGOTTEN = timedelta(days=14)
 # A hold whose step expires within this is told; a variable that is missing always is.
@@ -88,6 +91,8 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
     with read_snapshot(definitions, site.environment.facts, now=site.now, root=site.root, needs=needs) as snapshot, site.read_ledger() as ledger:
         status = ledger.status(site.now)
         plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
+        if any(row[3] in _PAUSES for row in seen.held):
+            seen.held = _would_go(seen.held, plan_on(site, snapshot, ledger, unpaused=True))
         found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon, _stopped_all(site, status))]
         found += _blocking(definitions, plan, seen.behind, ledger.head().last_now)
         found += _unknown(definitions, status)
@@ -132,11 +137,8 @@ def _look(cursor: duckdb.DuckDBPyConnection, seen: _Seen) -> None:
     ).fetchall()
     seen.held = cursor.execute(
         f"""SELECT sequence, entity, step, reason, CASE WHEN reason = 'missing_variable' THEN coalesce(variable, '') ELSE '' END AS variable, template, contact,
-                   {readable.format("due")} AS due, {readable.format("expiry")} AS expiry
+                   {readable.format("due")} AS due, {readable.format("expiry")} AS expiry, record, occurrence
             FROM sheets s WHERE decision = 'hold' AND reason <> 'guard' AND due <= (SELECT now FROM clock)
-                -- Who would leave once nothing holds them gets no mail that could come too late (6.2 to 6.4).
-                AND NOT EXISTS (FROM standings t WHERE t.sequence = s.sequence AND t.record = s.record AND t.occurrence = s.occurrence AND t.contact = s.contact
-                    AND (t.ended IS NOT NULL OR t.gone IS NOT NULL OR NOT t.in_audience))
                 -- A pause that ends in time needs nobody: what it holds goes by itself.
                 AND NOT (starts_with(reason, 'paused_') AND sequence NOT IN (SELECT sequence FROM seqs WHERE status IN ('paused', 'draft')) AND NOT EXISTS (
                     FROM controls c WHERE (c.until IS NULL OR c.until >= s.expiry) AND (c.scope = 'project' OR (c.sequence = s.sequence AND (c.scope = 'sequence' OR (
@@ -245,6 +247,14 @@ def _least(moments: Iterable[datetime | None]) -> datetime | None:
 
 
 # --- mails that wait for somebody ----------------------------------------------------------------------------------
+
+
+def _would_go(held: list[tuple[Any, ...]], unpaused: Plan) -> list[tuple[Any, ...]]:
+    """The holds without the pauses of those who would get no mail either if nothing was paused: who would leave, or whose condition is false."""
+    names = ("decision", "sequence", "entity", "step", "contact", "record", "occurrence")
+    rows = unpaused.decisions.select(names).to_pylist()
+    waiting = {tuple(row[name] for name in names[1:]) for row in rows if row["decision"] in (Decided.SEND, Decided.HOLD)}
+    return [row for row in held if row[3] not in _PAUSES or (*row[:3], row[6], *row[9:]) in waiting]
 
 
 def _stopped_all(site: Site, status: Status) -> bool:

@@ -14,7 +14,7 @@ from engine.definitions.definitions import Definitions
 from engine.definitions.histories import histories
 from engine.facts.snapshot import Snapshot
 from engine.ledger.ledger import Reading
-from engine.ledger.records import CONTROLS, LedgerView
+from engine.ledger.records import CONTROLS, Candidates, LedgerView
 from engine.plan.plan import Plan
 from engine.plan.planning import make_plan
 from engine.plan.remembering import remember
@@ -77,19 +77,25 @@ def plan_on(
     inspect: Inspect | None = None,
     supposed: pa.Table | None = None,
     looking_back: bool = False,
+    unpaused: bool = False,
 ) -> Plan:
     """The plan on an open snapshot and ledger, for the site's definitions or others over the same facts.
 
-    A ledger that was opened to read is looked at as the next apply will find it, unless `looking_back`.
+    A ledger that was opened to read is looked at as the next apply will find it, unless `looking_back`. `unpaused`: as if nothing was stopped or
+    paused, to see what a pause keeps from going.
     """
     if not looking_back:
         as_found(ledger, site)
+    said = definitions or site.definitions
+
+    def view(asked: Candidates) -> LedgerView:
+        found = _with(ledger.view(replace(asked, as_of=site.now) if looking_back else asked), supposed)
+        return _without_pauses(found) if unpaused else with_kill_switch(found, not looking_back and is_stopped_now(site))
+
     return make_plan(
-        definitions or site.definitions,
+        _all_active(said) if unpaused else said,
         snapshot,
-        lambda asked: with_kill_switch(
-            _with(ledger.view(replace(asked, as_of=site.now) if looking_back else asked), supposed), not looking_back and is_stopped_now(site)
-        ),
+        view,
         site.now,
         environment=site.environment.name,
         address_key=site.pseudonyms.address_key,
@@ -102,6 +108,18 @@ def _with(view: LedgerView, supposed: pa.Table | None) -> LedgerView:
     if supposed is None:
         return view
     return replace(view, tables={**view.tables, "occurrences": pa.concat_tables([view.tables["occurrences"], supposed])})
+
+
+def _without_pauses(view: LedgerView) -> LedgerView:
+    controls = view.tables["controls"]
+    kept = pa.array([action == "cancelled" for action in controls["action"].to_pylist()], pa.bool_())
+    return replace(view, tables={**view.tables, "controls": controls.filter(kept)})
+
+
+def _all_active(definitions: Definitions) -> Definitions:
+    """The same with every sequence active that its status holds (6.1)."""
+    active = {id: said.model_copy(update={"status": "active"}) if said.status in ("paused", "draft") else said for id, said in definitions.sequences.items()}
+    return replace(definitions, sequences=active)
 
 
 def with_kill_switch(view: LedgerView, stopped: bool) -> LedgerView:

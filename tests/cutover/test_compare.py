@@ -46,9 +46,13 @@ def test_8_7_a_sequence_under_a_new_name_is_compared_as_any(tmp_path: Path, caps
     """8.7: the ledger keeps it under its first id, and what it would send is the log's all the same."""
     renamed = RENEWAL.replace("id: renewal\n", "id: ending\nrenamed_from: renewal\n", 1)
     shop = Shop.make(tmp_path / "shop", capsys, renamed, WELCOME, contract(7, end_date="2026-04-01"), contact(1))
-    said = shop.run("compare", "--log", shop.file("log.csv", HEAD, "notice,7,1,2026-03-02 09:00"), "--detailed-exitcode", at=AT)
+    log = shop.file("log.csv", HEAD, "notice,7,1,2026-03-02 09:00")
+    said = shop.run("compare", "--log", log, "--detailed-exitcode", at=AT)
     assert said.code == 0, said.out
     assert said.out.splitlines()[-1] == "1 day: 1 same, and no difference."
+    # What the log has of earlier days is known under that id too.
+    after = shop.run("compare", "--log", log, "--from", "2026-03-03", "--to", "2026-03-04", "--sequence", "ending", "--detailed-exitcode", at=AT)
+    assert (after.code, after.err) == (0, ""), after.out + after.err
 
 
 def test_each_difference_has_our_reason(shop: Shop) -> None:

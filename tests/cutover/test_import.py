@@ -36,6 +36,34 @@ def test_5_3_the_log_of_a_sequence_in_the_contacts_own_time_is_taken_over(tmp_pa
     assert shop.run("apply").code == 0 and shop.ground.mails() == []
 
 
+@pytest.mark.parametrize("followed", [False, True])
+def test_8_7_the_log_of_a_renamed_sequence_is_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str], followed: bool) -> None:
+    """8.7: what is imported lies under the ids that the ledger keeps, whether or not an apply has followed the renaming: nobody gets it again."""
+    ending = RENEWAL.replace("id: renewal\n", "id: ending\nrenamed_from: renewal\n").replace("{id: notice-30,", "{id: letter, renamed_from: notice-30,")
+    arrival = WELCOME.replace("id: welcome\n", "id: arrival\nrenamed_from: welcome\n")
+    before, after, at = "2026-02-01T09:00:00+07:00", "2026-02-02T09:00:00+07:00", "2026-03-03T09:00:00+07:00"
+    shop = Shop.make(
+        tmp_path / "shop", capsys, *((RENEWAL, WELCOME) if followed else (ending, arrival)), contract(7, end_date="2026-04-01"), contact(1), contact(3, company_id=9),
+    )  # fmt: skip
+    if followed:
+        assert shop.run("apply", at=before).code == 0
+        for old, new, text in (("renewal", "ending", ending), ("welcome", "arrival", arrival)):
+            (shop.ground.root / f"definitions/sequences/{old}.yaml").unlink()
+            shop.ground.write(f"definitions/sequences/{new}.yaml", text)
+        assert shop.run("apply", at=after).code == 0
+    log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at", "letter,7,1,2026-03-02 09:00", "hello,,3,2026-03-02 09:00")
+    seen = shop.run("import", "sends", log, "--format", "json", at=at)
+    assert seen.code == 0, seen.out + seen.err
+    assert seen.value["next_apply"]["sends"] == 0
+    people = shop.file("people.csv", "sequence,contact,enrolled_at,status,last_step,last_sent_at", "arrival,3,2026-03-02 09:00,active,hello,2026-03-02 09:00")
+    assert shop.run("import", "enrollments", people, at=at).code == 0
+    applied = shop.run("apply", at=at)
+    assert applied.code == 0 and shop.ground.mails() == [], applied.out
+    assert {row[:2] for row in shop.decided()} == {("ending", "letter"), ("arrival", "hello")}
+    assert shop.exits() == {("ending", "1"): None, ("arrival", "3"): None}
+    assert shop.run("import", "sends", log, "--format", "json", at=at).value["summary"]["known"] == 4
+
+
 def test_the_first_apply_resends_nothing(shop: Shop) -> None:
     """What the other system sent is in the ledger with its keys; the apply after it sends the rest, and the dry run says so before."""
     log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at", "notice,7,1,2026-03-02 09:00", "notice,7,2,2026-03-02 09:00", "notice,8,1,2026-03-03 09:00")

@@ -72,3 +72,20 @@ def test_6_2_who_would_leave_once_resumed_loses_no_mail(tmp_path: Path) -> None:
     assert len(told(ground, "2026-03-10T12:00:00+07:00", "hold")) == 1
     ground.facts({"contact": [contact(1, kind="guest")]})
     assert told(ground, "2026-03-10T12:00:00+07:00", "hold") == []
+
+
+@pytest.mark.parametrize("pause", ["enrollment", "sequence", "status"])
+def test_6_9_a_paused_mail_whose_condition_is_false_is_not_waited_for(tmp_path: Path, pause: str) -> None:
+    """6.9: what would be passed over once resumed loses nothing by the pause, whoever paused it."""
+    drip = DRIP.replace("template: tips}", "template: tips, if: {contact.kind: guest}}")
+    ground = Ground.make(tmp_path, drip, contact(1, kind="guest"))
+    by_hand(ground, "2026-03-02T10:00:00+07:00", "drip", "contact", "1")
+    ground.apply("2026-03-02T10:00:00+07:00")
+    if pause == "status":
+        ground.change("definitions/sequences/drip.yaml", "status: active", "status: paused")
+    else:
+        site = ground.site("2026-03-02T11:00:00+07:00")
+        obey(site, Order("pause", site.now, "test", sequence="drip", contact="1" if pause == "enrollment" else None), "pause")
+    assert len(told(ground, "2026-03-10T12:00:00+07:00", "hold")) == 1
+    ground.facts({"contact": [contact(1, kind="member")]})
+    assert told(ground, "2026-03-10T12:00:00+07:00", "hold") == []
