@@ -34,8 +34,6 @@ def explain(door: Door, what: str, sequence: str | None, at: str | None, format_
     With a past moment under --at: the gates as they were then from what the ledger knew by then, with the CRM and the definitions of
     today. With one ahead: the plan of that moment on today's ledger; what the runs until then will do is `engine simulate`'s to say.
     """
-    if not what.strip():
-        raise WrongUsage("explain whom?", help="name a contact's key, ENTITY:KEY, or a code such as E201 or unsubscribed")
     told = _code(what, door.width)
     if told is not None:
         door.out(told)

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import update_wrapper
+from typing import Any, TypeVar, cast
 
 import click
 
 from engine.cli.catalog import refuse_later
 from engine.cli.door import Door
+from engine.errors import WrongUsage
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
-pass_door = click.make_pass_decorator(Door)
+_pass_door = click.make_pass_decorator(Door)
+
+
+def pass_door(function: Wrapped) -> Wrapped:
+    """The command's door, its first argument. WrongUsage, before anything is done, for a word that is there with nothing in it."""
+
+    def with_whole_words(*given: Any, **named: Any) -> Any:
+        refuse_blank(click.get_current_context())
+        return function(*given, **named)
+
+    return cast(Wrapped, _pass_door(update_wrapper(with_whole_words, function)))
+
+
+def refuse_blank(context: click.Context) -> None:
+    """WrongUsage for an argument or an option whose value is blank: a script's variable that is not set names nobody, and not everybody.
+
+    Free text that may be left out (`--note`) may be empty.
+    """
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.default != "" and any(isinstance(one, str) and not one.strip() for one in (value if isinstance(value, tuple) else (value,))):
+            what = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+            raise WrongUsage(f"{what} is there, and has nothing in it", help="say what is meant, or leave it out; the variable of a script may not be set")
+    if context.parent is not None:
+        refuse_blank(context.parent)
 
 
 def now_option(function: Wrapped) -> Wrapped:

@@ -27,7 +27,7 @@ def sequence_named(definitions: Definitions, id: str) -> str:
 def record_named(definitions: Definitions, text: str) -> tuple[str, str]:
     """`ENTITY:KEY` as the entity and the key. WrongUsage for anything else."""
     entity, sign, key = text.partition(":")
-    if not sign or not key or entity not in definitions.crm.entities:
+    if not sign or not key.strip() or entity not in definitions.crm.entities:
         raise WrongUsage(f"{text!r} names no record", help=f"write ENTITY:KEY; the entities are {', '.join(definitions.crm.entities)}")
     return entity, key
 

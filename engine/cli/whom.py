@@ -249,7 +249,7 @@ def _definitions(door: Door) -> Definitions | None:
 
 def _split(text: str) -> tuple[str, str]:
     entity, sign, key = text.partition(":")
-    if not (entity and sign and key):
+    if not (entity and sign and key.strip()):
         raise WrongUsage(f"{text!r} names no record", help="write ENTITY:KEY")
     return entity, key
 

@@ -39,6 +39,38 @@ def _commands(command: click.Command | None, name: str, context: click.Context) 
         yield name, command
 
 
+def _filled(command: click.Command, blank: click.Parameter) -> list[str]:
+    """Words for the command with nothing in one of them, and something in all others that it needs."""
+    words = []
+    for parameter in command.params:
+        if parameter is blank or parameter.required:
+            value = " " if parameter is blank else next(iter(getattr(parameter.type, "choices", ())), __file__ if getattr(parameter.type, "exists", False) else "x")
+            words += [parameter.opts[0], value] if isinstance(parameter, click.Option) else [value]
+    return words
+
+
+def test_9_8_a_word_with_nothing_in_it_is_nobody_and_not_everybody(project: Project) -> None:
+    """9.8: a variable of a script that is not set pauses, ends or shows nothing, in any command; text that may be left out may be empty."""
+    from engine.cli import cli
+    from engine.cli.catalog import SECTIONS
+
+    context = click.Context(cli)
+    entries = [entry.name for section in SECTIONS.values() for entry in section]
+    for name, command in (pair for entry in entries for pair in _commands(cli.get_command(context, entry), entry, context)):
+        for one in command.params:
+            # What has a reader of its own (a duration, --now, a file that must be there) refuses nothing by itself.
+            own = one.callback or not one.expose_value or not (one.type is click.STRING or isinstance(one.type, click.Path) and not (one.type.type or one.type.exists))
+            if not own and one.default != "":
+                said = project.run(*name.split(), *_filled(command, one), now=None)
+                assert said.code == 64 and "nothing in it" in said.err and said.out == "", (name, one.name, said)
+    for words in (("pause", "--contact", ""), ("resume", "--contact", ""), ("cancel", "news", "--contact", ""), ("cancel", "", "--contact", "5"), ("pause", "news", "--from", ""),
+                  ("pause", "news", "--record", "contact: "), ("enroll", "news", "--record", "contact: "), ("event", "x", "--record", " ", "--id", "1")):  # fmt: skip
+        assert project.run(*words).code == 64, words
+    assert engine("-C", str(project.root), "--env", "", "status").code == 64
+    assert json.loads(project.run("status", "--format", "json").out)["controls"] == []
+    assert project.run("pause", "news", "--note", "").code == 0
+
+
 def _json(project: Project, *words: str, now: str | None = NOW) -> dict[str, Any]:
     said = project.run(*words, "--format", "json", now=now)
     assert said.code == 0, (words, said)
