@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from engine.definitions.base import RecordKey
 from engine.definitions.editing import CannotEdit, rewritten
@@ -56,33 +56,24 @@ def csv_with(text: str, keys: Sequence[str]) -> str:
 
 
 def csv_without(text: str, keys: Collection[str], *, file: str) -> str:
-    """A CSV file without the rows of these keys; all other rows stay as they are written."""
-    rows = list(_rows(text))
-    place = next(csv.reader([rows[0].removeprefix("\ufeff")])).index("key")
-    kept = [rows[0]]
-    for row in rows[1:]:
-        cells = next(csv.reader(io.StringIO(row, newline="")), [])
+    """A CSV file without the rows of these keys; all other rows stay as they are written. CannotEdit unless just these would be gone."""
+    lines = list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    reader = csv.reader(lines, strict=True)
+    place = next(reader).index("key")
+    before, kept = reader.line_num, lines[: reader.line_num]
+    for cells in reader:
         if len(cells) <= place or cells[place] not in keys:
-            kept.append(row)
-    made = "".join(kept)
-    if not made.startswith(rows[0]):
+            # A cell may have several lines; where a row ends only its reader knows.
+            kept += lines[before : reader.line_num]
+        before = reader.line_num
+    made = text[: text.startswith("\ufeff")] + "".join(kept)
+    if _keys(made) != [key for key in _keys(text) if key not in keys]:
         raise CannotEdit(f"{file} cannot be edited by a command as it is written", help="edit it by hand")
     return made
 
 
-def _rows(text: str) -> Iterator[str]:
-    """The rows with their line ends; a row may have several lines where a cell has."""
-    lines = (
-        text.splitlines(keepends=True)
-        if "\n" not in text
-        else [line + "\n" for line in text.split("\n")[:-1]] + ([text.split("\n")[-1]] if not text.endswith("\n") else [])
-    )
-    row = ""
-    for line in lines:
-        row += line
-        # An open quote: the cell goes on in the next line.
-        if row.count('"') % 2 == 0:
-            yield row
-            row = ""
-    if row:
-        yield row
+def _keys(text: str) -> list[str]:
+    """The column `key` as the loader reads it."""
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    place = next(rows, ["key"]).index("key")
+    return list(dict.fromkeys(row[place] for row in rows if len(row) > place and row[place].strip()))

@@ -67,6 +67,16 @@ def test_d4_members_in_a_file_of_their_own(project: Project) -> None:
     assert project.run("segment", "count", "vip-2").out == "2\n"
 
 
+def test_d4_a_quote_within_a_cell_is_text(project: Project) -> None:
+    """D4: who is taken out takes nobody along, whatever quotes the other rows have; with --replace and --gone neither."""
+    listed(project, "id: vip\nentity: contact\nmembers: {file: vip.csv}\n", vip_csv='\ufeffkey,name\n1,Bar 5" stage\n2,Lotus\n3,Rose 7" vinyl\n\n4,"a\r\nb""\n"\n5')
+    rows = project.root / "definitions/segments/vip.csv"
+    assert project.run("segment", "remove", "vip", "--contact", "1").code == 0
+    assert rows.read_bytes().decode() == '\ufeffkey,name\n2,Lotus\n3,Rose 7" vinyl\n\n4,"a\r\nb""\n"\n5'
+    assert project.run("segment", "remove", "vip", "--contact", "5", "--contact", "3").code == 0
+    assert rows.read_bytes().decode() == '\ufeffkey,name\n2,Lotus\n\n4,"a\r\nb""\n"\n'
+
+
 def test_d7_a_copy_keeps_its_comments(project: Project) -> None:
     """D7: a duplicate differs in its id, and in what was said; one that is there is not written over."""
     path = listed(project)
