@@ -109,14 +109,14 @@ def _enroll(
     entity: str,
     listed: Sequence[Named],
 ) -> EnrolledPage:
-    from engine.cli.enrolling import already_in, chosen, outcome, refuse_segment, supposed
+    from engine.cli.enrolling import already_in, belonging, chosen, outcome, refuse_segment, supposed
     from engine.runs.planning import facts_with_past
     from engine.views.naming import Naming
 
     about = site.definitions.sequences[sequence].about
     if segment is not None:
         refuse_segment(site, sequence, segment)
-    with facts_with_past(site) as snapshot:
+    with facts_with_past(site, belonging(site, about)) as snapshot:
         keys, missing = chosen(site, snapshot, about, named, segment)
     refused = already_in(site, sequence, about, keys, again)
     new = [key for key in keys if key not in refused]

@@ -22,7 +22,7 @@ from engine.views.phrases import joined
 if TYPE_CHECKING:
     import duckdb
 
-    from engine.facts.snapshot import Snapshot
+    from engine.facts.snapshot import Needs, Snapshot
     from engine.runs.opening import Site
 
 
@@ -110,6 +110,11 @@ def members_now(site: Site, snapshot: Snapshot, segment: str) -> list[tuple[str,
     select = members(site.definitions, segment, site.now, binder)
     rows = snapshot.connection.execute(f"SELECT key FROM ({sql(select)}) ORDER BY key", binder.of(select)).fetchall()
     return [(site.definitions.segments[segment].entity, key) for (key,) in rows]
+
+
+def belonging(site: Site, about: str) -> Needs:
+    """What tells to whom the records belong: `records_of` reads it, whether or not the definitions name it."""
+    return {about: frozenset(relation.via for relation in site.definitions.crm.entities[about].relations.values() if relation.one)}
 
 
 def records_of(site: Site, snapshot: Snapshot, about: str, entity: str, keys: Sequence[str]) -> dict[str, list[str]]:

@@ -125,7 +125,7 @@ def members(door: Door, id_: str, fields: str, cursor: str | None, limit: int, o
             raise WrongUsage("--cursor is none that a page of members ended with", help="leave it out to begin with the first page")
     from engine.runs.planning import facts_with_past
 
-    with facts_with_past(site) as snapshot:
+    with facts_with_past(site, {entity: frozenset(wanted)}) as snapshot:
         table = SegmentTable(snapshot.connection, site.definitions, id_, site.now)
         rows = table.page(wanted, limit=limit + 1, offset=offset, after=after)
         following = site.pseudonyms.sealed(rows[limit - 1][0]) if len(rows) > limit else None

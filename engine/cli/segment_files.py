@@ -49,7 +49,7 @@ def export(door: Door, id_: str, format_: str | None, fields: str, out: Path | N
     wanted = fields_named(site, entity, fields, show_pii)
     from engine.runs.planning import facts_with_past
 
-    with facts_with_past(site) as snapshot:
+    with facts_with_past(site, {entity: frozenset(wanted)}) as snapshot:
         rows = SegmentTable(snapshot.connection, site.definitions, id_, site.now).page(wanted, limit=2**62)
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     head = ["key", *wanted]
@@ -167,14 +167,11 @@ class _Found:
 
 def _found(site: Site, entity: str, named: list[Named], by_field: str | None) -> _Found:
     from engine.facts.names import quoted
-    from engine.facts.needs import needed, together
-    from engine.facts.reading import read_snapshot
 
     # Values compare as rules do: without regard to upper and lower case, and without white space around them.
-    needs = together(needed(site.definitions), {entity: frozenset([by_field] if by_field else [])})
     value = f"trim(CAST(r.{quoted(by_field)} AS VARCHAR))" if by_field else "r._key"
     match = f"lower({value}) = lower(n.said)" if by_field else f"{value} = n.said"
-    with read_snapshot(site.definitions, site.environment.facts, now=site.now, root=site.root, needs=needs) as snapshot:
+    with site.read_facts({entity: frozenset([by_field] if by_field else [])}) as snapshot:
         rows = snapshot.connection.execute(
             f"SELECT n.place, count(r._key), min(r._key) FROM (SELECT unnest($1::VARCHAR[]) AS said, unnest($2::VARCHAR[]) AS place, unnest($3::INTEGER[]) AS number) n "
             f"LEFT JOIN facts.{quoted(entity)} r ON {match} GROUP BY n.place, n.number ORDER BY n.number",

@@ -166,7 +166,7 @@ def _by_belonging(
 
 def _with_contacts_of(door: Door, meant: Whom, owners: Sequence[tuple[str, str]], placed: str | None) -> Whom:
     """Also the contacts of these companies, as the CRM has them now. WrongUsage where they have none, and nobody else is named."""
-    from engine.cli.enrolling import records_of
+    from engine.cli.enrolling import belonging, records_of
     from engine.runs.planning import facts_with_past
 
     site = door.site()
@@ -174,7 +174,7 @@ def _with_contacts_of(door: Door, meant: Whom, owners: Sequence[tuple[str, str]]
     by_entity: dict[str, list[str]] = {}
     for entity, key in owners:
         by_entity.setdefault(entity, []).append(key)
-    with facts_with_past(site) as snapshot:
+    with facts_with_past(site, belonging(site, contact)) as snapshot:
         found = {entity: records_of(site, snapshot, contact, entity, keys) for entity, keys in by_entity.items()}
     # A contact and a company may have the same key: only those of the file have a line in it.
     lines = {(placed, key): place for key, place in meant.places.items()}

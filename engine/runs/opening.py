@@ -14,8 +14,9 @@ from engine.definitions.project import DuckdbLedger as DuckdbLedgerSetting
 from engine.definitions.project import PostgresFacts
 from engine.definitions.trees import Tree, WorkTree
 from engine.errors import DefinitionsInError, WrongUsage
+from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
-from engine.facts.snapshot import Snapshot
+from engine.facts.snapshot import Needs, Snapshot
 from engine.ledger.identity import Identity
 from engine.ledger.ledger import Ledger, Reading
 from engine.ledger.pseudonyms import Pseudonyms
@@ -63,9 +64,9 @@ class Site:
             raise WrongUsage(f"the ledger of `{self.environment.name}` is on Postgres, and this is for a ledger in a file")
         return home.path
 
-    def read_facts(self) -> Snapshot:
-        """The CRM now, only the columns that the definitions name."""
-        return read_snapshot(self.definitions, self.environment.facts, now=self.now, root=self.root)
+    def read_facts(self, also: Needs | None = None) -> Snapshot:
+        """The CRM now, only the columns that the definitions name, and those of `also`."""
+        return read_snapshot(self.definitions, self.environment.facts, now=self.now, root=self.root, needs=together(needed(self.definitions), also or {}))
 
     def read_ledger(self) -> Reading:
         """The ledger to read; an embedded one that a run holds: the copy that the last run left."""

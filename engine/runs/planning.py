@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from engine.definitions.definitions import Definitions
 from engine.definitions.histories import histories
-from engine.facts.snapshot import Snapshot
+from engine.facts.snapshot import Needs, Snapshot
 from engine.ledger.ledger import Reading
 from engine.ledger.records import CONTROLS, Candidates, LedgerView
 from engine.plan.plan import Plan
@@ -58,9 +58,9 @@ def plan_now(
 
 
 @contextmanager
-def facts_with_past(site: Site) -> Iterator[Snapshot]:
-    """The CRM, and beside it what rules on history ask of the ledger, where the definitions have any (7.6)."""
-    with site.read_facts() as snapshot:
+def facts_with_past(site: Site, also: Needs | None = None) -> Iterator[Snapshot]:
+    """The CRM, and beside it what rules on history ask of the ledger, where the definitions have any (7.6). `also`: more fields to read."""
+    with site.read_facts(also) as snapshot:
         if histories(site.definitions):
             with site.read_ledger() as ledger:
                 remember(snapshot.connection, site.definitions, ledger.view, site.now)

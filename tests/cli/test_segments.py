@@ -149,6 +149,21 @@ def test_d8_import_by_a_field(project: Project, tmp_path: Path) -> None:
     assert project.run("segment", "import", "fair", str(tmp_path / "none.csv")).code == 1
 
 
+def test_d5_a_field_that_nothing_else_names_is_read(project: Project, tmp_path: Path) -> None:
+    """D5, D8, 3.5: what is shown of members, and whose contacts are meant, is read for it, whatever the definitions name."""
+    (project.root / "definitions/sequences/renewal.yaml").unlink()
+    engine_yaml = project.root / "engine.yaml"
+    engine_yaml.write_text(engine_yaml.read_text().split("jobs:")[0])
+    listed(project, "id: customers\nentity: company\nmembers: [1, 2]\n", "customers")
+    listed(project, "id: vip\nentity: contact\nmembers: [1, 3]\n")
+    assert "Lotus" in project.run("segment", "members", "customers", "--show-pii").out
+    assert project.run("segment", "export", "customers", "--fields", "name", "--show-pii").out.replace("\r", "") == "key,name\n1,Lotus\n2,Orchid\n"
+    assert project.run("segment", "export", "vip", "--fields", "company_id", "--show-pii").out.replace("\r", "") == "key,company_id\n1,1\n3,2\n"
+    said = project.run("enroll", "news", "--company", "1", "--format", "json")
+    assert said.code == 0 and json.loads(said.out)["enrolled"] == 3, said
+    assert project.run("pause", "news", "--company", "1", "--dry-run").code == 0
+
+
 def test_d6_use_and_growth(project: Project) -> None:
     """D6, D7: each apply counts members, and what a segment enrolls is a use of it; by hand too, with the reasons of those left out."""
     path = listed(project, "id: vip\nentity: contact\nmembers: [6]\n")
