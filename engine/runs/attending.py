@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -17,9 +18,11 @@ from engine.definitions.variables import variables_of
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.facts.snapshot import Snapshot
-from engine.ledger.history import Status
+from engine.ledger.history import SendFilter, SendRow, Status
+from engine.ledger.ledger import Reading
 from engine.plan.gates import Decided, Reason
 from engine.plan.plan import GuardResult, Plan
+from engine.runs.as_found import as_found
 from engine.runs.jobs import jobs_now
 from engine.runs.labels import Labels
 from engine.runs.listing import not_in_crm
@@ -33,6 +36,8 @@ _PAUSES = frozenset({Reason.STOPPED, Reason.PAUSED_PROJECT, Reason.PAUSED_SEQUEN
 FORGOTTEN = timedelta(days=14)
 # A hold whose step expires within this is told; a variable that is missing always is.
 SOON = timedelta(days=7)
+# Doubts are few, and each of them is told.
+_ALL = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,13 @@ def attention(site: Site, *, soon: timedelta = SOON) -> Attention:
     labels = Labels(definitions)
     needs = together(needed(definitions), labels.needs())
     with read_snapshot(definitions, site.environment.facts, now=site.now, root=site.root, needs=needs) as snapshot, site.read_ledger() as ledger:
-        status = ledger.status(site.now)
+        status = as_found(ledger, site).status(site.now)
         plan = plan_on(site, snapshot, ledger, inspect=lambda cursor: _look(cursor, seen))
         if any(row[3] in _PAUSES for row in seen.held):
             seen.held = _would_go(seen.held, plan_on(site, snapshot, ledger, unpaused=True))
         found = [*_unreached(site, snapshot, labels, seen.unreached), *_held(definitions, seen.held, site.now, soon, _stopped_all(site, status))]
         found += _blocking(definitions, plan, seen.behind, ledger.head().last_now)
-        found += _unknown(definitions, status)
+        found += _unknown(definitions, ledger)
         found += [
             Finding("job", None, job.name, 1, why="" if job.last else "never_ran", since=job.missed or job.due, until=job.next)
             for job in jobs_now(definitions.project, ledger, status, site.now)
@@ -292,13 +297,26 @@ def _source(definitions: Definitions, template: str, variable: str) -> str:
     return f"{variable} {declared.path}" if declared is not None else variable
 
 
-def _unknown(definitions: Definitions, status: Status) -> Iterator[Finding]:
-    doubts: dict[str, list[datetime]] = {}
-    for row in status.unknown:
-        doubts.setdefault(row.sequence, []).append(row.decided_at)
-    for sequence, moments in doubts.items():
-        first = next(row.send_key for row in reversed(status.unknown) if row.sequence == sequence)
-        yield Finding("unknown", _owner(definitions, sequence), sequence, len(moments), since=min(moments), detail=first)
+def _unknown(definitions: Definitions, ledger: Reading) -> Iterator[Finding]:
+    """The mails of which nobody knows whether they went out, by sequence; `detail` is the first of them."""
+    doubts: dict[str, list[SendRow]] = {}
+    for row in _mails(ledger, ledger.sends(SendFilter(state="unknown"), limit=_ALL).rows[::-1]):
+        doubts.setdefault(row.sequence, []).append(row)
+    for sequence, rows in doubts.items():
+        since = min(row.decided_at for row in rows)
+        yield Finding("unknown", _owner(definitions, sequence), sequence, len(rows), since=since, detail=rows[0].send_key)
+
+
+def _mails(ledger: Reading, rows: Sequence[SendRow]) -> Iterator[SendRow]:
+    """The first row of each mail: rows that were combined are one (4.8), and those are of one step and one contact."""
+    alike = Counter((row.sequence, row.step, row.contact) for row in rows)
+    told: set[str] = set()
+    for row in rows:
+        if row.send_key in told:
+            continue
+        yield row
+        detail = ledger.show(row.send_key) if alike[row.sequence, row.step, row.contact] > 1 else None
+        told.update(other.send_key for other in (detail.others if detail is not None else ()))
 
 
 # --- definitions that nobody looks after ----------------------------------------------------------------------------

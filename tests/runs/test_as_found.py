@@ -128,6 +128,8 @@ def test_1_1_9_4_a_plan_has_what_a_killed_run_held(tmp_path: Path, state: str, o
     _as_if_killed(ground, state)
     at = "2026-03-02T09:05:00+07:00"
     plan = plan_now(ground.site(at)).plan
+    doubts = [(one.count, one.since) for one in attention(ground.site(at)).findings if one.kind == "unknown"]
+    assert len(doubts) == (1 if (state, on_unknown) == ("dispatching", "ask") else 0), "9.5: told is what the next apply leaves to a person"
     applied = ground.apply(at)
     assert told(plan) == told(applied.plan)
     assert plan.summary["send"] == (1 if state == "claimed" or on_unknown == "resend" else 0)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from engine.ledger.duckdb.files import LedgerFiles
 from engine.ledger.orders import Order
 from engine.runs.attending import Finding, attention
 from engine.runs.locking import obey
-from tests.plan.base import contact, contract
+from tests.plan.base import company, contact, contract
 from tests.plan.samples import DRIP, ONE_NOTICE, PROJECT_LETTERS
 from tests.runs.ground import Ground
+from tests.runs.test_combining import ENDED, TEMPLATE
 
 
 def told(ground: Ground, at: str, kind: str) -> list[Finding]:
@@ -60,6 +64,23 @@ def test_9_8_a_pause_that_ends_in_time_needs_nobody(tmp_path: Path, until: str |
     obey(site, Order("pause", site.now, "test", sequence="drip", contact="1", until=end), "pause")
     assert told(ground, "2026-03-04T10:00:00+07:00", "hold") == []
     assert len(told(ground, "2026-03-10T12:00:00+07:00", "hold")) == lost
+
+
+def test_9_5_every_doubt_is_told_and_a_mail_of_twenty_is_one(tmp_path: Path) -> None:
+    """9.5, 4.8: of two sequences, the older with more doubts than a page has; those of twenty records in one mail are one doubt."""
+    again = ONE_NOTICE + "    on_unknown: ask\n"
+    ground = Ground.make(tmp_path, ENDED + "    on_unknown: ask\n", again, *(contract(id, end_date="2026-04-01") for id in range(21, 141)))
+    ground.apply("2026-03-02T09:00:00+07:00", max_sends__per_run=1000, first_run_max=1000)
+    ground.facts({"contact": [contact(1)], "company": [company(1)], "contract": [contract(id, end_date="2026-03-02") for id in range(1, 21)]})
+    ground.write("definitions/templates/notice.yaml", TEMPLATE)
+    ground.apply("2026-03-03T09:00:00+07:00", max_sends__per_run=1000, first_run_max=1000)
+    path = ground.site("2026-03-03T09:00:00+07:00").ledger_path
+    with duckdb.connect(str(path)) as ledger:
+        ledger.execute("UPDATE sends SET state = 'unknown', reason = 'process_died' WHERE state = 'sent'")
+    shutil.copyfile(path, LedgerFiles(path).copy)
+    found = {one.about: one for one in told(ground, "2026-03-03T10:00:00+07:00", "unknown")}
+    assert {about: one.count for about, one in found.items()} == {"ended": 1, "renewal": 120}
+    assert found["renewal"].since == datetime(2026, 3, 2, 2)
 
 
 def test_6_2_who_would_leave_once_resumed_loses_no_mail(tmp_path: Path) -> None:
