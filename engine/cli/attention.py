@@ -30,6 +30,7 @@ def attention(door: Door, owner: str | None, within: int, send: bool, format_: s
     door.refuse_pii(show_pii)
     from dataclasses import replace
     from datetime import timedelta
+    from shlex import quote
 
     from engine.definitions.translating import did_you_mean
     from engine.runs.attending import attention as found_now
@@ -42,24 +43,26 @@ def attention(door: Door, owner: str | None, within: int, send: bool, format_: s
         raise WrongUsage(f"there is no owner `{owner}`", help=did_you_mean(owner, project.owners, "the owners are") or "add it to `owners:` in engine.yaml")
     found = found_now(site, soon=timedelta(days=within))
     door.say_age(found.ledger_as_of, project.timezone)
-    findings = [one for one in found.findings if owner in (None, one.owner)]
     page = view.AttentionPage(
         project.name,
         site.environment.name,
         project.timezone,
         site.now,
         site.definitions.crm.contact,
-        findings,
+        found.findings,
         Naming(site.definitions, site.pseudonyms, show_pii),
     )
-    door.out(view.as_json(page, door.command) if format_ == "json" else view.as_text(page, width=door.width, ink=door.ink, command=door.command))
+    asked = replace(page, findings=[one for one in found.findings if owner in (None, one.owner)])
+    door.out(view.as_json(asked, door.command) if format_ == "json" else view.as_text(asked, width=door.width, ink=door.ink, command=door.command))
     if not send:
         return 0
     from engine.runs.noticing import tell
 
     # A mail leaves the house: it names records by nothing but what is not personal, whatever was asked for on the screen.
     page = replace(page, naming=Naming(site.definitions, site.pseudonyms, False))
-    letters = view.letters(page, project.owners if owner is None else [owner])
+    # Whoever reads it is elsewhere and later: the environment is said where it is not the one that is meant unsaid, and no folder and no --now.
+    env = "" if site.environment.name == next(iter(project.environments)) else f"--env {quote(site.environment.name)} "
+    letters = view.letters(page, project.owners if owner is None else [owner], lambda words: f"engine {env}{words}")
     told = tell(site, letters) if letters else {}
     for line in view.sent_lines([*told.items()]):
         door.say(line)

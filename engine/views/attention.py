@@ -217,29 +217,32 @@ def subject(page: AttentionPage, findings: Sequence[Finding]) -> str:
     return f"{page.project}: {counted(len(findings), 'thing needs', 'things need')} you"
 
 
-def letters(page: AttentionPage, owners: Collection[str]) -> dict[str, tuple[str, str, int]]:
-    """The notices: to each of the owners what is theirs, and what is nobody's, so that no one stays untold of it. Subject, text, how many findings."""
+def letters(page: AttentionPage, owners: Collection[str], command: Command) -> dict[str, tuple[str, str, int]]:
+    """The notices: to each of the owners what is theirs, and what is nobody's, so that no one stays untold of it. Subject, text, how many findings.
+
+    `page` has the findings of all owners, and `command` writes one as whoever gets the mail would.
+    """
     owned = page.owned()
     nobody_s = owned.get(None, [])
     found = {}
     for owner in sorted(owners) or [SENDER]:
         theirs = owned.get(owner, [])
         if theirs or nobody_s:
-            found[owner] = (subject(page, [*theirs, *nobody_s]), letter(page, owner, theirs, nobody_s), len(theirs) + len(nobody_s))
+            found[owner] = (subject(page, [*theirs, *nobody_s]), letter(page, owner, theirs, nobody_s, command), len(theirs) + len(nobody_s))
     return found
 
 
-def letter(page: AttentionPage, owner: str, theirs: Sequence[Finding], nobody_s: Sequence[Finding] = ()) -> str:
+def letter(page: AttentionPage, owner: str, theirs: Sequence[Finding], nobody_s: Sequence[Finding], command: Command) -> str:
     """The text of a notice to one owner."""
 
     def told(findings: Sequence[Finding]) -> list[str]:
-        return body(page, findings, width=76, command=lambda words: f"engine {words}")
+        return body(page, findings, width=76, command=command)
 
     lines = [f"{page.project} ({page.environment}), {moment(page.now, page.zone)} {page.zone}"]
     if nobody_s:
         lines += ["", "Without an owner, and so told to every one", *told(nobody_s), *(["", "Yours"] if theirs else [])]
     asked = "" if owner == SENDER or nobody_s else f" --owner {owner}"
-    return "\n".join([*lines, *told(theirs), "", f"`engine attention{asked}` says the same at any moment. This mail comes once a day at most.", ""])
+    return "\n".join([*lines, *told(theirs), "", f"`{command(f'attention{asked}')}` says the same at any moment. This mail comes once a day at most.", ""])
 
 
 def everybody_line(count: int, owners: Sequence[str]) -> str:

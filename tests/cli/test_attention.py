@@ -138,6 +138,26 @@ def test_attention_is_mailed_once_a_day(troubled: Project) -> None:
     assert json.loads(troubled.run("sends", "--format", "json").out)["total"] == 0
 
 
+def test_attention_of_one_owner_tells_what_is_nobody_s(troubled: Project) -> None:
+    """Item 12: --owner leaves out other owners' mails, and nothing of the notice, which is the day's only one."""
+    said = troubled.run("attention", "--send", "--owner", "accounts")
+    assert "blocks everything" not in said.out and "without an owner" in said.err
+    found = mails(troubled)
+    assert set(found) == {"accounts@example.com"} and "the guard max_sends.per_run (E501) blocks everything" in found["accounts@example.com"]
+
+
+def test_attention_names_the_environment_in_a_mail(troubled: Project) -> None:
+    """Item 12: what a mail says to copy is for the environment that it is about, and holds neither a folder nor a moment."""
+    settings = troubled.root / "engine.yaml"
+    settings.write_text(settings.read_text().replace("transport: {smtp: {host: localhost, port: 1, tls: none}}", "transport: outbox"))
+    assert troubled.run("--env", "mail", "state", "create").code == 0
+    assert troubled.run("--env", "mail", "attention", "--send").code == 0
+    for text in mails(troubled).values():
+        commands = [line for line in text.splitlines() if "engine " in line]
+        assert len(commands) > 1 and all("engine --env mail " in line and " -C " not in line and "--now" not in line for line in commands), commands
+        assert "`engine --env mail attention" in commands[-1]
+
+
 def test_attention_goes_only_where_the_environment_may_write(troubled: Project) -> None:
     """Item 12: `allow_recipients` holds for notices too; one that failed for certain may go again on the same day."""
     assert troubled.run("--env", "mail", "state", "create").code == 0
