@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from engine.cli.door import Door
@@ -34,22 +36,24 @@ def enrollments(
     entity, key = record_named(site.definitions, record) if record else (None, None)
     wanted = EnrollmentFilter(sequence=sequence, contact=contact, entity=entity, record=key, live=live)
     with site.read_ledger() as ledger:
-        page = ledger.enrollments(wanted, limit=limit, offset=offset)
+        # Those by hand that no apply has seen come before the first of those that the ledger has, and are counted and paged with them.
+        pending = pending_enrollments(site.definitions, ledger, wanted, site.now)
+        first = pending[offset : offset + limit]
+        page = ledger.enrollments(wanted, limit=limit - len(first), offset=max(0, offset - len(pending)))
+        page = replace(page, total=page.total + len(pending), offset=offset)
         orders = [*ledger.held(), *(one for one in ledger.status(site.now).controls if one.scope != "enrollment")]
         # A cancellation is lifted by the exit that it asked for; as of that moment the ledger still has it.
         ended = sorted({row.exit_at for row in page.rows if row.exit_at is not None and row.exit_reason == "cancelled"})
         orders += [one for at in ended for one in ledger.held(at) if one.action == "cancelled"]
         held = Held(orders, site.now, files=held_by_files(site.definitions), kill_switch=site.stopped)
-        # They come before the first of those that the ledger has.
-        pending = pending_enrollments(site.definitions, ledger, wanted, site.now) if offset == 0 else ()
         copied_at = ledger.copied_at
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     zone = site.definitions.project.timezone
     door.say_age(copied_at, zone)
     note_unknown(door, site.definitions, sequence)
     door.out(
-        view.enrollments_json(page, naming, zone, held, pending, limit=limit)
+        view.enrollments_json(page, naming, zone, held, first, all_pending=len(pending))
         if format_ == "json"
-        else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink, held=held, pending=pending, limit=limit)
+        else view.enrollments_text(page, naming, zone, width=door.width, ink=door.ink, held=held, pending=first)
     )
     return 0

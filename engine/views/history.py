@@ -87,11 +87,11 @@ def _more(shown: int, total: int, offset: int) -> list[str]:
 
 
 def enrollments_json(
-    page: Page[EnrollmentRow], naming: Naming, zone: str, held: Held = NOTHING_HELD, pending: Sequence[PendingEnrollment] = (), limit: int = 50
+    page: Page[EnrollmentRow], naming: Naming, zone: str, held: Held = NOTHING_HELD, pending: Sequence[PendingEnrollment] = (), all_pending: int = 0
 ) -> str:
-    """Those of the ledger, the latest first. `pending` are those by hand that no apply has seen: `limit` of them before the others, all counted beside `total`."""
-    rows = [_pending_row(one, naming, zone) for one in pending[:limit]] + [_enrollment_row(row, naming, zone, held) for row in page.rows]
-    counts = {"total": page.total, "offset": page.offset, "pending": len(pending)}
+    """Those of the ledger, the latest first. `pending` are those of this page by hand that no apply has seen: before the others, and of `total` as they are."""
+    rows = [_pending_row(one, naming, zone, held) for one in pending] + [_enrollment_row(row, naming, zone, held) for row in page.rows]
+    counts = {"total": page.total, "offset": page.offset, "pending": all_pending}
     return to_json({"format_version": FORMAT_VERSION, "kind": "enrollments", **counts, "enrollments": rows}, indent=1) + "\n"
 
 
@@ -104,8 +104,7 @@ def _enrollment_row(row: EnrollmentRow, naming: Naming, zone: str, held: Held) -
         "occurrence": naming.occurrence(row.sequence, row.entity, row.record, row.occurrence),
         "contact": naming.contact(row.contact),
         "status": status_of(row, order),
-        "paused": held_json(order if order is not None and order.action != "cancelled" else None, zone),
-        "cancelled": held_json(order if order is not None and order.action == "cancelled" else None, zone),
+        **_held_fields(order, zone),
         "enrolled_by": row.enrolled_by or (file[0] if file else None),
         "note": row.note or (file[1] if file else "") or None,
         "began": iso(row.began, zone),
@@ -117,15 +116,20 @@ def _enrollment_row(row: EnrollmentRow, naming: Naming, zone: str, held: Held) -
     }
 
 
-def _pending_row(one: PendingEnrollment, naming: Naming, zone: str) -> dict[str, Any]:
+def _held_fields(order: HeldBy | None, zone: str) -> dict[str, Any]:
+    is_cancelled = order is not None and order.action == "cancelled"
+    return {"paused": held_json(None if is_cancelled else order, zone), "cancelled": held_json(order if is_cancelled else None, zone)}
+
+
+def _pending_row(one: PendingEnrollment, naming: Naming, zone: str, held: Held) -> dict[str, Any]:
+    order = _over_pending(held, one, naming)
     return {
         "sequence": one.sequence,
         "about": {"entity": one.entity, "key": naming.record(one.entity, one.record)},
         "occurrence": naming.occurrence(one.sequence, one.entity, one.record, one.occurrence),
         "contact": naming.contact(one.record) if one.entity == naming.definitions.crm.contact.entity else None,
-        "status": "pending",
-        "paused": None,
-        "cancelled": None,
+        "status": _status_held(order) if order is not None else "pending",
+        **_held_fields(order, zone),
         "enrolled_by": None,
         "note": None,
         "began": iso(one.at, zone),
@@ -154,14 +158,23 @@ def _over(held: Held, row: EnrollmentRow) -> HeldBy | None:
     return found if found is None or row.exit_at is None or found.action == "cancelled" else None
 
 
+def _over_pending(held: Held, one: PendingEnrollment, naming: Naming) -> HeldBy | None:
+    """The order over one that no apply has seen: whom it would write to is known only where it is about a contact."""
+    return held.over(one.sequence, one.entity, one.record, one.occurrence, one.record if one.entity == naming.definitions.crm.contact.entity else "")
+
+
 def status_of(row: EnrollmentRow, held: HeldBy | None = None) -> str:
     """pending, active, paused, completed or cancelled, as the ledger knows it; `held` is the order over it."""
     if row.exit_at is not None:
         return "completed" if row.exit_reason == "complete" else "cancelled"
     if held is not None:
-        # What is stopped is paused until it is started again: the five words are all there are (semantics 2).
-        return "cancelled" if held.action == "cancelled" else "paused"
+        return _status_held(held)
     return "active" if row.last_step else "pending"
+
+
+def _status_held(order: HeldBy) -> str:
+    # What is stopped is paused until it is started again: the five words are all there are (semantics 2).
+    return "cancelled" if order.action == "cancelled" else "paused"
 
 
 def enrollments_text(
@@ -173,12 +186,16 @@ def enrollments_text(
     ink: Ink = PLAIN,
     held: Held = NOTHING_HELD,
     pending: Sequence[PendingEnrollment] = (),
-    limit: int = 50,
 ) -> str:
     if not page.rows and not pending:
         return "No enrollments.\n"
     said: dict[str, int] = {}
-    rows = [_pending_cells(one, naming, zone) for one in pending[:limit]]
+    rows = []
+    for one in pending:
+        order = _over_pending(held, one, naming)
+        words = "pending: enrolled by hand, and no apply has looked at it yet" if order is None else held_words(order, zone)
+        said[words] = said.get(words, 0) + 1
+        rows.append(_pending_cells(one, naming, zone, "pending" if order is None else _status_held(order)))
     for row in page.rows:
         order = _over(held, row)
         for words in _beside_it(row, order, naming.definitions, zone):
@@ -201,10 +218,8 @@ def enrollments_text(
         cells = [[*row[:2], *row[3:]] for row in cells]
     # Keys are cut last: they are there to be copied.
     lines = table(head, cells, width, right=(len(head) - 1,), indent="", give=(1, 2) if "about" in head else (1,))
-    if pending:
-        said["pending: enrolled by hand, and no apply has looked at it yet"] = len(pending)
     below = [line for words, count in said.items() for line in wrapped(one_line(f"{count:,} {words}"), width, rest="  ")]
-    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(page.rows), page.total, page.offset), *([""] if below else []), *below]) + "\n"
+    return "\n".join([ink.faint(lines[0]), *lines[1:], *_more(len(rows), page.total, page.offset), *([""] if below else []), *below]) + "\n"
 
 
 def _beside_it(row: EnrollmentRow, order: HeldBy | None, definitions: Definitions, zone: str) -> Iterator[str]:
@@ -220,10 +235,10 @@ def _beside_it(row: EnrollmentRow, order: HeldBy | None, definitions: Definition
         yield f"enrolled by {file[0]}{': ' + file[1] if file[1] else ''}"
 
 
-def _pending_cells(one: PendingEnrollment, naming: Naming, zone: str) -> tuple[str, ...]:
+def _pending_cells(one: PendingEnrollment, naming: Naming, zone: str, status: str) -> tuple[str, ...]:
     is_contact = one.entity == naming.definitions.crm.contact.entity
     who = str(naming.contact(one.record)) if is_contact else ""
-    return who, one.sequence, _about(one.entity, one.record, naming), "pending", stamp(one.at, zone)[:10], "", "0"
+    return who, one.sequence, _about(one.entity, one.record, naming), status, stamp(one.at, zone)[:10], "", "0"
 
 
 def _about(entity: str, record: str, naming: Naming) -> str:

@@ -103,6 +103,31 @@ def test_b5_who_was_just_enrolled_by_hand_is_pending(project: Project) -> None:
     assert json.loads(project.run("enrollments", *asked, "--format", "json").out)["pending"] == 0
 
 
+def test_b4_who_was_cancelled_or_paused_before_any_apply_says_so(project: Project) -> None:
+    """B4, 9.8: an order counts at once, also over who was only just enrolled by hand."""
+    (project.root / "definitions" / "enrollments" / "november.yaml").unlink()
+    for contact in ("1", "2", "3"):
+        project.run("enroll", "news", "--contact", contact)
+    project.run("pause", "news", "--contact", "2", "--note", "wait")
+    project.run("cancel", "news", "--contact", "3", "--note", "a slip")
+    found = {way["contact"]: way for way in ways(project, "--sequence", "news")}
+    assert {contact: way["status"] for contact, way in found.items()} == {"1": "pending", "2": "paused", "3": "cancelled"}
+    assert (found["2"]["paused"]["note"], found["3"]["cancelled"]["note"], found["3"]["paused"]) == ("wait", "a slip", None)
+    text = flat(project.run("enrollments", "--sequence", "news", now=LATER).out)
+    assert "1 pending: enrolled by hand" in text and "1 paused by" in text and "1 cancelled by" in text
+
+
+def test_b5_each_way_is_on_one_page(project: Project) -> None:
+    """B5: those that no apply has seen are counted on every page, and paged before the others."""
+    project.run("apply")
+    project.run("enroll", "news", "--contact", "2", "--contact", "3", "--contact", "4", "--contact", "5", "--again")
+    pages = [json.loads(project.run("enrollments", "--limit", "3", "--offset", str(offset), "--format", "json", "--show-pii", now=LATER).out) for offset in range(0, 30, 3)]
+    assert len({(page["total"], page["pending"]) for page in pages}) == 1 and pages[0]["pending"] > 3
+    rows = [(way["sequence"], way["about"]["key"], way["contact"], way["began"]) for page in pages for way in page["enrollments"]]
+    assert len(rows) == len(set(rows)) == pages[0]["total"] and all(len(page["enrollments"]) <= 3 for page in pages)
+    assert f"4 to 6 of {len(rows)}; --offset 6 shows more" in project.run("enrollments", "--limit", "3", "--offset", "3", now=LATER).out
+
+
 def test_b5_the_note_of_an_enrollment_file_is_shown_with_the_file(project: Project) -> None:
     """B5, 3.5: a reviewed file enrolls with its note too; the enrollment names both."""
     file = project.root / "definitions" / "enrollments" / "november.yaml"
