@@ -63,16 +63,19 @@ def _days(day: frozenset[int] | None, month: frozenset[int] | None, weekday: fro
             month = frozenset(month | {(one + shift - 1) % 12 + 1 for one in month})
     if weekday is not None:
         weekday = frozenset((one + shift) % 7 for one in weekday)
-    return f"{_said(day, range(1, 32))} {_said(month, range(1, 13))} {_said(weekday, range(7))}", more
+    return f"{_said(day, range(1, 32))} {_said(month, range(1, 13))} {_said(weekday, range(7), steps=day is None)}", more
 
 
-def _said(values: Iterable[int] | None, whole: range) -> str:
-    """Numbers as a field: a step where they are even, ranges where they are neighbors."""
+def _said(values: Iterable[int] | None, whole: range, *, steps: bool = True) -> str:
+    """Numbers as a field: a step where they are even, ranges where they are neighbors.
+
+    Without `steps` where either of two fields is to match: of one that begins with a star crontab(5) makes that both must.
+    """
     numbers = sorted(values) if values is not None else list(whole)
     if numbers == list(whole):
         return "*"
     for step in (5, 10, 15, 20, 30, 2, 3, 4, 6, 8, 12):
-        if whole.start == 0 and len(numbers) > 2 and numbers == list(range(0, len(whole), step)):
+        if steps and whole.start == 0 and len(numbers) > 2 and numbers == list(range(0, len(whole), step)):
             return f"*/{step}"
     runs: list[list[int]] = []
     for number in numbers:
@@ -85,7 +88,20 @@ def _said(values: Iterable[int] | None, whole: range) -> str:
 
 def plain(cron: Cron) -> str:
     """The same cron in numbers, with Sunday as 0: some schedulers know neither names nor a seventh day."""
-    return " ".join(_said(values, whole) for values, whole in zip(cron.fields, (range(60), range(24), range(1, 32), range(1, 13), range(7))))
+    minute, hour, day, month, weekday = cron.fields
+    days = f"{_said(day, range(1, 32))} {_said(month, range(1, 13))} {_said(weekday, range(7), steps=day is None)}"
+    return f"{_said(minute, range(60))} {_said(hour, range(24))} {days}"
+
+
+def of_crontab(cron: Cron) -> str:
+    """The cron as crontab(5) means the same by it: as it is written, but in numbers where it has a star beside a day of the month or of the week.
+
+    >>> of_crontab(Cron.parse("0 9 1 * */2")), of_crontab(Cron.parse("0 9 * * mon-fri"))
+    ('0 9 1 * 0,2,4,6', '0 9 * * mon-fri')
+    """
+    fields, said = cron.fields, cron.text.split()
+    either = fields[2] is not None and fields[4] is not None
+    return plain(cron) if either and (said[2].startswith("*") or said[4].startswith("*")) else cron.text
 
 
 def offset_at(moment: datetime, zone: str) -> timedelta:

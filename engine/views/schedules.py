@@ -9,7 +9,7 @@ from shlex import quote
 
 from engine.clock import to_local
 from engine.definitions.cron import Cron
-from engine.definitions.cron_utc import in_utc, next_change, offset_at, plain
+from engine.definitions.cron_utc import in_utc, next_change, of_crontab, offset_at, plain
 from engine.definitions.environments import VARIABLE, variables_of
 from engine.definitions.project import DuckdbLedger, Job, Project
 from engine.errors import WrongUsage
@@ -101,7 +101,7 @@ def as_cron(schedule: Schedule) -> str:
         lines.append(f"# Write them into {_SECRETS}, which only this user may read (chmod 600), one NAME='value' a line; never into the crontab.")
     secrets = f"set -a; . {_SECRETS}; " if schedule.variables else ""
     for name, job in schedule.jobs.items():
-        lines.append(f"{job.times.text}  {secrets}{schedule.command(name)}".replace("%", r"\%"))
+        lines.append(f"{of_crontab(job.times)}  {secrets}{schedule.command(name)}".replace("%", r"\%"))
     return "\n".join(lines) + "\n"
 
 
@@ -176,14 +176,14 @@ def as_github(schedule: Schedule) -> str:
              "    inputs: {job: {description: The job to run, type: choice, required: true, options: [" + ", ".join(crons) + "]}}", "  schedule:"]  # fmt: skip
     for name, times in crons.items():
         lines += [f'    - cron: "{text}"   # {name}: `{schedule.jobs[name].cron}` in {schedule.zone}' for text in times]
-    lines += ["# One run of this workflow at a time, and none is cut off; of several that wait GitHub keeps the latest, which does what the others would have."]
-    lines += _at_once(crons)
-    lines += ["concurrency: {group: engine, cancel-in-progress: false}", "jobs:"]
+    lines += ["# One run of each job at a time, and none is cut off; of several that wait GitHub keeps the latest, which does what the others would have.",
+              "# A job that meets another one at the ledger ends with exit 5 and does nothing: give them minutes of their own."]  # fmt: skip
+    lines += [*_at_once(crons), "jobs:"]
     for name, times in crons.items():
         asked = " || ".join([f"inputs.job == '{name}'", *(f"github.event.schedule == '{text}'" for text in times)])
         env = f" --env {quote(schedule.environment)}" if schedule.environment else ""
         lines += [
-            f"  {name}:", f"    if: {asked}", "    runs-on: ubuntu-latest", "    steps:", "      - uses: actions/checkout@v4",
+            f"  {name}:", f"    if: {asked}", f"    concurrency: {{group: engine-{name}, cancel-in-progress: false}}", "    runs-on: ubuntu-latest", "    steps:", "      - uses: actions/checkout@v4",
             f"      # Install the engine here. {_forgets(schedule, 'A runner')}.", f"      - run: engine{env} apply --job {name}",
             "        env: {" + ", ".join(f'{variable}: "${{{{ secrets.{variable} }}}}"' for variable in secrets) + "}",
         ]  # fmt: skip

@@ -57,6 +57,15 @@ def test_days_of_month_and_of_week_are_two_events() -> None:
     assert calendar(Cron.parse("15,45 8-10 * 6 0,1")) == ["Mon,Sun *-06-* 08,09,10:15,45:00"]
 
 
+@pytest.mark.parametrize("target", ["cron", "github", "kubernetes", "render"])
+def test_3_4_either_day_is_written_without_a_star(target: str) -> None:
+    """3.4: by crontab(5) a field that begins with a star makes both days necessary; the engine means either."""
+    for said in ("0 9 1 * */2", "0 9 */10 * 5", "0 9 1 * 0,2,4,6"):
+        text = TARGETS[target](Schedule("harmony", "UTC", {"a": Job(cron=said)}, "/srv", "production", datetime(2026, 11, 23, 2)))
+        told = text.replace(f"`{said}`", "")
+        assert ("0 9 1,11,21,31 * 5" if "*/10" in said else "0 9 1 * 0,2,4,6") in told and "*/" not in told, text
+
+
 def test_the_command_and_a_project_without_jobs(project: Project) -> None:
     """The export names the project's own folder and environment; without jobs it says how to write one."""
     said = project.run("--env", "dev", "schedule", "export", "--for", "cron")
@@ -101,10 +110,12 @@ def test_a_pod_runs_in_its_image_s_own_folder(project: Project) -> None:
     assert container["command"] == ["engine", "--env", "dev", "apply", "--job", "renewals"] and container["envFrom"] == [{"secretRef": {"name": "engine"}}]
 
 
-def test_github_runs_one_job_at_a_time() -> None:
+def test_github_runs_each_job_once_at_a_time() -> None:
     """F4: by hand one chooses the job; two jobs with one time would start at once within a run, and the file says so."""
     workflow = yaml.safe_load(made("github", "Asia/Bangkok"))
-    assert workflow[True]["workflow_dispatch"]["inputs"]["job"]["options"] == list(JOBS) and workflow["concurrency"] == {"group": "engine", "cancel-in-progress": False}
+    assert workflow[True]["workflow_dispatch"]["inputs"]["job"]["options"] == list(JOBS) and "concurrency" not in workflow
+    # Of several that wait in one group GitHub drops all but the latest: a daily job would be lost to one that comes every twenty minutes.
+    assert workflow["jobs"]["reminders"]["concurrency"] == {"group": "engine-reminders", "cancel-in-progress": False}
     assert workflow["jobs"]["mail"]["if"] == "inputs.job == 'mail' || github.event.schedule == '*/20 * * * *'"
     assert "share a time" not in made("github", "Asia/Bangkok")
     twice = Schedule("harmony", "Asia/Bangkok", {"a": JOBS["mail"], "b": JOBS["mail"]}, "/srv", "production", datetime(2026, 11, 23, 2))
