@@ -102,19 +102,35 @@ def _until(door: Door, text: str) -> datetime:
         return instant(text, "--until")
     from engine.clock import to_utc
 
-    return to_utc(datetime.combine(day, time()), door.site().definitions.project.timezone)
+    zone = _zone(door)
+    if zone is None:
+        raise WrongUsage(
+            "engine.yaml is in error, so nobody can tell when that day begins", help="write a moment with its offset: --until 2026-12-27T09:00:00+07:00"
+        )
+    return to_utc(datetime.combine(day, time()), zone)
 
 
 def _until_words(door: Door, end: datetime | None) -> str:
-    if end is None:
+    zone = _zone(door) if end is not None else None
+    if end is None or zone is None:
         return ""
-    from engine.errors import DefinitionsInError
     from engine.views.phrases import moment
 
+    return f" until {moment(end, zone)}"
+
+
+def _zone(door: Door) -> str | None:
+    """The project's timezone, also where other definitions are in error: a pause never waits for a YAML file. None where it cannot be read."""
+    from engine.errors import DefinitionsInError
+
     try:
-        return f" until {moment(end, door.site().definitions.project.timezone)}"
+        return door.site().definitions.project.timezone
     except DefinitionsInError:
-        return ""
+        from engine.definitions.loading import load
+        from engine.definitions.trees import WorkTree
+
+        parts = load(WorkTree(door.root)).sound_parts
+        return parts.project.timezone if parts is not None else None
 
 
 def _give(door: Door, verb: Verb, meant: Whom, given: dict[str, Any], done: dict[str, str], until: datetime | None = None) -> Ordered:

@@ -71,6 +71,19 @@ def test_9_8_a_word_with_nothing_in_it_is_nobody_and_not_everybody(project: Proj
     assert project.run("pause", "news", "--note", "").code == 0
 
 
+def test_9_8_a_pause_until_a_day_waits_for_no_definition(project: Project) -> None:
+    """9.8: the timezone is engine.yaml's; where that is broken, a moment with its offset is asked for."""
+    broken = project.root / "definitions/sequences/news.yaml"
+    broken.write_text("id: news\nnonsense: 1\n")
+    said = project.run("pause", "renewal", "--until", "2026-12-24")
+    assert said.code == 0 and "in error" in said.out, said
+    settings = project.root / "engine.yaml"
+    settings.write_text("format: nonsense\n")
+    said = project.run("pause", "renewal", "--until", "2026-12-24")
+    assert said.code == 64 and "offset" in said.err
+    assert project.run("pause", "renewal", "--until", "2026-12-24T09:00:00+07:00").code == 0
+
+
 def _json(project: Project, *words: str, now: str | None = NOW) -> dict[str, Any]:
     said = project.run(*words, "--format", "json", now=now)
     assert said.code == 0, (words, said)
