@@ -61,6 +61,8 @@ def enroll(
     _refuse_sequence(site, sequence)
     if not (contacts or companies or records or segment or file):
         raise WrongUsage("enroll whom?", help="name --contact, --company, --record, --segment or --from FILE")
+    if keys_of and not file:
+        raise WrongUsage("--keys-of says what the keys of a file are", help="name the file with --from")
     about, contact = site.definitions.sequences[sequence].about, site.definitions.crm.contact.entity
     named = [record_named(site.definitions, text) if ":" in text else (about, text) for text in records]
     named += [("company", key) for key in companies] + [(contact, key) for key in contacts]
@@ -117,15 +119,19 @@ def _enroll(
     if segment is not None:
         refuse_segment(site, sequence, segment)
     with facts_with_past(site, belonging(site, about)) as snapshot:
-        keys, missing = chosen(site, snapshot, about, named, segment)
-    refused = already_in(site, sequence, about, keys, again)
-    new = [key for key in keys if key not in refused]
+        found = chosen(site, snapshot, about, named, segment)
+    refused = already_in(site, sequence, about, found.keys, again)
+    new = [key for key in found.keys if key not in refused]
     naming = Naming(site.definitions, site.pseudonyms, show_pii)
     page = outcome(site, sequence, supposed(sequence, about, new, again, site), refused, naming)
     if not dry_run:
-        _write(site, sequence, about, [key for key in new if page.refused.get(key) not in _REFUSED], note, again, segment)
-    gone = {key for kind, key in missing if kind == entity}
-    return replace(page, dry_run=dry_run, missing=len(missing), places=[one.place for one in listed if one.key in gone])
+        kept = [key for key in new if page.refused.get(key) not in _REFUSED]
+        # A use of the segment is whom it brought and who is on the way, and not who was named beside it, or is only noted (D6).
+        used = [key for key in kept if key in found.brought and key in page.enrolled]
+        _write(site, sequence, about, used, note, again, segment)
+        _write(site, sequence, about, [key for key in kept if key not in set(used)], note, again, None)
+    gone = {key for kind, key in found.missing if kind == entity}
+    return replace(page, dry_run=dry_run, missing=len(found.missing), places=[one.place for one in listed if one.key in gone])
 
 
 def _write(site: Site, sequence: str, entity: str, keys: list[str], note: str, again: bool, segment: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -47,6 +48,15 @@ _FITTING = 8
 _LEAVES = ("goal_met", "exit_condition")
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The keys of records, which that were named are not in the CRM, and which of the keys a segment brought."""
+
+    keys: list[str]
+    missing: tuple[tuple[str, str], ...]
+    brought: frozenset[str]
+
+
 def supposed(sequence: str, entity: str, keys: Sequence[str], again: bool, site: Site) -> pa.Table:
     """The occurrences that an enrollment would record, for a plan that nobody writes."""
     rows = [
@@ -56,18 +66,18 @@ def supposed(sequence: str, entity: str, keys: Sequence[str], again: bool, site:
     return pa.Table.from_pylist(rows, OCCURRENCES)
 
 
-def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str, str]], segment: str | None) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """The keys of the records that the sequence is about, and which that were named are not in the CRM."""
-    wanted = list(named)
-    if segment is not None:
-        wanted += members_now(site, snapshot, segment)
+def chosen(site: Site, snapshot: Snapshot, about: str, named: Sequence[tuple[str, str]], segment: str | None) -> Chosen:
+    """The records that the sequence is about, of those that were named and of a segment's members."""
+    members = members_now(site, snapshot, segment) if segment is not None else []
+    wanted = [*named, *members]
     by_entity: dict[str, list[str]] = {}
     for entity, key in wanted:
         by_entity.setdefault(entity, []).append(key)
     # Asked together: a segment of five hundred is one question and not five hundred.
     found = {entity: records_of(site, snapshot, about, entity, keys) for entity, keys in by_entity.items()}
     missing = tuple(dict.fromkeys((entity, key) for entity, key in wanted if not found[entity].get(key)))
-    return list(dict.fromkeys(record for entity, key in wanted for record in found[entity].get(key, ()))), missing
+    brought = frozenset(record for entity, key in members for record in found[entity].get(key, ()))
+    return Chosen(list(dict.fromkeys(record for entity, key in wanted for record in found[entity].get(key, ()))), missing, brought)
 
 
 def refuse_segment(site: Site, sequence: str, id: str) -> None:

@@ -54,13 +54,27 @@ def entries_in(file: str, column: str = "key") -> list[Named]:
 
 
 def _of_rows(rows: list[list[Any]], column: str, file: str, word: str) -> list[Named]:
-    if not rows or column not in rows[0]:
-        found = ", ".join(str(cell) for cell in rows[0] if cell is not None)[:100] if rows else "nothing"
-        raise WrongUsage(f"{file} has no column `{column}`; its first {word} has {found}", help=f"call the column that has them `{column}`")
-    place = rows[0].index(column)
     # An empty line is no row; of one that is too short nothing is known.
-    filled = ((number, row) for number, row in enumerate(rows[1:], 2) if any(_said(cell) for cell in row))
-    return [Named(_said(row[place]) if len(row) > place else "", f"{word} {number}") for number, row in filled]
+    filled = [(number, row) for number, row in enumerate(rows, 1) if any(_said(cell) for cell in row)]
+    head = filled[0][1] if filled else []
+    if column not in head:
+        raise WrongUsage(
+            f"{file} has no column `{column}`; its first {word} has {_columns(head)}", help=_divided(head) or f"call the column that has them `{column}`"
+        )
+    place = head.index(column)
+    return [Named(_said(row[place]) if len(row) > place else "", f"{word} {number}") for number, row in filled[1:]]
+
+
+def _columns(head: list[Any]) -> str:
+    """How many there are. What stands in a first row without names is a person's, and is not said again."""
+    count = sum(1 for cell in head if _said(cell))
+    return "nothing" if not count else "1 column" if count == 1 else f"{count:,} columns"
+
+
+def _divided(head: list[Any]) -> str:
+    """What to do about a row that is not divided by commas; nothing for one that is."""
+    sign = next((word for sign, word in ((";", "`;`"), ("\t", "tabs")) if len(head) == 1 and sign in str(head[0])), "")
+    return f"its cells are divided by {sign}: save it with commas, or as .xlsx" if sign else ""
 
 
 def _of_json(text: str, column: str, file: str) -> list[Named]:
@@ -99,6 +113,6 @@ def _sheet(raw: bytes, file: str) -> list[list[Any]]:
     except ImportError:
         raise EngineError("Excel files need python-calamine", help="pip install 'campaigns-as-code[excel]'") from None
     try:
-        return CalamineWorkbook.from_filelike(io.BytesIO(raw)).get_sheet_by_index(0).to_python()
+        return CalamineWorkbook.from_filelike(io.BytesIO(raw)).get_sheet_by_index(0).to_python(skip_empty_area=False)
     except (CalamineError, OSError, ValueError, IndexError):
         raise WrongUsage(f"{file} is not an Excel workbook that can be read", help="save it as .xlsx, or as CSV in UTF-8") from None

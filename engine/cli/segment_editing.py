@@ -59,7 +59,7 @@ def add(door: Door, id_: str, contacts: tuple[str, ...], members: tuple[str, ...
         named,
         "added",
         sorted({one.key for one in named} & listed),
-        [one for one in named if one.key in missing],
+        [one for one in named if one.key in missing and one.key not in listed],
         dry_run,
         format_,
         show_pii,
@@ -82,7 +82,9 @@ def remove(
     from engine.runs.listing import removed
 
     site = door.site()
-    named = _gone(site, id_) if gone and not (contacts or members or file) else _named(site, id_, contacts, members, file)
+    if gone and (contacts or members or file):
+        raise WrongUsage("--gone is whomever the CRM does not have", help="leave it out to name members, or name nobody")
+    named = _gone(site, id_) if gone else _named(site, id_, contacts, members, file)
     edited = removed(door.root, site.definitions, id_, [one.key for one in named])
     missing = [one for one in named if one.key not in edited.keys]
     return _told(door, site, edited, named, "removed", [], missing, dry_run, format_, show_pii)
@@ -102,7 +104,7 @@ def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | Non
 
     from engine.cli.segment import refuse_unknown
     from engine.definitions.translating import did_you_mean
-    from engine.runs.listing import duplicated, write
+    from engine.runs.listing import duplicated, refuse_taken, write
 
     site = door.site()
     refuse_unknown(site.definitions, id_)
@@ -115,6 +117,7 @@ def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | Non
             f"there is no owner `{owner}`", help=did_you_mean(owner, site.definitions.project.owners, "the owners are") or "add it to `owners:` in engine.yaml"
         )
     files = duplicated(door.root, site.definitions, id_, new, name=name, owner=owner)
+    refuse_taken(door.root, files)
     for file, text in files.items():
         write(door.root, file, text, new=True)
     if format_ == "json":
@@ -127,14 +130,21 @@ def duplicate(door: Door, id_: str, new: str, name: str | None, owner: str | Non
 
 
 def _gone(site: Site, id: str) -> list[Named]:
-    """The members that the CRM does not have."""
+    """The members that the CRM does not have. WrongUsage where that is all of them: then the CRM is not whole."""
     from engine.cli.keys_from import Named
     from engine.cli.segment import known
     from engine.runs.listing import not_in_crm
 
     entity = known(site, id)
+    members = site.definitions.members.get(id, ())
     with site.read_facts() as snapshot:
-        return [Named(key, "") for key in sorted(not_in_crm(snapshot, entity, site.definitions.members.get(id, ())))]
+        gone = sorted(not_in_crm(snapshot, entity, members))
+    if gone and len(gone) == len(members):
+        raise WrongUsage(
+            f"the CRM has none of the members of `{id}`, and --gone would leave nobody; nothing was changed",
+            help="look whether the CRM is whole; to empty the list write `members: []` into its file",
+        )
+    return [Named(key, "") for key in gone]
 
 
 def _named(site: Site, id: str, contacts: Sequence[str], members: Sequence[str], file: str | None) -> list[Named]:

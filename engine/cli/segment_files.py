@@ -16,12 +16,16 @@ from engine.cli.options import format_option, now_option, pass_door, pii_option
 from engine.errors import EngineError, WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.cli.keys_from import Named
     from engine.facts.snapshot import Snapshot
     from engine.runs.opening import Site
 
 # A longer list is easier to look at in a file of its own.
 _IN_THE_YAML = 200
+# Excel's 1,048,576 rows, without the first.
+_IN_A_SHEET = 1_048_575
 _PSEUDONYM = re.compile(r"[0-9a-f]{16}")
 
 
@@ -55,6 +59,8 @@ def export(door: Door, id_: str, format_: str | None, fields: str, out: Path | N
     head = ["key", *wanted]
     cells = [[naming.record(entity, row[0]), *(_plain(value) for value in row[1:])] for row in rows]
     if kind == "xlsx":
+        if len(cells) > _IN_A_SHEET:
+            raise WrongUsage(f"an Excel sheet has no room for {len(cells):,} members", help="--format csv has")
         content = view.as_xlsx(id_, head, cells)
     else:
         content = (view.as_csv(head, cells) if kind == "csv" else view.as_json(id_, entity, head, cells)).encode()
@@ -111,14 +117,14 @@ def import_(
         raise WrongUsage(f"there is no field `{by_field}`", help=f"the fields are {', '.join(site.definitions.crm.entities[of].fields)}")
     wanted = column or by_field or "key"
     entries = entries_in(file, wanted)
-    found = _found(site, of, [one for one in entries if one.key], by_field)
+    found = _found(site, of, [one for one in entries if one.key], by_field, site.definitions.members.get(id_, ()))
     if not found.keys:
         _refuse_nobody(file, found, replace and bool(site.definitions.members.get(id_)))
     if segment is None and not found.keys:
         raise WrongUsage(
             f"{file} names no record of the CRM, so there is nobody to make a segment of; nothing was written", help="look at its keys, or at --column and --by"
         )
-    filled = _make(door, site, id_, of, found.keys, name or "", owner) if segment is None else _fill(door, site, id_, found.keys, replace)
+    filled = _make(door, site, id_, of, found.keys, name or "", owner) if segment is None else _fill(door, site, id_, found, replace)
     blank = [one.place for one in entries if not one.key]
     if format_ == "json":
         from engine.views.answered import as_json
@@ -159,31 +165,40 @@ def _refuse_nobody(file: str, found: _Found, would_empty: bool) -> None:
 
 
 class _Found:
-    """The records that a file names, and the places of what names none, or several; whether it names records by their pseudonyms."""
+    """The records that a file names, and the places of what names none, or several; whether it names records by their pseudonyms.
 
-    def __init__(self, keys: list[str], missing: list[str], ambiguous: list[str], are_pseudonyms: bool = False) -> None:
-        self.keys, self.missing, self.ambiguous, self.are_pseudonyms = keys, missing, ambiguous, are_pseudonyms
+    `said` are all keys that it names, or may name: also of members that the CRM does not have just now, and of several with one value.
+    """
+
+    def __init__(self, keys: list[str], missing: list[str], ambiguous: list[str], said: set[str], are_pseudonyms: bool = False) -> None:
+        self.keys, self.missing, self.ambiguous, self.said, self.are_pseudonyms = keys, missing, ambiguous, said, are_pseudonyms
 
 
-def _found(site: Site, entity: str, named: list[Named], by_field: str | None) -> _Found:
+def _found(site: Site, entity: str, named: list[Named], by_field: str | None, members: Sequence[str]) -> _Found:
     from engine.facts.names import quoted
+    from engine.runs.listing import not_in_crm
 
     # Values compare as rules do: without regard to upper and lower case, and without white space around them.
     value = f"trim(CAST(r.{quoted(by_field)} AS VARCHAR))" if by_field else "r._key"
     match = f"lower({value}) = lower(n.said)" if by_field else f"{value} = n.said"
     with site.read_facts({entity: frozenset([by_field] if by_field else [])}) as snapshot:
         rows = snapshot.connection.execute(
-            f"SELECT n.place, count(r._key), min(r._key) FROM (SELECT unnest($1::VARCHAR[]) AS said, unnest($2::VARCHAR[]) AS place, unnest($3::INTEGER[]) AS number) n "
+            f"SELECT n.place, count(r._key), list(r._key) FILTER (r._key IS NOT NULL) FROM (SELECT unnest($1::VARCHAR[]) AS said, unnest($2::VARCHAR[]) AS place, unnest($3::INTEGER[]) AS number) n "
             f"LEFT JOIN facts.{quoted(entity)} r ON {match} GROUP BY n.place, n.number ORDER BY n.number",
             [[one.key for one in named], [one.place for one in named], list(range(len(named)))],
         ).fetchall()
-        keys = list(dict.fromkeys(key for _, count, key in rows if count == 1))
+        keys = list(dict.fromkeys(found[0] for _, count, found in rows if count == 1))
+        said = {key for _, count, found in rows if count for key in found} | {one.key for one in named if by_field is None}
+        if by_field is not None and any(not count for _, count, _ in rows):
+            # Whose value it is, only the record could say that is not there.
+            said |= not_in_crm(snapshot, entity, members)
         looks_so = not keys and any(_PSEUDONYM.fullmatch(one.key) for one in named)
         of_records = _pseudonyms(site, snapshot, entity) if looks_so else set()
     return _Found(
         keys,
         [place for place, count, _ in rows if not count],
         [place for place, count, _ in rows if count > 1],
+        said,
         any(one.key in of_records for one in named),
     )
 
@@ -219,7 +234,7 @@ def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: s
     from engine.definitions.schema import modeline
     from engine.definitions.translating import did_you_mean
     from engine.definitions.yaml_writing import as_flow
-    from engine.runs.listing import write
+    from engine.runs.listing import refuse_taken, write
 
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", id):
         raise WrongUsage(f"`{id}` is not an id", help="ids are lower-case letters and digits with hyphens, such as trade-fair-2026")
@@ -228,9 +243,10 @@ def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: s
             f"there is no owner `{owner}`", help=did_you_mean(owner, site.definitions.project.owners, "the owners are") or "add it to `owners:` in engine.yaml"
         )
     path = f"definitions/segments/{id}.yaml"
-    text = f"{modeline(path)}\nid: {id}\nname: {as_flow(name or id.replace('-', ' ').capitalize())}\nentity: {entity}\n"
+    text = f"{modeline(path)}\nid: {as_flow(id)}\nname: {as_flow(name or id.replace('-', ' ').capitalize())}\nentity: {as_flow(entity)}\n"
     text += f"owner: {as_flow(owner)}\n" if owner else ""
     beside = [f"definitions/segments/{id}.csv"] if len(keys) > _IN_THE_YAML else []
+    refuse_taken(door.root, (path, *beside))
     if beside:
         write(door.root, beside[0], csv_with("key\n", keys), new=True)
         text += f"members: {{file: {id}.csv}}\n"
@@ -240,19 +256,19 @@ def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: s
     return _Filled((path, *beside), len(keys), 0, len(keys))
 
 
-def _fill(door: Door, site: Site, id: str, keys: list[str], replace: bool) -> _Filled:
-    """More members for a segment that is there, and with `replace` no others."""
+def _fill(door: Door, site: Site, id: str, found: _Found, replace: bool) -> _Filled:
+    """More members for a segment that is there, and with `replace` none whom the file does not name."""
     from dataclasses import replace as changed
 
     from engine.runs.listing import added, removed, write
 
-    more = added(door.root, site.definitions, id, keys)
+    more = added(door.root, site.definitions, id, found.keys)
     gone: tuple[str, ...] = ()
     if more.after != more.before:
         write(door.root, more.file, more.after)
     if replace:
         members = {**site.definitions.members, id: (*site.definitions.members.get(id, ()), *more.keys)}
-        less = removed(door.root, changed(site.definitions, members=members), id, [key for key in members[id] if key not in set(keys)])
+        less = removed(door.root, changed(site.definitions, members=members), id, [key for key in members[id] if key not in found.said])
         gone = less.keys
         if less.after != less.before:
             write(door.root, less.file, less.after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,8 @@ def read(root: Path, file: str) -> str:
 def write(root: Path, file: str, text: str, *, new: bool = False) -> None:
     """Write whole or not at all; the file's rights stay. WrongUsage for a new file that is there."""
     path = root / file
-    if new and (path.exists() or path.is_symlink()):
-        raise WrongUsage(f"{file} is there already", help="choose another id, or remove the file first")
+    if new:
+        refuse_taken(root, [file])
     target = Path(os.path.realpath(path))
     temporary = None
     try:
@@ -113,6 +113,14 @@ def write(root: Path, file: str, text: str, *, new: bool = False) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
         raise EngineError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def refuse_taken(root: Path, files: Iterable[str]) -> None:
+    """WrongUsage where one of the files that are to be made is there."""
+    for file in files:
+        path = root / file
+        if path.exists() or path.is_symlink():
+            raise WrongUsage(f"{file} is there already", help="choose another id, or remove the file first")
 
 
 def _umask() -> int:

@@ -164,6 +164,111 @@ def test_d5_a_field_that_nothing_else_names_is_read(project: Project, tmp_path: 
     assert project.run("pause", "news", "--company", "1", "--dry-run").code == 0
 
 
+def test_d8_replace_keeps_whom_the_file_names(project: Project, tmp_path: Path) -> None:
+    """D8: a member that the CRM lacks just now, or whose address two records share, is named by the file all the same, and stays."""
+    path = listed(project, "id: vip\nentity: contact\nmembers: [1, 2, 77, 78]\n")
+    keys, addresses = tmp_path / "keys.csv", tmp_path / "addresses.csv"
+    keys.write_text("key\n1\n77\n")
+    assert project.run("segment", "import", "vip", str(keys), "--replace").out.endswith("0 added, 2 removed; 2 members now\n")
+    assert path.read_text().endswith("members: [1, 77]\n")
+    path.write_text("id: vip\nentity: contact\nmembers: [1, 3, 5, 6, 77]\n")
+    addresses.write_text("email\ncanary.ann@example.com\ncanary.fay@example.com\n")
+    assert project.run("segment", "import", "vip", str(addresses), "--by", "email", "--replace").code == 0
+    assert path.read_text().endswith("members: [1, 3, 6]\n")
+    path.write_text("id: vip\nentity: contact\nmembers: [5, 6, 77]\n")
+    addresses.write_text("email\ncanary.fay@example.com\nzoe@example.com\n")
+    assert project.run("segment", "import", "vip", str(addresses), "--by", "email", "--replace").code == 0
+    assert path.read_text().endswith("members: [6, 77]\n"), "Zoe may be 77"
+
+
+def test_d4_gone_is_some_and_not_all(project: Project) -> None:
+    """D4: a CRM that has none of a list is not whole; and who is named is not who is gone."""
+    path = listed(project, "id: vip\nentity: contact\nmembers: [1, 77]\n")
+    assert project.run("segment", "remove", "vip", "--gone", "--member", "1").code == 64
+    assert project.run("segment", "remove", "vip", "--gone").code == 0 and path.read_text().endswith("members: [1]\n")
+    path.write_text("id: vip\nentity: contact\nmembers: [77, 78]\n")
+    said = project.run("segment", "remove", "vip", "--gone")
+    assert said.code == 64 and "would leave nobody" in said.err and path.read_text().endswith("members: [77, 78]\n")
+
+
+def test_d4_a_member_that_the_crm_lacks_is_counted_once(project: Project) -> None:
+    """D4: it is a member already, and nothing is left out."""
+    listed(project, "id: vip\nentity: contact\nmembers: [1, 77]\n")
+    told = json.loads(project.run("segment", "add", "vip", "--member", "77", "--member", "88", "--format", "json").out)
+    assert (told["added"], told["already"], told["missing"]) == (0, 1, 1)
+
+
+def test_d7_a_copy_that_cannot_be_made_leaves_nothing(project: Project) -> None:
+    """D7, D8: every file is looked at before the first is written."""
+    listed(project, "id: vip\nentity: contact\nmembers: {file: vip.csv}\n", vip_csv="key\n1\n")
+    folder = project.root / "definitions/segments"
+    (folder / "vip-2.csv").write_text("key\n2\n")
+    assert project.run("segment", "duplicate", "vip", "vip-2").code == 64
+    assert not (folder / "vip-2.yaml").exists() and (folder / "vip-2.csv").read_text() == "key\n2\n"
+
+
+@pytest.mark.parametrize("id", ["2026", "1e5", "true", "null"])
+def test_d8_an_id_that_yaml_reads_otherwise_is_quoted(project: Project, tmp_path: Path, id: str) -> None:
+    """D8, D7: what a command writes can be read again."""
+    names = tmp_path / "names.csv"
+    names.write_text("key\n3\n")
+    assert project.run("segment", "import", id, str(names)).code == 0
+    assert project.run("segment", "count", id).out == "1\n"
+
+
+def test_8_a_file_without_names_of_columns_shows_nobody(project: Project, tmp_path: Path) -> None:
+    """8: its first row is a person's; how many columns it has, and by what they are divided, is all that is said."""
+    listed(project)
+    names = tmp_path / "names.csv"
+    for text, says in (("Canary,canary@example.com\n", "has 2 columns"), ("Canary;canary@example.com\n", "divided by `;`"), ("key\tCanary\n", "divided by tabs"), ("", "nothing")):
+        names.write_text(text)
+        said = project.run("segment", "import", "vip", str(names))
+        assert said.code == 64 and says in " ".join(said.err.split()) and "anary" not in said.err, said
+
+
+def test_d8_places_in_a_sheet_are_the_sheet_s_own(project: Project, tmp_path: Path) -> None:
+    """D8: rows above the first that has something are counted, as the sheet counts them."""
+    listed(project)
+    book = openpyxl.Workbook()
+    for place, value in (("B3", "key"), ("B4", 3), ("B6", 99)):
+        book.active[place] = value
+    book.save(tmp_path / "fair.xlsx")
+    said = project.run("segment", "import", "vip", str(tmp_path / "fair.xlsx"))
+    assert said.out.endswith("1 added; 3 members now\n") and "not in the CRM: row 6" in said.err
+
+
+def test_d8_a_sheet_that_is_too_small_is_not_begun(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D8: Excel has 1,048,576 rows."""
+    monkeypatch.setattr("engine.cli.segment_files._IN_A_SHEET", 1)
+    listed(project)
+    said = project.run("segment", "export", "vip", "--out", str(tmp_path / "vip.xlsx"))
+    assert said.code == 64 and "csv" in said.err and not (tmp_path / "vip.xlsx").exists()
+
+
+def test_d6_what_a_segment_did_not_bring_is_no_use_of_it(project: Project) -> None:
+    """D6: who is named beside a segment came without it."""
+    listed(project, "id: vip\nentity: contact\nmembers: [3]\n")
+    said = json.loads(project.run("enroll", "news", "--segment", "vip", "--contact", "2", "--format", "json").out)
+    assert said["enrolled"] == 2
+    shown = json.loads(project.run("segment", "show", "vip", "--format", "json").out)
+    assert shown["times_used"] == 1 and [use["enrolled"] for use in shown["uses"]] == [1]
+    assert project.run("enroll", "news", "--keys-of", "company", "--contact", "1").code == 64
+
+
+def test_d6_a_segment_that_only_chooses_or_keeps_out_brings_nobody(project: Project) -> None:
+    """D6: a use is of whom people come by: the trigger, a rule to be a member; not of `if`, `exit_when` or `not:`."""
+    for id in ("in", "out", "chosen", "left"):
+        listed(project, f"id: {id}\nentity: contact\nmembers: [{6 if id in ('out', 'left') else 1}]\n", id)
+    (project.root / "definitions/sequences/birthday.yaml").write_text(
+        "id: birthday\nstatus: active\nabout: contact\nexit_when: {segment: left}\n"
+        "trigger: {date: contact.born, where: {segment: in, not: {segment: out}}}\n"
+        "steps:\n  - {id: wish, before: 0d, template: birthday, if: {segment: chosen}}\n"
+    )
+    assert project.run("apply").code in (0, 6)
+    used = {id: json.loads(project.run("segment", "show", id, "--format", "json").out)["times_used"] for id in ("in", "out", "chosen", "left")}
+    assert used == {"in": 1, "out": 0, "chosen": 0, "left": 0}
+
+
 def test_d6_use_and_growth(project: Project) -> None:
     """D6, D7: each apply counts members, and what a segment enrolls is a use of it; by hand too, with the reasons of those left out."""
     path = listed(project, "id: vip\nentity: contact\nmembers: [6]\n")
