@@ -177,14 +177,14 @@ def as_github(schedule: Schedule) -> str:
     for name, times in crons.items():
         lines += [f'    - cron: "{text}"   # {name}: `{schedule.jobs[name].cron}` in {schedule.zone}' for text in times]
     lines += ["# One run of each job at a time, and none is cut off; of several that wait GitHub keeps the latest, which does what the others would have.",
-              "# A job that meets another one at the ledger ends with exit 5 and does nothing: give them minutes of their own."]  # fmt: skip
+              "# A job that meets another one at the ledger (exit 5) tries again for a quarter of an hour."]  # fmt: skip
     lines += [*_at_once(crons), "jobs:"]
     for name, times in crons.items():
         asked = " || ".join([f"inputs.job == '{name}'", *(f"github.event.schedule == '{text}'" for text in times)])
         env = f" --env {quote(schedule.environment)}" if schedule.environment else ""
         lines += [
             f"  {name}:", f"    if: {asked}", f"    concurrency: {{group: engine-{name}, cancel-in-progress: false}}", "    runs-on: ubuntu-latest", "    steps:", "      - uses: actions/checkout@v4",
-            f"      # Install the engine here. {_forgets(schedule, 'A runner')}.", f"      - run: engine{env} apply --job {name}",
+            f"      # Install the engine here. {_forgets(schedule, 'A runner')}.", f"      - run: for wait in 1 2 4 8 0; do engine{env} apply --job {name} && exit; code=$?; test $code = 5 || exit $code; sleep ${{wait}}m; done; exit 5",
             "        env: {" + ", ".join(f'{variable}: "${{{{ secrets.{variable} }}}}"' for variable in secrets) + "}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -196,7 +196,7 @@ def _at_once(crons: Mapping[str, list[str]]) -> Iterator[str]:
     shared = sorted({text for text in texts if texts.count(text) > 1})
     if shared:
         names = [name for name, times in crons.items() if set(times) & set(shared)]
-        yield f"# {' and '.join(names)} share a time: they start at once within that run, and one ends with exit 5 while the other has the ledger. Give them other minutes."
+        yield f"# {' and '.join(names)} share a time: they start at once within that run, and one tries until the other has done. Other minutes are calmer."
 
 
 def as_render(schedule: Schedule) -> str:

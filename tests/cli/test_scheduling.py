@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from datetime import datetime
 
@@ -116,6 +118,10 @@ def test_github_runs_each_job_once_at_a_time() -> None:
     assert workflow[True]["workflow_dispatch"]["inputs"]["job"]["options"] == list(JOBS) and "concurrency" not in workflow
     # Of several that wait in one group GitHub drops all but the latest: a daily job would be lost to one that comes every twenty minutes.
     assert workflow["jobs"]["reminders"]["concurrency"] == {"group": "engine-reminders", "cancel-in-progress": False}
+    tries = workflow["jobs"]["mail"]["steps"][1]["run"].replace("sleep", "echo").replace("engine --env production apply --job mail", "(exit $SAID)")
+    for said in (0, 1, 5):
+        done = subprocess.run(["bash", "-e", "-c", tries], env={"PATH": os.environ["PATH"], "SAID": str(said)}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.split()) == (said, ["1m", "2m", "4m", "8m", "0m"] if said == 5 else []), "only another run is waited for"
     assert workflow["jobs"]["mail"]["if"] == "inputs.job == 'mail' || github.event.schedule == '*/20 * * * *'"
     assert "share a time" not in made("github", "Asia/Bangkok")
     twice = Schedule("harmony", "Asia/Bangkok", {"a": JOBS["mail"], "b": JOBS["mail"]}, "/srv", "production", datetime(2026, 11, 23, 2))
