@@ -42,7 +42,7 @@ def event(door: Door, name: str, record: str, id_: str, at: str | None, format_:
     named, key = record_named(definitions, record) if ":" in record else (entity, record)
     if named != entity:
         raise WrongUsage(f"the event `{name}` happens to a {entity}, not to a {named}", help=f"name the record: --record {entity}:KEY")
-    if not id_.strip() or len(id_) > _LONGEST_ID or not id_.isprintable():
+    if len(id_) > _LONGEST_ID or not id_.isprintable():
         raise WrongUsage("that is no id of an event", help=f"write a text of at most {_LONGEST_ID} characters, the same whenever the same event is told")
     from engine.ledger.orders import Order
     from engine.runs.locking import obey

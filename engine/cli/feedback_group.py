@@ -38,7 +38,7 @@ def ingest(door: Door, file: str, source: str, format_: str) -> int:
 
     The same line twice is once. A bounce (for good) and a complaint suppress the address of their mail; `engine unsuppress` lifts that.
     """
-    if not source.strip() or len(source) > 100 or not source.isprintable():
+    if len(source) > 100 or not source.isprintable():
         raise WrongUsage("that is no name of a source", help="write a short text, such as postmark")
     told = [_read(file, number, line) for number, line in enumerate(_lines(file), 1) if line.strip()]
     site = door.site()

@@ -62,7 +62,7 @@ def test_3_2_what_is_no_event_is_wrong_usage(project: Project) -> None:
         (("visitd", "--record", "1", "--id", "a"), "did you mean `visited`"),
         (("signed", "--record", "7", "--id", "a"), "the CRM tells the event `signed` by itself"),
         (("visited", "--record", "contract:7", "--id", "a"), "happens to a contact, not to a contract"),
-        (("visited", "--record", "1", "--id", " "), "that is no id of an event"),
+        (("visited", "--record", "1", "--id", "a\tb"), "that is no id of an event"),
         (("visited", "--record", "1", "--id", "a", "--at", "noon"), "is not a moment"),
     ):
         said = run("event", *words)
