@@ -36,6 +36,12 @@ def test_the_17_types_in_two_languages() -> None:
     assert {tag for sequence in definitions.sequences.values() for tag in sequence.tags} >= set(PARTS.values())
 
 
+def test_an_invoice_has_its_article() -> None:
+    """What a type is about is told in English."""
+    assert "transactional, about an invoice\n" in engine("-C", str(ROOT), "variables", "invoice-new").out
+    assert "transactional, about a contract\n" in engine("-C", str(ROOT), "variables", "contract-sent").out
+
+
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_each_part_stands_on_its_own(tmp_path: Path, part: str) -> None:
     """`init --library`: sound, without a warning, with a plan, and with a case for each of its sequences; nothing of another part is there."""
