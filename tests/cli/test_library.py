@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from engine.definitions.trees import WorkTree
 from engine.library import PARTS
+from engine.messages.preview import samples
+from engine.messages.rendering import Renderer
 from engine.runs.opening import sound_definitions
 from tests.cli.conftest import engine
 
@@ -40,6 +44,18 @@ def test_an_invoice_has_its_article() -> None:
     """What a type is about is told in English."""
     assert "transactional, about an invoice\n" in engine("-C", str(ROOT), "variables", "invoice-new").out
     assert "transactional, about a contract\n" in engine("-C", str(ROOT), "variables", "contract-sent").out
+
+
+@pytest.mark.parametrize("days", [0, 1])
+@pytest.mark.parametrize(("template", "variable"), [("payment-reminder-7-days", "days_until_due"), ("renewal-7-days", "days_until_expiry"), ("renewal-urgent", "days_until_expiry")])
+def test_5_6_a_late_mail_counts_no_days_where_one_or_none_is_left(template: str, variable: str, days: int) -> None:
+    """A step may go until it expires: nobody reads `1 days left`, and nobody a last day that is tomorrow."""
+    definitions = sound_definitions(WorkTree(ROOT))[0]
+    values = {**samples(definitions, template), variable: days}
+    for locale in definitions.project.locales:
+        made = Renderer(definitions).render_parts(template, locale, values, due_at=datetime(2026, 11, 23, 2))
+        said = "\n".join((made.subject, made.preheader, made.text))
+        assert not re.search(r"\b[01] (days|วัน)|Last day:|วันสุดท้าย:", said), said
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
