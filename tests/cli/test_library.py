@@ -58,6 +58,15 @@ def test_5_6_a_late_mail_counts_no_days_where_one_or_none_is_left(template: str,
         assert not re.search(r"\b[01] (days|วัน)|Last day:|วันสุดท้าย:", said), said
 
 
+def test_outlook_for_windows_has_a_width_too() -> None:
+    """It does not know `max-width` on a div: a table that only it reads holds the mail, and nothing of it is in the text part."""
+    definitions = sound_definitions(WorkTree(ROOT))[0]
+    made = Renderer(definitions).render_parts("welcome", "en", samples(definitions, "welcome"), due_at=datetime(2026, 11, 23, 2))
+    before, behind = made.html.split('<div class="frame"', 1)
+    assert re.search(r'<!--\[if mso\]><table [^>]*width="600"[^>]*><tr><td><!\[endif\]-->\s*$', before)
+    assert re.search(r"</div>\s*<!--\[if mso\]></td></tr></table><!\[endif\]-->", behind) and "mso" not in made.text
+
+
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_each_part_stands_on_its_own(tmp_path: Path, part: str) -> None:
     """`init --library`: sound, without a warning, with a plan, and with a case for each of its sequences; nothing of another part is there."""
