@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 def cases_of_record(site: Site, template: str, contact: str | None, record: tuple[str, str] | None, locale: str | None) -> Case:
     """The values of the record and the contact as a case. WrongUsage where one of them is not in the CRM."""
+    from engine.views.phrases import with_article
+
     definitions = site.definitions
     type_id = definitions.templates[template].type
     person = definitions.crm.contact.entity
     about = about_of(definitions, type_id) or (record[0] if record else person)
     if record is None and about != person:
-        raise WrongUsage(f"the template is about a {about}, so a contact alone has no values for it", help=f"add --record {about}:KEY")
+        raise WrongUsage(f"the template is about {with_article(about)}, so a contact alone has no values for it", help=f"add --record {about}:KEY")
     if record is not None and record[0] != about:
-        raise WrongUsage(f"the template is about a {about}, not about a {record[0]}", help=f"write --record {about}:KEY")
+        raise WrongUsage(f"the template is about {with_article(about)}, not about {with_article(record[0])}", help=f"write --record {about}:KEY")
     from engine.runs.planning import facts_with_past
 
     with facts_with_past(site) as snapshot:

@@ -136,7 +136,8 @@ def _options(command: click.Command) -> str:
             names = " / ".join([", ".join(parameter.opts), *([", ".join(parameter.secondary_opts)] if parameter.secondary_opts else [])])
             takes = "" if parameter.is_flag else f" {parameter.make_metavar(click.Context(command))}"
             needed = " Required." if parameter.required else ""
-            default = f" {parameter.default} if not said." if parameter.show_default else ""
+            shown = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+            default = f" {shown} if not said." if parameter.show_default else ""
             rows.append((f"`{names}{takes}`", f"{parameter.help or ''}{default}{needed}"))
     return _table(("option", "means"), rows) if rows else ""
 

@@ -223,9 +223,11 @@ class _Filled:
     members: int
 
     def in_words(self, *, made: bool, replaced: bool) -> str:
+        from engine.views.phrases import counted
+
         if made:
-            return f"{self.files[0]}: {self.members:,} member{'' if self.members == 1 else 's'}"
-        return f"{self.files[0]}: {self.added:,} added" + (f", {self.removed:,} removed" if replaced else "") + f"; {self.members:,} members now"
+            return f"{self.files[0]}: {counted(self.members, 'member')}"
+        return f"{self.files[0]}: {self.added:,} added" + (f", {self.removed:,} removed" if replaced else "") + f"; {counted(self.members, 'member')} now"
 
 
 def _make(door: Door, site: Site, id: str, entity: str, keys: list[str], name: str, owner: str | None) -> _Filled:

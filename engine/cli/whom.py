@@ -213,8 +213,10 @@ def _companies(door: Door, sequence: str | None, keys: Sequence[str]) -> list[tu
     about, contact = definitions.sequences[sequence].about, definitions.crm.contact.entity
     belongs = any(relation.one == entity for relation in definitions.crm.entities[contact].relations.values())
     if about != entity and not (about == contact and belongs):
+        from engine.views.phrases import with_article
+
         raise WrongUsage(
-            f"`{sequence}` is about a {about}, not about a {entity}", help=f"name the record, --record {about}:KEY, or who gets its mails, --contact KEY"
+            f"`{sequence}` is about {with_article(about)}, not about {with_article(entity)}", help=f"name the record, --record {about}:KEY, or who gets its mails, --contact KEY"
         )
     return [(entity, key) for key in keys]
 

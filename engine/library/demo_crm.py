@@ -25,7 +25,7 @@ COMPANIES = 500
 QUIET = 60
 # The keys that `definitions/enrollments/` and `definitions/segments/vip.yaml` name.
 WELCOMED = (17, 23, 31, 44, 52)
-VIP = (5, 12, 17, 23, 41, 58, 77, 90, 113, 150)
+VIP = (5, 12, 24, 28, 41, 58, 77, 90, 113, 150)
 
 _TABLES = {
     "companies": "id INTEGER, name VARCHAR, industry VARCHAR, country VARCHAR, city VARCHAR, billing_entity VARCHAR, payment_terms INTEGER, is_active BOOLEAN",

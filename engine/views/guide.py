@@ -9,7 +9,7 @@ from typing import Any
 from engine.messages.guide import Guide, GuideRow
 from engine.views.escaping import one_line, to_json
 from engine.views.ink import PLAIN, Ink
-from engine.views.phrases import cut, table, wrapped
+from engine.views.phrases import cut, table, with_article, wrapped
 from engine.views.plan_json import FORMAT_VERSION
 
 
@@ -55,7 +55,7 @@ def guides_text(guides: Sequence[Guide], *, width: int = 80, ink: Ink = PLAIN) -
 
 
 def _guide(guide: Guide, width: int, ink: Ink) -> Iterator[str]:
-    about = f", about a {guide.about}" if guide.about else ""
+    about = f", about {with_article(guide.about)}" if guide.about else ""
     yield ink.strong(guide.type) + ink.faint(f"  {guide.category or 'abstract'}{about}")
     if guide.description:
         yield from wrapped(one_line(guide.description), width, first="  ")

@@ -111,4 +111,4 @@ def _next_apply(planned: Import) -> str:
     seen = planned.foreseen
     if seen.again:
         return f"The next apply would send {counted(seen.sends, 'mail')}, and {seen.again:,} of them are in this file: look at these before you import."
-    return f"The next apply would send {counted(seen.sends, 'mail')}, none of which is in this file; {seen.waits:,} people wait for a step."
+    return f"The next apply would send {counted(seen.sends, 'mail')}, none of which is in this file; {counted(seen.waits, 'person waits', 'people wait')} for a step."

@@ -21,7 +21,7 @@ REASONS: Mapping[Reason, Words] = {
         "sending is stopped",
         "Somebody stopped all sending, or this sequence, with `engine stop`; or the kill switch is on: the file `state/STOP`, or ENGINE_STOP in the environment. "
         "Nothing is lost: steps that are due wait, and expire as they would otherwise.",
-        "`engine status` shows who stopped it; `engine start` lifts it. A kill switch is lifted where it was set.",
+        "`engine status` shows who stopped it; `engine start` lifts it; a kill switch is lifted where it was set",
     ),
     Reason.PAUSED_PROJECT: Words(
         "the project is paused",
@@ -162,7 +162,7 @@ BESIDE: Mapping[str, Words] = {
         "more contacts than `max` allows", "The audience's `max` keeps those on the way and then the first of `order_by`; the others are not enrolled."
     ),
     "already_enrolled": Words("already on the way", "The contact is on this sequence already. While that lasts no second one begins, whatever the record."),
-    "enrolled_before": Words("was on it before", "The sequence says `reenter: never`, and the contact has been on it. `engine enroll --again` overrides it."),
+    "enrolled_before": Words("was on it before", "The sequence says `reenter: never`, and the contact has been on it. `engine enroll --again` overrides it where the trigger is manual."),
     "enrolled_lately": Words("was on it not long ago", "The sequence says `reenter: {after: …}`, and that time since the end of the last one is not over."),
     "not_started": Words("the sequence has not started", "`active_from` lies in the future, or the sequence has never been active."),
     "draft": Words("the sequence is a draft", "`status: draft`: nobody enters."),

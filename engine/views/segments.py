@@ -99,7 +99,7 @@ def show_text(page: SegmentPage, *, width: int = 80, ink: Ink = PLAIN) -> str:
     row = _row(page.definitions, page.id)
     segment = page.definitions.segments[page.id]
     lines = [ink.strong(page.id) + ink.faint(f"  {one_line(row['name'])}"), ""]
-    lines += wrapped(f"{page.members:,} members now, of {row['entity']}, by {row['rules_or_members']}", width, first="  ")
+    lines += wrapped(f"{counted(page.members, 'member')} now, of {row['entity']}, by {row['rules_or_members']}", width, first="  ")
     about = [segment.status, segment.visibility, f"owned by {segment.owner}" if segment.owner else "without an owner"]
     about += [f"tagged {', '.join(segment.tags)}"] if segment.tags else []
     lines += wrapped("; ".join(about), width, first="  ")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.views.reasons import BESIDE, REASONS
 from tests.cli.conftest import KEY, NOW, Project, Said, engine
 
 DEEP = "[" * 20_000
@@ -98,6 +99,14 @@ def test_explain_says_why_nothing_begins(fresh: Project) -> None:
     """No date, and a `where` that does not hold; a record that reaches nobody does not pass gate 6.4."""
     assert "the trigger's `where` does not hold" in fresh.run("explain", "contract:16").out
     assert "NO   6.4 " in fresh.run("explain", "contract:13").out
+
+
+def test_a_reason_says_its_mend_in_one_sentence_and_orders_only_what_is_obeyed(fresh: Project) -> None:
+    """No two full stops; and `enroll --again` is offered only where `enroll` takes anybody (3.9)."""
+    assert not [reason for reason, words in (*REASONS.items(), *BESIDE.items()) if words.mend.endswith(".")]
+    assert fresh.run("explain", "stopped").out.endswith(" is lifted where it was set.\n")
+    assert "overrides it where the trigger is manual." in " ".join(fresh.run("explain", "enrolled_before").out.split())
+    assert "only sequences with `trigger: manual`" in fresh.run("enroll", "renewal", "--contact", "1", "--again").err
 
 
 def test_sends_show_their_whole_moment_at_80_columns(applied: tuple[Project, Said]) -> None:

@@ -145,6 +145,8 @@ def test_d8_import_by_a_field(project: Project, tmp_path: Path) -> None:
     names.write_text("6\n4\n")
     assert project.run("segment", "import", "fair", str(names.rename(tmp_path / "fair.txt")), "--replace").out.endswith("1 added, 1 removed; 2 members now\n")
     assert path.read_text().endswith("members:\n  - 6\n  - 4\n")
+    names.with_suffix(".txt").write_text("6\n")
+    assert project.run("segment", "import", "fair", str(tmp_path / "fair.txt"), "--replace").out.endswith("0 added, 1 removed; 1 member now\n")
     assert project.run("segment", "import", "readers", str(tmp_path / "fair.txt")).code == 64
     assert project.run("segment", "import", "fair", str(tmp_path / "none.csv")).code == 1
 
@@ -272,7 +274,8 @@ def test_d6_a_segment_that_only_chooses_or_keeps_out_brings_nobody(project: Proj
 def test_d6_use_and_growth(project: Project) -> None:
     """D6, D7: each apply counts members, and what a segment enrolls is a use of it; by hand too, with the reasons of those left out."""
     path = listed(project, "id: vip\nentity: contact\nmembers: [6]\n")
-    assert "first counted" not in project.run("segment", "show", "vip").out
+    alone = project.run("segment", "show", "vip").out
+    assert "first counted" not in alone and "  1 member now, of contact" in alone
     assert project.run("apply", now="2026-11-23T09:00:00+07:00").code in (0, 6)
     path.write_text(path.read_text().replace("[6]", "[6, 3, 77]"))
     assert project.run("apply", now="2026-12-01T09:00:00+07:00").code in (0, 6)

@@ -70,7 +70,7 @@ def test_the_first_apply_resends_nothing(shop: Shop) -> None:
     seen = shop.run("import", "sends", log, "--dry-run", "--format", "json")
     assert (seen.code, seen.value["applied"], seen.value["summary"]["sends"]) == (0, False, 3)
     assert seen.value["next_apply"] == {"sends": 1, "again": 0, "waits": 3, "holds": 0}
-    assert shop.decided() == set()
+    assert shop.decided() == set() and "3 people wait for a step." in " ".join(shop.run("import", "sends", log, "--dry-run").out.split())
     assert shop.run("import", "sends", log).code == 0
     assert shop.run("apply").code == 0
     assert {(row[2], row[3]) for row in shop.decided() if row[5] == "sent"} == {("7", "1"), ("7", "2"), ("8", "1"), ("8", "2")}
@@ -80,6 +80,7 @@ def test_the_first_apply_resends_nothing(shop: Shop) -> None:
 def test_the_same_file_twice_adds_nothing(shop: Shop) -> None:
     """Keys are the same, whatever the day of the import."""
     log = shop.file("log.csv", "mail,contract_id,contact_id,sent_at,status", "notice,7,1,2026-03-02T02:00:00Z,bounced")
+    assert "1 person waits for a step." in " ".join(shop.run("import", "sends", log, "--dry-run").out.split())
     first = shop.run("import", "sends", log)
     assert first.code == 0 and "1 bounced in the other system" in first.out
     before = shop.decided()

@@ -53,6 +53,12 @@ def test_issue_5_the_diff_says_it_first(tmp_path: Path) -> None:
     assert said_on(PROJECT / "README.md") == said_on(ROOT / "README.md") == shown, rest
 
 
+def test_3_9_a_second_invoice_has_its_mail_and_none_on_the_day_to_pay() -> None:
+    """7.2: `within_last` has today in it, which is not overdue yet. The example's own case says when each mail goes."""
+    said = engine("-C", str(PROJECT), "test", "--now", NOW)
+    assert (said.code, said.out.splitlines()[0][:30]) == (0, "1 case in 1 file: it holds. 5 "), said.out
+
+
 def test_everybody_in_the_example_is_made_up() -> None:
     """Every address is of example.com, and nobody has two."""
     with (PROJECT / "data" / "contacts.csv").open(encoding="utf-8") as file:

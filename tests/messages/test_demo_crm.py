@@ -8,8 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engine.definitions.trees import WorkTree
 from engine.library.demo_crm import VIP, WELCOMED, DemoCrm, make_demo_crm
 from engine.messages.addresses import is_address_sql, trimmed_sql
+from engine.runs.opening import sound_definitions
 
 TODAY = date(2026, 11, 22)
 
@@ -67,7 +69,11 @@ def test_nobody_real_is_in_it(made: tuple[Path, DemoCrm]) -> None:
 
 
 def test_the_people_whom_the_definitions_name_are_there(made: tuple[Path, DemoCrm]) -> None:
-    """Enrollment files and the static segment name keys; each is a contact with an address."""
+    """Enrollment files and the static segment name keys; each is a contact with an address, and nobody is an oldest customer and welcomed as a new one."""
     with duckdb.connect(str(made[0]), read_only=True) as connection:
         keys = [row[0] for row in connection.execute(f"SELECT id FROM contacts WHERE is_active AND {is_address_sql(trimmed_sql('email'))}").fetchall()]
     assert {*WELCOMED, *VIP} <= set(keys)
+    definitions = sound_definitions(WorkTree(Path(__file__).parents[2]))[0]
+    assert [int(key) for key in definitions.members["vip"]] == list(VIP)
+    assert [int(key) for key in definitions.enrollments["2026-11-trade-fair"].contacts] == list(WELCOMED)
+    assert not {*WELCOMED} & {*VIP}
