@@ -78,8 +78,9 @@ def send(site: Site, messages: Sequence[Message]) -> str:
     from dataclasses import replace
 
     from engine.delivery.recipients import Recipients
-    from engine.runs.sending import outbox_folder, transport_of
+    from engine.runs.sending import outbox_folder, refuse_stopped, transport_of
 
+    refuse_stopped(site)
     # Testers are listed by the project, so a preview may leave an environment that may write to nobody else.
     transport = transport_of(site, Recipients(tuple(site.definitions.project.testers), site.environment.sending.redirect_to, site.pseudonyms.address_key))
     failed = []

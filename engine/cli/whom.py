@@ -216,7 +216,8 @@ def _companies(door: Door, sequence: str | None, keys: Sequence[str]) -> list[tu
         from engine.views.phrases import with_article
 
         raise WrongUsage(
-            f"`{sequence}` is about {with_article(about)}, not about {with_article(entity)}", help=f"name the record, --record {about}:KEY, or who gets its mails, --contact KEY"
+            f"`{sequence}` is about {with_article(about)}, not about {with_article(entity)}",
+            help=f"name the record, --record {about}:KEY, or who gets its mails, --contact KEY",
         )
     return [(entity, key) for key in keys]
 

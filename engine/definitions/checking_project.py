@@ -12,8 +12,9 @@ from engine.definitions.selecting import select_sequences
 from engine.errors import WrongUsage
 from engine.problems import Problem
 
-# Enough to find a mistake in a file; whether an address can be mailed is asked of each one when it is used.
-_ADDRESS = re.compile(r"""[^@\s<>,;:"()\[\]\\]{1,64}@[\w-]+(\.[\w-]+)+\Z""")
+# The form that a mail's head takes (engine/messages/addresses.py, which lies above): a mail from another one could not be made, and all would fail.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+_ADDRESS = re.compile(rf"(?=.{{1,64}}@)(?=.{{1,254}}\Z){_ATOM}(\.{_ATOM})*@([A-Za-z0-9]({_LABEL})?\.)+[A-Za-z]({_LABEL})?\Z")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Z][a-z]{3})?([-_]([A-Z]{2}|[0-9]{3}))?\Z")
 _VARIABLE = re.compile(r"\$\{")
 _WELL_FORMED = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}")
@@ -26,6 +27,12 @@ def is_address(text: str) -> bool:
     (True, False)
     """
     return _ADDRESS.match(text) is not None
+
+
+def _how_to_write(text: str, more: str = "") -> str:
+    if not text.isascii():
+        return "the head of a mail takes plain letters only: write the domain in its plain form, such as `xn--mnchen-3ya.example`"
+    return f"write it bare, such as `hello@example.com`{more}"
 
 
 def locales(draft: Draft) -> Iterator[Problem]:
@@ -63,9 +70,7 @@ def addresses(draft: Draft) -> Iterator[Problem]:
         places = draft.where("project", "project")
         for loc, text in plain:
             if not is_address(text) and not (_VARIABLE.search(text) and loc[0] != "environments"):
-                yield Problem(
-                    "E120", f"`{text}` is not an address", places.value(*loc), "write it bare, such as `hello@example.com`; the name stands in `name:`"
-                )
+                yield Problem("E120", f"`{text}` is not an address", places.value(*loc), _how_to_write(text, "; the name stands in `name:`"))
         for loc, text in patterns:
             if text != "*" and not _VARIABLE.search(text) and not is_address(text.replace("*", "x") if text.startswith("*@") else text):
                 yield Problem(
@@ -76,9 +81,8 @@ def addresses(draft: Draft) -> Iterator[Problem]:
                 )
     for id, sequence in draft.sequences.items():
         if sequence.reply_to is not None and not is_address(sequence.reply_to):
-            yield Problem(
-                "E120", f"`{sequence.reply_to}` is not an address", draft.where("sequence", id).value("reply_to"), "write it bare, such as `hello@example.com`"
-            )
+            place = draft.where("sequence", id).value("reply_to")
+            yield Problem("E120", f"`{sequence.reply_to}` is not an address", place, _how_to_write(sequence.reply_to))
 
 
 def environments(draft: Draft) -> Iterator[Problem]:

@@ -57,7 +57,8 @@ def marketing(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             "E252", "marketing needs a link to unsubscribe", places.key("links") if "links" in project.model_fields_set else places.value(), help, because
         )
-    elif "{token}" not in link or not link.startswith(("https://", "http://")):
+    elif "{token}" not in link or not link.startswith("https://"):
+        # RFC 8058 asks for https; a mail with another link could not be made.
         lacks = "`{token}`: it could not tell who asks" if "{token}" not in link else "https://"
         yield Problem(
             "E252", f"the link to unsubscribe has no {lacks}", places.value("links", "unsubscribe"), "write `https://mail.example.com/u/{token}`", because

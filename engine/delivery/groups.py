@@ -21,13 +21,13 @@ Letter = tuple[Claimed, Message]
 
 class Withdrawn(Exception):
     """This row may not leave: the ledger did not let it go (T3), as it was stopped, suppressed, expired or taken over meanwhile;
-    or it expired since."""
+    or it expired since, or its send window closed."""
 
 
 @dataclass
 class Group:
     """`asked` are the keys for which the ledger was asked whether they may leave, `dispatched` those that may, `too_late` those of
-    them that expired while others of the group were handed over. `in_hand` are with the transport, and `past_commit` were allowed
+    them that expired, or whose send window closed, while others of the group were handed over. `in_hand` are with the transport, and `past_commit` were allowed
     the step that cannot be taken back: what is both, and has no outcome, is in doubt.
 
     Several threads may be at their commit points; the ledger is asked by `dispatch` alone, in the thread that opened it.
@@ -61,13 +61,13 @@ class Group:
         self.past_commit.add(send_key)
 
     def is_too_late(self, send_key: str) -> bool:
-        """Whether the message has expired by now; the ledger looks only once, when the group is dispatched."""
-        expires_at = self._expiries.get(send_key)
-        return expires_at is not None and self.now() >= expires_at
+        """Whether the message has expired by now, or its send window has closed; the ledger looks only once, when the group is dispatched."""
+        moment = self._last_moments.get(send_key)
+        return moment is not None and self.now() >= moment
 
     @cached_property
-    def _expiries(self) -> dict[str, datetime]:
-        return {row.send_key: row.expires_at for row, _ in self.letters if row.expires_at is not None}
+    def _last_moments(self) -> dict[str, datetime]:
+        return {row.send_key: row.leaves_before for row, _ in self.letters if row.leaves_before is not None}
 
     @property
     def withdrawn(self) -> set[str]:

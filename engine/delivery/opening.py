@@ -69,7 +69,11 @@ class Opening:
 
     def __call__(self) -> Conversation:
         server, patience = self._server, self._patience
-        conversation = Conversation(server.host, server.port, connect_seconds=patience.connect_seconds, reply_seconds=patience.command_seconds)
+        try:
+            conversation = Conversation(server.host, server.port, connect_seconds=patience.connect_seconds, reply_seconds=patience.command_seconds)
+        except UnicodeError:
+            # A name such as `.example.com`, which cannot be asked for.
+            raise SettingsFailure("the name of the mail server is the name of no host", help=SET_HOST) from None
         try:
             if server.tls == "tls":
                 self._encrypt(conversation)

@@ -9,14 +9,19 @@ from types import FrameType, TracebackType
 from typing import Self
 
 
+def _elapsed() -> float:
+    """Seconds that nobody can set. Linux's monotonic clock stands still while the machine sleeps, and a mail that expired meanwhile would leave."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class RunningClock:
     """Naive UTC that was `now` when this was made, and has moved on with real time since: also when `--now` is another day."""
 
     def __init__(self, now: datetime) -> None:
-        self._now, self._since = now, time.monotonic()
+        self._now, self._since = now, _elapsed()
 
     def now(self) -> datetime:
-        return self._now + timedelta(seconds=time.monotonic() - self._since)
+        return self._now + timedelta(seconds=_elapsed() - self._since)
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

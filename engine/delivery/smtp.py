@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import scrypt
 
 from engine.delivery.conversation import Conversation, Trouble
 from engine.delivery.failures import SettingsFailure
@@ -44,8 +44,13 @@ _SETTINGS = frozenset({530, 534, 535, 538})
 
 
 def _account(server: SmtpServer) -> str:
-    """The account at a provider, in letters that say nothing of it."""
-    return sha256("\n".join((server.host, str(server.port), server.username or "", server.key_header)).encode()).hexdigest()[:8]
+    """The account at a provider, in letters that say nothing of it.
+
+    The password is part of it: at some providers every account has one user name, and the password is a key of its own. A password that was
+    changed costs a doubt, another account's could cost a second mail. scrypt, so that the letters help nobody to guess it.
+    """
+    said = "\n".join((server.host, str(server.port), server.username or "", server.key_header)).encode()
+    return scrypt((server.password or "").encode(), salt=said, n=2**14, r=8, p=1, dklen=4).hex()
 
 
 class _Broken(Exception):

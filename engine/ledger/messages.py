@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.ledger.records import Claimed, Dispatch, Hold, Item, Settlement
 
-_HASH, _MESSAGE, _ITEM = 19, 25, 26
+_HASH, _MESSAGE, _ITEM = 19, 26, 27
 # The rows `s` that are one message with a row `k`: frozen together, or on their way to be.
 SAME_MESSAGE = (
     "JOIN sends k ON k.message = s.message AND k.send_key <> s.send_key "
@@ -31,11 +31,13 @@ def _message(key: object, rows: Sequence[Claimed]) -> Claimed:
     if len(rows) == 1 and not frozen:
         return rows[0]
     expiries = [row.expires_at for row in rows if row.expires_at is not None]
+    closing = [row.open_until for row in rows if row.open_until is not None]
     return replace(
         rows[0],
         send_key=str(key[0]) if isinstance(key, tuple) and frozen else rows[0].send_key,
         # The mail is no later than any of its records allows, and has had as many attempts as the most patient of them.
         expires_at=min(expiries, default=None),
+        open_until=min(closing, default=None),
         attempts=max(row.attempts for row in rows),
         items=tuple(Item(row.send_key, row.token, row.record, row.occurrence, row.variables) for row in rows),
     )

@@ -306,7 +306,14 @@ class Claimed:
     attempts: int
     address_key: str = ""
     frozen: Frozen | None = None
+    # When the send window closes that it left in (5.4); what has not left by then is the next plan's.
+    open_until: datetime | None = None
     items: tuple[Item, ...] = ()
+
+    @property
+    def leaves_before(self) -> datetime | None:
+        """The first moment at which it may not leave any more."""
+        return min((moment for moment in (self.expires_at, self.open_until) if moment is not None), default=None)
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -315,12 +322,12 @@ class Claimed:
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Claimed:
-        """Out of the row that every home asks for: the fields in their order as far as `attempts`, the address key, and what was frozen."""
-        payload_hash, message_id, sender, recipient, subject, payload = row[19:]
+        """Out of the row that every home asks for: the fields in their order as far as `attempts`, the address key, what was frozen, and `open_until`."""
+        payload_hash, message_id, sender, recipient, subject, payload, open_until = row[19:]
         frozen = None
         if payload_hash is not None and payload is not None:
             frozen = Frozen(bytes(payload), payload_hash, sender, recipient, message_id, subject)
-        fields: tuple[Any, ...] = (*row[:12], row[12] or "", row[13], row[14] or "{}", *row[15:19], frozen)
+        fields: tuple[Any, ...] = (*row[:12], row[12] or "", row[13], row[14] or "{}", *row[15:19], frozen, open_until)
         return cls(*fields)
 
 

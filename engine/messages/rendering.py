@@ -206,16 +206,13 @@ class Renderer:
         if key not in self._skeletons:
             topic = topic_of(self.definitions, template_id)
             list_id = None if topic is None else f"<{topic}.{split(sender.address)[1]}>".encode("ascii")
-            self._skeletons[key] = Skeleton(
-                Frame(
-                    headers.mailbox("From", sender.name, sender.address),
-                    None if sender.reply_to is None else headers.mailbox("Reply-To", "", sender.reply_to),
-                    list_id,
-                    topic is not None,
-                    letter.locale,
-                    letter.base64,
-                )
-            )
+            try:
+                own = headers.mailbox("From", sender.name, sender.address)
+                answers = None if sender.reply_to is None else headers.mailbox("Reply-To", "", sender.reply_to)
+            except headers.HeaderRefused as refused:
+                # Nobody's mail has failed by it: the run ends, and they wait.
+                raise TemplateBroken(f"no mail can be made: {refused.message}", help="mend `sender:` in engine.yaml, or the sequence's `reply_to:`") from None
+            self._skeletons[key] = Skeleton(Frame(own, answers, list_id, topic is not None, letter.locale, letter.base64))
         return self._skeletons[key]
 
 

@@ -153,7 +153,9 @@ class _Worker:
             self._connected = time.monotonic()
             if not self.stay or now.ended in ("interrupted", "settings"):
                 return
-            wait(SERVER_DOWN if now.ended == "server" else LOOK_EVERY, between.ending)
+            # What may not be written to from here is taken and given back each time: no reason to do so every other second.
+            only_held = now.held > 0 and not now.sent + now.failed + now.unknown
+            wait(SERVER_DOWN if now.ended == "server" or only_held else LOOK_EVERY, between.ending)
             if between.ending():
                 self.done = replace(self.done, ended="interrupted", word="interrupted; what was in flight is finished")
                 return
@@ -211,6 +213,6 @@ def refuse_other_definitions(site: Site, ledger: Ledger) -> None:
 
 
 def _added(first: Delivered, second: Delivered) -> Delivered:
-    """Two rounds in one account; how it ended is how the second did."""
-    counts = {name: getattr(first, name) + getattr(second, name) for name in ("sent", "failed", "unknown", "held", "withdrawn")}
-    return replace(second, **counts, fates=(*first.fates, *second.fates)[:FATES_KEPT])
+    """Two rounds in one account; how it ended is how the second did, and what is held is what it found."""
+    counts = {name: getattr(first, name) + getattr(second, name) for name in ("sent", "failed", "unknown", "withdrawn")}
+    return replace(second, **counts, fates=tuple(dict.fromkeys((*first.fates, *second.fates)))[:FATES_KEPT])

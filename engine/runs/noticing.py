@@ -11,7 +11,7 @@ from engine.definitions.project import Project
 from engine.errors import DeliveryFailure
 from engine.messages.notice import notice
 from engine.runs.opening import Site
-from engine.runs.sending import recipients_of, transport_of
+from engine.runs.sending import recipients_of, refuse_stopped, transport_of
 
 Fate = Literal["sent", "failed", "unknown"]
 Became = Fate | Literal["already", "refused"]
@@ -22,7 +22,8 @@ Letters = Mapping[str, tuple[str, str, int]]
 
 
 def tell(site: Site, letters: Letters) -> dict[str, Became]:
-    """Send each owner its letter, unless it had one today. LockHeld while a run has an embedded ledger."""
+    """Send each owner its letter, unless it had one today. LockHeld while a run has an embedded ledger, EngineError while the kill switch is on."""
+    refuse_stopped(site)
     told: dict[str, Became] = {}
     day = to_local(site.now, site.definitions.project.timezone).date()
     with site.open_ledger("attention", lock=False) as ledger:

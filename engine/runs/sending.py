@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.definitions.project import OutboxTransport, SmtpTransport
+from engine.definitions.project import Smtp as SmtpSettings
 from engine.delivery.console import ConsoleTransport
 from engine.delivery.delivering import Unrendered
 from engine.delivery.outbox import OutboxTransport as Outbox
@@ -17,6 +18,7 @@ from engine.delivery.smtp import SmtpTransport as Smtp
 from engine.delivery.transport import Transport
 from engine.errors import EngineError
 from engine.ledger.records import Claimed
+from engine.messages.addresses import normalize
 from engine.messages.message import Message
 from engine.messages.rendering import Renderer, RenderFailed
 from engine.messages.unsubscribe import link_of, make_token
@@ -32,10 +34,18 @@ def outbox_folder(site: Site) -> Path | None:
 
 
 def check_sending(site: Site) -> None:
-    """EngineError where nothing could be sent: a variable is not set, or the port is none. For a run to ask before it writes anything."""
-    setting = site.environment.sending.transport
-    if isinstance(setting, SmtpTransport):
-        _port(setting.smtp.port)
+    """EngineError where nothing could be sent: a variable is not set, or a value of it is none. For a run to ask before it writes anything."""
+    sending = site.environment.sending
+    if sending.redirect_to is not None and normalize(sending.redirect_to) != sending.redirect_to:
+        raise EngineError("`redirect_to` is not one address", help="see `redirect_to:` of this environment in engine.yaml, and the value of its variable")
+    if isinstance(sending.transport, SmtpTransport):
+        _server(site, sending.transport.smtp)
+
+
+def refuse_stopped(site: Site) -> None:
+    """EngineError while the kill switch is on: nothing leaves then, a notice or a preview no more than a mail (9.8)."""
+    if site.stopped:
+        raise EngineError("the kill switch is on: nothing leaves", help="lift it where it was set (state/STOP, or ENGINE_STOP), then run this again")
 
 
 def recipients_of(site: Site) -> Recipients:
@@ -51,19 +61,24 @@ def transport_of(site: Site, recipients: Recipients | None = None) -> Transport:
         return Outbox(folder)
     setting = site.environment.sending.transport
     if isinstance(setting, SmtpTransport):
-        smtp = setting.smtp
-        server = SmtpServer(
-            host=_plain(smtp.host),
-            port=_port(smtp.port),
-            tls=smtp.tls,
-            username=_plain(smtp.username) or None,
-            password=_plain(smtp.password) or None,
-            ca_file=smtp.ca_file,
-            key_header=smtp.idempotency.header if smtp.idempotency else "",
-            key_seconds=smtp.idempotency.seconds if smtp.idempotency else 0,
-        )
-        return Smtp(server, recipients or recipients_of(site))
+        return Smtp(_server(site, setting.smtp), recipients or recipients_of(site))
     return ConsoleTransport(sys.stdout)
+
+
+def _server(site: Site, smtp: SmtpSettings) -> SmtpServer:
+    ca_file = None if smtp.ca_file is None else site.root / smtp.ca_file
+    if ca_file is not None and not ca_file.is_file():
+        raise EngineError(f"there is no `ca_file` {smtp.ca_file}", help="its path is told from the folder of engine.yaml")
+    return SmtpServer(
+        host=_plain(smtp.host),
+        port=_port(smtp.port),
+        tls=smtp.tls,
+        username=_plain(smtp.username) or None,
+        password=_plain(smtp.password) or None,
+        ca_file=None if ca_file is None else str(ca_file),
+        key_header=smtp.idempotency.header if smtp.idempotency else "",
+        key_seconds=smtp.idempotency.seconds if smtp.idempotency else 0,
+    )
 
 
 def _port(value: int | str) -> int:

@@ -162,7 +162,10 @@ BESIDE: Mapping[str, Words] = {
         "more contacts than `max` allows", "The audience's `max` keeps those on the way and then the first of `order_by`; the others are not enrolled."
     ),
     "already_enrolled": Words("already on the way", "The contact is on this sequence already. While that lasts no second one begins, whatever the record."),
-    "enrolled_before": Words("was on it before", "The sequence says `reenter: never`, and the contact has been on it. `engine enroll --again` overrides it where the trigger is manual."),
+    "enrolled_before": Words(
+        "was on it before",
+        "The sequence says `reenter: never`, and the contact has been on it. `engine enroll --again` overrides it where the trigger is manual.",
+    ),
     "enrolled_lately": Words("was on it not long ago", "The sequence says `reenter: {after: …}`, and that time since the end of the last one is not over."),
     "not_started": Words("the sequence has not started", "`active_from` lies in the future, or the sequence has never been active."),
     "draft": Words("the sequence is a draft", "`status: draft`: nobody enters."),

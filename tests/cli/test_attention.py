@@ -158,6 +158,13 @@ def test_attention_names_the_environment_in_a_mail(troubled: Project) -> None:
         assert "`engine --env mail attention" in commands[-1]
 
 
+def test_9_8_while_the_kill_switch_is_on_no_notice_leaves(troubled: Project) -> None:
+    """9.8: nothing leaves, a notice to an owner and a preview to a tester no more than a mail."""
+    said = troubled.run("attention", "--send", ENGINE_STOP="1")
+    assert (said.code, "kill switch" in said.err) == (1, True), said.out + said.err
+    assert troubled.run("attention", ENGINE_STOP="1").code == 0
+
+
 def test_attention_goes_only_where_the_environment_may_write(troubled: Project) -> None:
     """Item 12: `allow_recipients` holds for notices too; one that failed for certain may go again on the same day."""
     assert troubled.run("--env", "mail", "state", "create").code == 0

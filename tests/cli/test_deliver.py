@@ -91,6 +91,15 @@ def test_plan_only_says_what_sends_it(project: Project) -> None:
     assert mails(project) == 2
 
 
+@pytest.mark.parametrize("value", ["box@example.org\n", "nobody"])
+def test_a_box_that_is_no_address_is_told_before_anything_is_written(project: Project, value: str) -> None:
+    """With `redirect_to` every mail would have failed for good."""
+    moved(project, "    transport: outbox", '    transport: outbox\n    redirect_to: "${BOX}"')
+    said = project.run("apply", BOX=value)
+    assert (said.code, said.out) == (1, "") and "`redirect_to` is not one address" in said.err
+    assert json.loads(project.run("status", "--format", "json", BOX=value).out)["runs"] == []
+
+
 def test_a_worker_that_stays_needs_postgres(project: Project) -> None:
     """A calm word, with what would let it."""
     said = project.run("deliver", "--stay")

@@ -179,9 +179,11 @@ def test_an_interruption_over_three_connections(ledger: OneThread) -> None:
     assert states(ledger) == {"sent": 6, "unknown": 3, "planned": 11}
 
 
-def test_9_6_what_expires_while_its_group_is_handed_over_stays(ledger: OneThread) -> None:
-    """A deadline holds to the dot: one mail takes a minute, and those of its group that expire in that minute are planned again, unsent."""
-    plan(ledger, range(20), more=lambda number: {"expires_at": NOW + (timedelta(seconds=30) if number >= 10 else timedelta(hours=1))})
+@pytest.mark.parametrize("deadline", ["expires_at", "open_until"])
+def test_9_6_what_expires_while_its_group_is_handed_over_stays(ledger: OneThread, deadline: str) -> None:
+    """A deadline holds to the dot: one mail takes a minute, and those of its group that expire in that minute, or whose send window closes in it
+    (5.4), are planned again, unsent."""
+    plan(ledger, range(20), more=lambda number: {deadline: NOW + (timedelta(seconds=30) if number >= 10 else timedelta(hours=1))})
     clock = FastClock()
 
     def slowly(message: Accepted) -> None:

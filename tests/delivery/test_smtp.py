@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.delivery.failures import ServerDown, SettingsFailure
-from engine.delivery.recipients import Recipients
-from engine.delivery.smtp import Patience, SmtpServer
+from engine.delivery.recipients import EVERYBODY, Recipients
+from engine.delivery.smtp import Patience, SmtpServer, SmtpTransport
 from engine.delivery.transport import Outcome
 from tests.delivery.over_smtp import BYE, PAYLOAD, drop, made, mail, over
 from tests.smtp_server import Act, ScriptedServer
@@ -306,6 +306,20 @@ def test_t8_a_provider_reads_the_send_key_from_its_header() -> None:
     assert [one.data for one in server.accepted] == [line + mail().payload]
     assert server.repeats == 1
     assert f"MAIL FROM:<hello@example.org> SIZE={len(line + mail().payload) + 5}" in server.commands
+
+
+def test_t8_two_accounts_of_one_provider_are_two_transports() -> None:
+    """Some providers give every account one user name, and a password of its own: a key that one was told means nothing to the other."""
+    servers = [SmtpServer("smtp.example.com", username="resend", password=password, key_header=HEADER, key_seconds=86400) for password in ("one", "two", "one")]
+    names = [SmtpTransport(server, EVERYBODY).name for server in servers]
+    assert names[0] == names[2] != names[1] and "one" not in names[0]
+
+
+@pytest.mark.parametrize("host", [".smtp.example.com", "smtp..example.com", "x" * 64 + ".example.com"])
+def test_a_name_of_no_host_fails_no_message(host: str) -> None:
+    """E601, as for any other setting that is wrong."""
+    with pytest.raises(SettingsFailure, match="no host"):
+        SmtpTransport(SmtpServer(host, tls="none"), EVERYBODY).deliver(mail(), lambda key: None)
 
 
 def test_t8_without_a_window_no_key_is_told() -> None:

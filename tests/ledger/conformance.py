@@ -88,6 +88,16 @@ class LedgerConformance:
         assert ledger.view(candidates()).tables["events"].num_rows == 0
         ledger.close()
 
+    def test_10_1_audiences_are_those_of_the_last_apply_that_changed_them(self, home: Home) -> None:
+        """10.1: how many people a sequence was for, since when it is so many, also after a restart; max_drift compares with it."""
+        ledger = home.open()
+        for now, people in ((MONDAY, 10), (LATER, 10), (LATER + timedelta(days=1), 20)):
+            ledger.commit(run(now), changes(audiences=[{"sequence": "renewal", "digest": "sha256:1", "people": people}]))
+            ledger = home.reopen(ledger)
+            (known,) = ledger.view(candidates()).tables["audiences"].to_pylist()
+            assert known == {"sequence": "renewal", "digest": "sha256:1", "people": people, "counted_at": MONDAY if people == 10 else now}
+        ledger.close()
+
     def test_3_3_3_4_ticks_and_members_are_what_the_last_apply_saw(self, home: Home) -> None:
         """3.3, 3.4: the last tick of a sequence, the members that are left, and the last rules by which they were; also after a restart."""
         ledger = home.open()
@@ -368,6 +378,22 @@ class LedgerConformance:
         assert ledger.begin_dispatch([dispatch(again, ttl=86400, transport="api")], MONDAY) == set()
         assert state_of(ledger, again.send_key)[0] == "unknown"
 
+    def test_t8_a_key_that_one_transport_knows_is_no_promise_of_another(self, ledger: Ledger) -> None:
+        """What was told a key and put off goes by another transport, which knows none: a lost answer there is a doubt."""
+        (row,) = dispatching(ledger, send("1"), ttl=86400)
+        assert ledger.settle([said(row, "retry", code=450)], MONDAY).planned == (row.send_key,)
+        (again,) = ledger.claim("w1", 9, MONDAY)
+        assert ledger.begin_dispatch([dispatch(again, transport="plain")], MONDAY) == {row.send_key}
+        assert ledger.settle([said(again, "unknown")], MONDAY).unknown == (row.send_key,)
+
+    def test_t8_a_window_that_was_made_shorter_is_shorter(self, ledger: Ledger) -> None:
+        """The same transport promises less than at the first attempt: what it says now holds, counted from that attempt."""
+        (row,) = dispatching(ledger, send("1"), ttl=86400)
+        ledger.settle([said(row, "retry", code=450)], MONDAY)
+        (again,) = ledger.claim("w1", 9, LATER)
+        assert ledger.begin_dispatch([dispatch(again, ttl=700)], LATER) == {row.send_key}
+        assert ledger.settle([said(again, "unknown")], LATER).unknown == (row.send_key,)
+
     def test_t11_attempts_are_exhausted(self, ledger: Ledger) -> None:
         """Failed when every attempt was refused for certain, unknown when one was in doubt; a row not tried has not attempted."""
         rows = {1: send("1"), 2: send("2")}
@@ -423,6 +449,7 @@ class LedgerConformance:
             ledger.resolve(rows[0].send_key, "failed", by="mia", note="", now=LATER)
         with pytest.raises(WrongUsage):
             ledger.resolve("no-such-send", "failed", by="mia", note="", now=LATER)
+        assert ledger.claim("w1", 9, LATER) == [], "no plan has judged it since"
         planned(ledger, send("3"), now=LATER)
         (again,) = ledger.claim("w1", 9, LATER)
         assert ledger.begin_dispatch([dispatch(again)], LATER) == {rows[2].send_key}

@@ -17,6 +17,7 @@ from engine.ledger.duckdb.forgetting import forget_in_file
 from engine.ledger.duckdb.verifying import verify
 from engine.ledger.history import SendFilter
 from engine.ledger.identity import Identity
+from engine.ledger.ledger import OnUnknown
 from engine.ledger.orders import Order
 from tests.ledger.stories import MONDAY, candidates, changes, dispatch, enrollment, key, run, said, send
 from tests.ledger.test_files import another_process
@@ -260,6 +261,18 @@ def test_what_the_outbox_holds_counts_as_sent(path: Path, backup: Path) -> None:
     done = restore(path, backup, delivered=[key("2"), key("3")])
     assert done.in_doubt == 0
     assert states(path) == {"1": "sent", "2": "sent"}
+
+
+@pytest.mark.parametrize("choice", ["assume_sent", "resend"])
+def test_9_5_a_doubt_that_was_never_handed_over_ends_as_any_other(path: Path, backup: Path, choice: OnUnknown) -> None:
+    """9.5: of what a restore doubts no hand-over is known; it is taken for sent when that is said, or waits for the next plan."""
+    path.write_bytes(b"damaged" * 1000)
+    LedgerFiles(path).copy.unlink()
+    restore(path, backup)
+    with open_it(path) as ledger:
+        settled = ledger.settle_unknown({"renewal": choice}, LATER)
+        assert len(settled.sent if choice == "assume_sent" else settled.planned) == 1
+        assert ledger.claim("w", 9, LATER) == []
 
 
 def test_a_torn_log_is_taken_over_and_the_rest_passed_over(path: Path, backup: Path) -> None:

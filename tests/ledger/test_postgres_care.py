@@ -115,6 +115,8 @@ def test_t_l_a_server_put_back_is_refused_until_it_is_accepted(home_on_postgres:
         seen = read_witness(witness)
         assert seen is not None and seen.serial == ledger.head().serial
         assert ("", TUESDAY) in [(row["sequence"], row["started"]) for row in _starts(ledger)]
+        # No hand-over of it is known, and a doubt of it ends as any other does.
+        assert len(ledger.settle_unknown({"renewal": "assume_sent"}, TUESDAY).sent) == 2
 
 
 def _starts(ledger: PostgresLedger) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,32 @@ def test_a_server_that_is_not_there(database: str) -> None:
         PostgresReading.open(url, "acme", "production")
     assert "127.0.0.1" in broken.value.message
     assert "s3cr3t" not in broken.value.message + repr(Place(url, "engine"))
+
+
+@pytest.mark.parametrize("url", ["host=127.0.0.1 port=1 user=u password=s3cret dbname=crm", "postgresql://u:s3cret@127.0.0.1:1/crm?password=s3cret"])
+def test_the_place_of_a_ledger_names_no_secret(url: str) -> None:
+    """However the connection is written."""
+    assert str(Place(url, "engine")) == "the ledger in schema `engine` of 127.0.0.1/crm"
+    with pytest.raises(LedgerBroken) as broken:
+        PostgresReading.open(url, "acme", "production")
+    assert "s3cret" not in broken.value.message
+
+
+def test_a_role_that_may_only_read_is_refused_with_what_to_do(own: str) -> None:
+    """Not as a failure of the engine: it lacks the right to take the lock."""
+    PostgresLedger.create(own, "acme", "production")
+    role = f"reader_{os.getpid()}"
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA engine TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA engine TO {role}".encode())
+    parts = urlsplit(own)
+    url = urlunsplit(parts._replace(netloc=f"{role}:x@{parts.netloc.rpartition('@')[2]}"))
+    try:
+        with pytest.raises(LedgerRefused) as refused:
+            PostgresLedger.open(url, "acme", "production", command="engine apply")
+        assert "roles.sql" in refused.value.help
+    finally:
+        with psycopg.connect(own, autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def test_a_ledger_that_was_put_back(own: str, tmp_path: Path) -> None:

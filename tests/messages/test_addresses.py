@@ -7,6 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.definitions.checking_project import is_address
 from engine.messages.addresses import is_address_sql, normalize, trimmed_sql
 from tests.laws import cases
 
@@ -55,6 +56,13 @@ def test_python_and_sql_never_differ(texts: list[str]) -> None:
     """Over random text and over text that is nearly an address."""
     texts = [text.encode("utf-8", "ignore").decode() for text in texts]
     assert in_sql(texts) == [normalize(text) is not None for text in texts]
+
+
+@cases(2)
+@given(st.lists(st.sampled_from([*GOOD, *BAD]) | _NEAR, min_size=1, max_size=20))
+def test_what_engine_yaml_takes_for_an_address_is_what_a_head_takes(texts: list[str]) -> None:
+    """A sender that `validate` lets pass can be the sender of a mail."""
+    assert [is_address(text) for text in texts] == [normalize(text) == text for text in texts]
 
 
 @cases(8)

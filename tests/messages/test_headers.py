@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.messages.message import Message
-from engine.messages.rendering import From, Renderer, RenderFailed
+from engine.messages.rendering import From, Renderer, RenderFailed, TemplateBroken
 from tests.laws import cases
 from tests.messages.projects import project
 
@@ -37,14 +37,14 @@ def mail(**changes: object) -> Message:
 @pytest.mark.parametrize("separator", SEPARATORS, ids=[separator.encode("unicode_escape").decode() for separator in SEPARATORS])
 @pytest.mark.parametrize("field", ["company_name", "contact_name", "to_address", "send_key", "unsubscribe_url", "reply_to", "sender_name", "sender_address"])
 def test_no_separator_gets_into_a_header(field: str, separator: str) -> None:
-    """Whatever a program takes for the end of a line, in whatever field: the mail is not made."""
+    """Whatever a program takes for the end of a line, in whatever field: the mail is not made. What is no person's own ends the run, and fails nobody's mail."""
     value = f"x{separator}Bcc: victim@example.org"
     if field.startswith("sender"):
         sender = From(value, "hello@example.com") if field == "sender_name" else From("Harmony", value)
-        with pytest.raises(RenderFailed):
+        with pytest.raises(TemplateBroken):
             mail(sender=sender)
     else:
-        with pytest.raises(RenderFailed):
+        with pytest.raises(TemplateBroken if field == "reply_to" else RenderFailed):
             mail(**{field: value})
 
 

@@ -213,7 +213,9 @@ class Sending(Home):
             """UPDATE sends
                SET state = $state, reason = CASE WHEN $state = 'planned' THEN NULL ELSE $reason END, ambiguous = ($state = 'sent'), token = sends.token + 1,
                    attempts = CASE WHEN $state = 'planned' THEN 0 ELSE sends.attempts END, not_before = NULL,
-                   sent_at = CASE WHEN $state = 'sent' THEN sends.first_dispatch_at END, updated_at = $now,
+                   -- What a restore doubts was perhaps never handed over here: that it is taken for sent now is all that is known.
+                   sent_at = CASE WHEN $state = 'sent' THEN coalesce(sends.first_dispatch_at, $now) END, updated_at = $now,
+                   judged_at = CASE WHEN $state = 'planned' THEN TIMESTAMP '1970-01-01' ELSE sends.judged_at END,
                    -- A message of several is made anew of what may go then (4.8), unless the provider knows its bytes.
                    payload_hash = CASE WHEN $state = 'planned' AND sends.message IS NOT NULL AND sends.known_until IS NULL THEN NULL ELSE sends.payload_hash END
                FROM staged g WHERE sends.send_key = g.send_key AND sends.number = g.number AND sends.state = 'unknown'""",

@@ -55,7 +55,8 @@ class PostgresReading(Reading, SegmentReading):
         place = Place(url, schema)
         connection = place.connect()
         try:
-            opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
+            with opening.told_of(place):
+                opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
         except BaseException:
             connection.close()
             raise
@@ -121,12 +122,13 @@ class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listen
         place = Place(url, schema)
         connection = place.connect()
         try:
-            refuse_server(connection, place)
-            opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
-            ledger = cls(connection, place, witness, lock_lease)
-            if lock:
-                ledger.lock_token = take_lock(connection, place, command, lock_lease)
-                ledger._heartbeat.start()
+            with opening.told_of(place):
+                refuse_server(connection, place)
+                opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
+                ledger = cls(connection, place, witness, lock_lease)
+                if lock:
+                    ledger.lock_token = take_lock(connection, place, command, lock_lease)
+                    ledger._heartbeat.start()
         except BaseException:
             connection.close()
             raise

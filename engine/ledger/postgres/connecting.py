@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from engine.errors import LedgerRefused
 from engine.ledger.ledger import LedgerBroken
@@ -47,10 +48,12 @@ class Place:
 
     def __str__(self) -> str:
         try:
-            parts = urlsplit(self.url)
-            return f"the ledger in schema `{self.schema}` of {parts.hostname or 'localhost'}{parts.path}"
-        except ValueError:
+            # A URL, or `host=… dbname=…`: either may hold a password.
+            said = conninfo_to_dict(self.url)
+        except psycopg.Error:
             return f"the ledger in schema `{self.schema}`"
+        database = f"/{said['dbname']}" if said.get("dbname") else ""
+        return f"the ledger in schema `{self.schema}` of {said.get('host') or said.get('hostaddr') or 'localhost'}{database}"
 
     def connect(self) -> Connection:
         """A connection in autocommit; every transaction is begun and ended by name, and every setting ends with it, so that a pooler

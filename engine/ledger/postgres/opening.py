@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -104,6 +106,17 @@ def read_stamp(connection: Connection, place: Place) -> Stamp:
         raise LedgerRefused(f"{place} has no head: it is damaged", help=RESTORE)
     fields: tuple[Any, ...] = row
     return Stamp(*fields)
+
+
+@contextmanager
+def told_of(place: Place) -> Iterator[None]:
+    """What the server refuses while a ledger is opened, as what the engine says of it: LedgerRefused for a right, LedgerBroken for the rest."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LedgerRefused(f"{place} cannot be used so by this role", help=_RIGHTS) from error
+    except psycopg.Error as error:
+        raise LedgerBroken(f"{place} could not be opened", help="look at the server, and at the rights of this role") from error
 
 
 def check(connection: Connection, place: Place, identity: Identity, witness: Path | None) -> None:

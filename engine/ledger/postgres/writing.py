@@ -47,6 +47,7 @@ class Writing(Home):
         self._write_run(moving, run)
         self._write_introductions(moving, run.now)
         self._write_segments(moving, changes, run.now)
+        self._write_audiences(moving, changes, run.now)
         self._write_triggers(changes, run.now, serial)
         self._write_history(moving, run)
         return replace(done, head=serial)

@@ -12,7 +12,13 @@ SET state = CASE
     token = CASE WHEN m.verdict = 'held' THEN sends.token + 1 ELSE sends.token END,
     attempts = CASE WHEN m.verdict = 'go' THEN sends.attempts + 1 ELSE sends.attempts END,
     transport = CASE WHEN m.verdict = 'go' THEN m.transport ELSE sends.transport END,
-    known_until = CASE WHEN m.verdict = 'go' THEN coalesce(sends.known_until, m.known_until) ELSE sends.known_until END,
+    -- A key is known to the transport that was told it: another one knows what it says itself, and a window that was made shorter is shorter.
+    known_until = CASE
+                    WHEN m.verdict <> 'go' THEN sends.known_until
+                    WHEN sends.transport = m.transport AND sends.known_until IS NOT NULL AND m.known_until IS NOT NULL
+                      THEN least(sends.known_until, sends.first_dispatch_at + (m.known_until - $now))
+                    ELSE m.known_until
+                  END,
     payload_hash = CASE WHEN m.verdict = 'go' THEN m.payload_hash ELSE sends.payload_hash END,
     message = CASE WHEN m.verdict = 'go' THEN m.message ELSE sends.message END,
     message_id = CASE WHEN m.verdict = 'go' THEN m.message_id ELSE sends.message_id END,

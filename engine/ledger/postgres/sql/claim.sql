@@ -57,7 +57,7 @@ WITH next AS MATERIALIZED (
 )
 SELECT s.send_key::text, s.token, s.sequence, s.step, s.entity, s.record, s.occurrence, s.contact, s.template, s.locale, s.category,
        s.topic, p.address, p.name, p.variables, s.due_at, s.expires_at, s.attempts, s.address_key,
-       s.payload_hash, s.message_id, f.sender, f.recipient, f.subject, f.payload, s.message::text, s.item
+       s.payload_hash, s.message_id, f.sender, f.recipient, f.subject, f.payload, s.open_until, s.message::text, s.item
 FROM taken s
 LEFT JOIN pii p ON p.send_key = s.send_key
 LEFT JOIN payloads f ON f.send_key = coalesce(CASE WHEN s.payload_hash IS NOT NULL THEN s.message END, s.send_key)

@@ -7,7 +7,9 @@ WITH moved AS (
       token = sends.token + 1,
       attempts = CASE WHEN %(state)s = 'planned' THEN 0 ELSE sends.attempts END,
       not_before = NULL,
-      sent_at = CASE WHEN %(state)s = 'sent' THEN sends.first_dispatch_at END,
+      -- What a restore doubts was perhaps never handed over here: that it is taken for sent now is all that is known.
+      sent_at = CASE WHEN %(state)s = 'sent' THEN coalesce(sends.first_dispatch_at, %(now)s) END,
+      judged_at = CASE WHEN %(state)s = 'planned' THEN 'epoch'::timestamptz ELSE sends.judged_at END,
       -- A message of several is made anew of what may go then (4.8), unless the provider knows its bytes.
       payload_hash = CASE WHEN %(state)s = 'planned' AND sends.message IS NOT NULL AND sends.known_until IS NULL THEN NULL ELSE sends.payload_hash END,
       updated_at = %(now)s
