@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from engine.clock import naive_utc, start_of_day, to_local, to_utc
 from engine.definitions.base import Loc
-from engine.definitions.cases import KINDS, Case, CaseFile, Row, is_day
+from engine.definitions.cases import KINDS, Case, CaseFile, Row, is_day, key_at
 from engine.definitions.crm import Entity
 from engine.definitions.crm import Field as CrmField
 from engine.definitions.definitions import Definitions, Places
@@ -193,11 +193,14 @@ class _Checking:
             for index, row in enumerate(rows):
                 loc = (*above, name, index)
                 yield from self._row(entity, name, row, loc)
-                key = row.get(entity.key)
-                if key is None and (entity.key in row or not whole):
-                    yield Problem("E281", f"the {name} has no key", self.places.value(*loc), f"write `{entity.key}: {index + 1}`")
-                elif key is not None and str(key) in keys:
-                    yield Problem("E281", f"the {name} {key} is given twice", self.places.value(*loc, entity.key), "every record has a key of its own")
+                own = key_at(self.definitions.crm, name, index + 1)
+                key = row.get(entity.key, own if whole else None)
+                if key is None:
+                    yield Problem("E281", f"the {name} has no key", self.places.value(*loc), f"write `{entity.key}: {own}`")
+                elif str(key) in keys:
+                    place = self.places.value(*loc, entity.key) if entity.key in row else self.places.value(*loc)
+                    help = "every record has a key of its own; one that says none has its place among them"
+                    yield Problem("E281", f"the {name} {key} is given twice", place, help)
                 keys.add(str(key))
 
     def _row(self, entity: Entity, name: str, row: Row, loc: Loc) -> Iterator[Problem]:
@@ -250,9 +253,11 @@ class _Checking:
 
     def _is_given(self, entity: str, key: object, loc: Loc) -> Iterator[Problem]:
         given = [self.case.given.records, *(change.records for change in self.case.then)]
-        keys = [str(row.get(self.definitions.crm.entities[entity].key, index + 1)) for records in given for index, row in enumerate(records.get(entity, ()))]
+        crm = self.definitions.crm
+        name = crm.entities[entity].key
+        keys = [str(row.get(name, key_at(crm, entity, place))) for records in given for place, row in enumerate(records.get(entity, ()), 1)]
         if str(key) not in keys:
-            help = f"given are: {', '.join(keys[:12])}" if keys else f"give one: `{entity}: [{{{self.definitions.crm.entities[entity].key}: {key}}}]`"
+            help = f"given are: {', '.join(keys[:12])}" if keys else f"give one: `{entity}: [{{{name}: {key}}}]`"
             yield Problem("E282", f"no {entity} {key} is given", self.places.value(*loc), help)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.clock import to_local
-from engine.definitions.cases import KINDS, Case
+from engine.definitions.cases import KINDS, Case, key_at
 from engine.definitions.definitions import Definitions
 from engine.definitions.editing import rewritten
 from engine.definitions.reading_cases import moments_of
@@ -87,6 +87,7 @@ def as_given(definitions: Definitions, case: Case, entity: str, key: str) -> Any
     name = definitions.crm.entities[entity].key
     for rows in (case.given.records, *(change.records for change in case.then)):
         for place, row in enumerate(rows.get(entity, ()), 1):
-            if str(row.get(name, place)) == key:
-                return row.get(name, place)
+            said = row.get(name, key_at(definitions.crm, entity, place))
+            if str(said) == key:
+                return said
     return key

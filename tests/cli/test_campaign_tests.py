@@ -113,6 +113,13 @@ def test_a_broken_case_is_told_by_validate_too(tested: Project) -> None:
         assert said.code == 1 and f"{FILE}:30:20" in said.out + said.err, said
 
 
+def test_a_row_without_a_key_takes_none_that_another_has(tested: Project) -> None:
+    """The second contact has no key and so is 2, as the first one says to be: an error, and nobody vanishes."""
+    (tested.root / FILE).write_text(CASES.replace("{id: 1, company_id: 1}, {id: 2, company_id: 1, language: th}", "{id: 2, company_id: 1}, {company_id: 1, language: th}"))
+    said = tested.run("test", now=None)
+    assert said.code == 1 and "error[E281]: the contact 2 is given twice" in said.err, said
+
+
 def test_a_case_from_real_data_names_nobody_and_holds(fresh: Project, tested: Project) -> None:
     """`--from`: names, addresses and keys are made up, the joins kept; what the engine decides of the copy is what it decides of the original."""
     said = fresh.run("test", "--from", "2")
@@ -126,6 +133,50 @@ def test_a_case_from_real_data_names_nobody_and_holds(fresh: Project, tested: Pr
     lotus = [row for row in real["decisions"] if row["decision"] == "send"]
     assert len(yaml.safe_load(said.out)[0]["expect"]["sends"]) == len(lotus) == 2
     assert fresh.run("test", "--from", "99").code == 64
+
+
+def test_a_case_from_real_data_keeps_no_key_and_no_text_by_its_name(project: Project) -> None:
+    """`--from`: a field leads to a record also where only the other side says so, and a rule on `contract.status` keeps no `company.status`."""
+    crm = project.root / "definitions/crm.yaml"
+    text = crm.read_text(encoding="utf-8").replace("    relations:\n      company: {one: company, via: company_id}\n  contract:", "  contract:")
+    crm.write_text(text.replace("fields: {name: text}", "fields: {name: text, status: text}"), encoding="utf-8")
+    companies = project.root / "data/companies.csv"
+    lines = companies.read_text(encoding="utf-8").splitlines()
+    companies.write_text("\n".join([f"{lines[0]},status", *(f"7{line},canary secret" for line in lines[1:])]) + "\n", encoding="utf-8")
+    for name in ("contacts", "contracts"):
+        path = project.root / f"data/{name}.csv"
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        place = head.split(",").index("company_id")
+        moved = [[*cells[:place], f"7{cells[place]}", *cells[place + 1 :]] for cells in (row.split(",") for row in rows)]
+        path.write_text("\n".join([head, *(",".join(cells) for cells in moved)]) + "\n", encoding="utf-8")
+    said = project.run("test", "--from", "2")
+    assert said.code == 0, said.err
+    (case,) = yaml.safe_load(said.out)
+    given = case["given"]
+    assert [row["id"] for row in given["company"]] == [1] and "canary" not in said.out
+    assert {row["company_id"] for row in (*given["contact"], *given["contract"])} == {1}
+    assert {row["status"] for row in given["contract"]} == {"active"}
+    assert len(case["expect"]["sends"]) == 2
+
+
+def test_a_key_that_is_an_address_is_one_in_a_case(project: Project) -> None:
+    """Where the CRM's key of a contact is its address, so is the one that a case makes up, or that a row without a key has."""
+    crm = project.root / "definitions/crm.yaml"
+    crm.write_text(crm.read_text(encoding="utf-8").replace("table: contacts\n    key: id", "table: contacts\n    key: email"), encoding="utf-8")
+    contacts = project.root / "data/contacts.csv"
+    lines = contacts.read_text(encoding="utf-8").splitlines()
+    contacts.write_text("\n".join(line for line in lines if "@" in line or line == lines[0]) + "\n", encoding="utf-8")
+    (project.root / "definitions/enrollments/november.yaml").unlink()
+    said = project.run("test", "--from", "canary.ann@example.com")
+    assert said.code == 0, said.err
+    (case,) = yaml.safe_load(said.out)
+    emails = [row["email"] for row in case["given"]["contact"]]
+    assert emails == [f"contact{place}@example.com" for place in range(1, len(emails) + 1)] and len(emails) > 1
+    assert {row["contact"] for row in case["expect"]["sends"]} <= set(emails) and case["expect"]["sends"]
+    case["given"]["contact"] = [{key: value for key, value in row.items() if key != "email"} for row in case["given"]["contact"]]
+    (project.root / "definitions/tests").mkdir()
+    (project.root / FILE).write_text(yaml.safe_dump([case]), encoding="utf-8")
+    assert project.run("test", now=None).code == 0
 
 
 def test_no_tests_yet_says_how_to_begin(tested: Project) -> None:
