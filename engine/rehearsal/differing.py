@@ -69,7 +69,7 @@ def difference(
     before, _ = sound_definitions(tree_of(root, base))
     after, warnings = sound_definitions(tree_of(root, head))
     selected = None if select is None else selected_in(before, after, select)
-    environment = _environment(before, after, env_name, environ)
+    environment = _environment(before, after, env_name, environ, head)
     # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
     pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
     whole = before, after
@@ -95,7 +95,8 @@ def difference(
         courses = [narrowed_course(course, selected) for course in courses]
     found = compared(base, head or "work tree", *courses)
     edits = tuple(edit for edit in found.edits if selected is None or edit.sequence is None or edit.sequence in selected)
-    return replace(found, edits=edits, ledger_as_of=copied_at, refused=refused, unjudged=unjudged)
+    new_environment = None if environment.name in before.project.environments else environment.name
+    return replace(found, edits=edits, ledger_as_of=copied_at, refused=refused, unjudged=unjudged, new_environment=new_environment, selected=selected)
 
 
 def _judged_alike(
@@ -127,12 +128,13 @@ def tree_of(root: Path, revision: str | None) -> Tree:
     return WorkTree(root) if revision is None else GitTree(root, revision)
 
 
-def _environment(before: Definitions, after: Definitions, name: str | None, environ: Mapping[str, str]) -> ResolvedEnvironment:
-    """The base's environment serves both: a change of it is no change of a campaign, and a branch does not choose what is read."""
-    try:
-        return resolve(before.project, name, environ)
-    except EngineError:
-        return resolve(after.project, name, environ)
+def _environment(before: Definitions, after: Definitions, name: str | None, environ: Mapping[str, str], head: str | None) -> ResolvedEnvironment:
+    """The base's environment serves both: a change of it is no change of a campaign, and a branch does not choose what is read.
+
+    Only one that the base does not have yet is taken from the files as they are. WrongUsage for one that is in neither.
+    """
+    is_new = name is not None and name not in before.project.environments and name in after.project.environments
+    return resolve((after if is_new and head is None else before).project, name, environ)
 
 
 def compared(base: str, head: str, before: Course, after: Course) -> Difference:

@@ -97,6 +97,64 @@ def test_update_writes_what_happened_and_nothing_else(tested: Project) -> None:
     assert again.code == 0 and "all hold" in again.out
 
 
+COMMENTED = """\
+- name: in Thai
+  now: 2026-11-20T09:00
+  sequences: [renewal]
+  given:
+    company: [{id: 1}]
+    contract: [{id: 11, company_id: 1, end_date: 2026-12-20, status: active, number: C-11}]
+    contact: [{id: 1, company_id: 1}, {id: 2, company_id: 1, language: th}]
+  expect:
+    sends:
+      - {sequence: renewal, step: notice-7}   # not yet
+      - {sequence: renewal, step: notice-30, contact: 2, locale: en}   # her language
+"""
+
+
+def test_update_keeps_comments_beside_their_rows_and_line_ends(tested: Project) -> None:
+    """`--update`: a row that is amended keeps its comment, one that is taken out takes its own along; a file with Windows' line ends keeps them."""
+    (tested.root / FILE).write_bytes(COMMENTED.replace("\n", "\r\n").encode())
+    assert tested.run("test", "--update", now=None).code == 0
+    written = (tested.root / FILE).read_bytes().decode()
+    kept = COMMENTED[: COMMENTED.index("      - ")]
+    assert written.replace("\r\n", "\n") == kept + (
+        "      - {sequence: renewal, step: notice-30, contact: 2, locale: th}   # her language\n      - {sequence: renewal, step: notice-30, record: 11, contact: 1}\n"
+    )
+    assert written.count("\n") == written.count("\r\n")
+
+
+def test_update_writes_no_error_into_a_case(tested: Project) -> None:
+    """`--update`: the row of a mail that cannot be made stays as it is, and is named; exit 1."""
+    template = tested.root / "definitions/templates/renewal-30.yaml"
+    text = template.read_text(encoding="utf-8")
+    template.write_text(text.replace("Contract {{ number }} ends", "Contract {{ number }}{{ 1 // (4 - number | length) }} ends"), encoding="utf-8")
+    before = CASES[: CASES.index("\n- name: nearly")]
+    (tested.root / FILE).write_text(before, encoding="utf-8")
+    said = tested.run("test", "--update", now=None)
+    assert said.code == 1 and f"{FILE}:2:" in said.out and "cannot be made, and its row stays as it is" in said.out
+    assert (tested.root / FILE).read_text(encoding="utf-8") == before
+
+
+def test_moments_with_seconds_are_said_and_settled(tested: Project) -> None:
+    """`due:` to the second: what came is said as exactly, and `--update` settles it; with an offset it is said in the case's own."""
+    (tested.root / FILE).write_text(COMMENTED.replace("step: notice-7}", "step: notice-30, contact: 1, due: 2026-11-20T09:00:30+00:00}").replace("locale: en", "due: 2026-11-20T09:00:30"))
+    said = tested.run("test", now=None).out
+    assert "due: expected 2026-11-20T09:00:30" in said and "was 2026-11-20T02:00+00:00" in said
+    assert tested.run("test", "--update", now=None).code == 0
+    assert tested.run("test", now=None).code == 0
+
+
+def test_small_words_of_test(tested: Project) -> None:
+    """A selection without a case says so; names with spaces are quoted in the command to copy; --from takes no --format; JUnit is XML whatever a subject says."""
+    said = tested.run("test", "--select", "sequence:birthday", now=None)
+    assert said.code == 0 and "No case is about what was selected; 2 cases are about other sequences." in " ".join(said.out.split())
+    assert "test --update 'nearly all*'" in tested.run("test", "nearly all*", now=None).out
+    assert tested.run("test", "--from", "2", "--format", "json").code == 64
+    (tested.root / FILE).write_text(CASES.replace("Contract C-11 ends", "\uffff\ufffe ends").replace('subject: "\uffff', 'subject: "\\uffff').replace("\ufffe", "\\ufffe"), encoding="utf-8")
+    ElementTree.fromstring(tested.run("test", "--format", "junit", now=None).out)
+
+
 def test_names_and_selections_choose_cases(tested: Project) -> None:
     """By file, by case, by glob and by sequence; what names nothing is wrong usage with a suggestion."""
     for words, cases in (((FILE,), 2), (("renewal",), 2), (("two contacts*",), 1), (("--select", "about:contract"), 2), (("nearly*", "--select", "sequence:news"), 0)):
