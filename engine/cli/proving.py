@@ -117,7 +117,8 @@ def _updated(door: Door, definitions: Definitions, proof: Proof) -> int:
         door.out(f"{path}: {counted(len(here), 'case')} written anew. Read the diff: it says what people will get.\n")
     left = [(proved, one.happened.broken) for proved in proof.results for one in proved.differs if one.happened is not None and is_unmade(one)]
     for proved, why in left:
-        door.out(one_line(f"{proved.origin.file}:{proved.origin.line}: a mail of `{proved.case.name}` cannot be made, and its row stays as it is: {why}") + "\n")
+        place = f"{proved.origin.file}:{proved.origin.line}"
+        door.out(one_line(f"{place}: a mail of `{proved.case.name}` cannot be made, and its row stays as it is: {why}") + "\n")
     if not changed and not left:
         door.out("All cases hold; nothing was written.\n")
     return 1 if left else 0

@@ -167,7 +167,9 @@ class _Checking:
                 "E282", "the timeline goes back before `now`", self.places.value(key), "a ledger never goes back in time; begin with the earliest day"
             )
         elif days > MOST_DAYS:
-            yield Problem("E282", f"{days:,} days are more than {MOST_DAYS}", self.places.value(key), "name the days that matter: `days: [2026-03-02, 2026-03-18]`")
+            yield Problem(
+                "E282", f"{days:,} days are more than {MOST_DAYS}", self.places.value(key), "name the days that matter: `days: [2026-03-02, 2026-03-18]`"
+            )
             return
         for index, change in enumerate(self.case.then):
             if len(moments) == 1:

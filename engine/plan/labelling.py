@@ -14,6 +14,8 @@ from engine.plan.labelling_sequences import sequence_changes
 from engine.plan.revisions import Revisions, or_none
 
 _PARTS = {"subject": "the subject", "preheader": "the preheader", "body": "the body", "text": "the plain text"}
+# How a layout that was not there, or is not any more, is said: whether it was, and whether it is.
+_CAME = {(False, True): "added, in place of the engine's own page", (True, False): "taken out, and the engine's own page stands in for it"}
 _LABELS = ("id", "name", "description", "owner", "tags", "visibility")
 
 
@@ -94,9 +96,9 @@ def _pages(both: Revisions) -> Iterator[Change]:
     # A default layout that has no file is the engine's own page; another that comes or goes is told with the templates that name it.
     for id in sorted((old.keys() & new.keys()) | ((old.keys() ^ new.keys()) & {"default"})):
         if old.get(id) != new.get(id):
-            what = "added, in place of the engine's own page" if id not in old else "changed" if id in new else "taken out, and the engine's own page stands in for it"
+            words = f"the layout {id} was " + _CAME.get((id in old, id in new), "changed")
             for sequence in both.uses_of_layout(id):
-                yield Change(sequence, None, "text", f"the layout {id} was {what}", both.after.where("layout", id).value() if id in new else None)
+                yield Change(sequence, None, "text", words, both.after.where("layout", id).value() if id in new else None)
     old, new = both.kind("partials")
     for id in sorted(old.keys() | new.keys()):
         if old.get(id) != new.get(id):

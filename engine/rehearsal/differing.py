@@ -20,7 +20,6 @@ from engine.clock import Duration, shift, to_local
 from engine.definitions.definitions import Definitions
 from engine.definitions.environments import ResolvedEnvironment, resolve
 from engine.definitions.trees import GitTree, Tree, WorkTree
-from engine.errors import EngineError
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.ledger.ledger import Reading

@@ -16,6 +16,7 @@ from engine.rehearsal.personas import personas
 from engine.views.difference_words import notes, untouched
 from tests.plan.base import company, contact, contract
 from tests.plan.samples import DRIP, ONE_NOTICE
+from tests.plan.samples import RENEWAL as SEVERAL
 from tests.runs.ground import Ground
 
 AT = "2026-03-02T09:00:00+07:00"
@@ -192,6 +193,17 @@ def test_a_selection_shows_its_mails_only(tmp_path: Path) -> None:
     at = naive_utc(datetime.fromisoformat(AT))
     shown = [{one.template for one in personas(difference(ground.root, "HEAD", None, None, ground.environ, at, select=select))[0]} for select in (None, "sequence:other")]
     assert shown == [{"notice"}, set()]
+
+
+def test_8_one_person_on_the_way_with_two_contracts_is_one(tmp_path: Path) -> None:
+    """§8: contact 1 waits for the notices of two contracts, and gets both now: one person, not two."""
+    ground = Ground.make(tmp_path, SEVERAL, contract(7, end_date="2026-04-01"), contract(8, end_date="2026-04-01"))
+    ground.write(".gitignore", "state/\n")
+    commit(tmp_path)
+    ground.apply(AT)
+    ground.change(RENEWAL, "before: 14d", "before: 16d")
+    (flight,) = compared(ground, "2026-03-16T09:00:00+07:00").flights
+    assert (flight.was, flight.now, flight.people) == (("wait", "notice-14"), ("send", "notice-14"), 1)
 
 
 def test_a_branch_does_not_choose_what_is_read(tmp_path: Path) -> None:
