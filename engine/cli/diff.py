@@ -46,6 +46,8 @@ def diff(
     with watched(door) as progress:
         found = difference(door.root, base, head, door.environment, door.environ, door.now, horizon, select=select, progress=partial(progress, "both"))
     naming = Naming(found.after.definitions, read_pseudonyms(door.root / STATE, door.environ.get("ENGINE_PSEUDONYM_KEY")), show_pii)
+    if found.new_environment is not None:
+        door.say(f"{base} has no environment `{found.new_environment}`: it is read as the files have it")
     door.say_age(found.ledger_as_of, found.timezone)
     if format_ == "json":
         from engine.views.difference_json import as_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -61,8 +62,9 @@ def test(door: Door, names: tuple[str, ...], select: str | None, update: bool, f
     elif format_ == "junit":
         door.out(view.as_junit(proof))
     else:
-        again = " ".join(["test --update", *names, *([f"--select '{select}'"] if select else [])])
-        door.out(view.as_text(proof, width=door.width, ink=door.ink, update=door.command(again)))
+        again = " ".join(["test --update", *map(quote, names), *([f"--select {quote(select)}"] if select else [])])
+        others = sum(len(file.cases) for file in files) - len(proof.results)
+        door.out(view.as_text(proof, width=door.width, ink=door.ink, update=door.command(again), others=others))
     return 0 if proof.holds else 1
 
 
@@ -103,20 +105,23 @@ def _chosen(definitions: Definitions, files: tuple[CaseFile, ...], names: tuple[
 
 
 def _updated(door: Door, definitions: Definitions, proof: Proof) -> int:
-    from engine.rehearsal.updating import updated
+    from engine.rehearsal.updating import is_unmade, updated
+    from engine.runs.listing import read, write
+    from engine.views.escaping import one_line
     from engine.views.phrases import counted
 
-    changed = [proved for proved in proof.results if not proved.holds]
+    changed = [proved for proved in proof.results if any(not is_unmade(one) for one in proved.differs)]
     for path in dict.fromkeys(proved.file.path for proved in changed):
-        file = door.root / path
-        text = file.read_text(encoding="utf-8")
-        new = updated(definitions, text, [proved for proved in changed if proved.file.path == path])
-        file.write_text(new, encoding="utf-8")
-        here = sum(proved.file.path == path for proved in changed)
-        door.out(f"{path}: {counted(here, 'case')} written anew. Read the diff: it says what people will get.\n")
-    if not changed:
+        here = [proved for proved in changed if proved.file.path == path]
+        write(door.root, path, updated(definitions, read(door.root, path), here))
+        door.out(f"{path}: {counted(len(here), 'case')} written anew. Read the diff: it says what people will get.\n")
+    left = [(proved, one.happened.broken) for proved in proof.results for one in proved.differs if one.happened is not None and is_unmade(one)]
+    for proved, why in left:
+        place = f"{proved.origin.file}:{proved.origin.line}"
+        door.out(one_line(f"{place}: a mail of `{proved.case.name}` cannot be made, and its row stays as it is: {why}") + "\n")
+    if not changed and not left:
         door.out("All cases hold; nothing was written.\n")
-    return 0
+    return 1 if left else 0
 
 
 def _from_contact(door: Door, contact: str, names: tuple[str, ...], format_: str) -> int:
@@ -124,5 +129,7 @@ def _from_contact(door: Door, contact: str, names: tuple[str, ...], format_: str
 
     if names:
         raise WrongUsage("--from writes one new case, and takes no NAME")
+    if format_ != "text":
+        raise WrongUsage("--from writes a case as YAML, and takes no --format")
     door.out(case_of_contact(door.site(), contact))
     return 0

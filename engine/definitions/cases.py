@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from engine.definitions.base import DayOrMoment, FieldName, FileId, Model, Positive, RecordKey, Text, shape
+from engine.definitions.crm import Crm
 from engine.definitions.definitions import Places
 
 Row = dict[str, Any]
@@ -161,3 +162,9 @@ class CaseFile:
 def is_day(value: date | datetime) -> bool:
     """Whether a whole day was written, and no moment."""
     return not isinstance(value, datetime)
+
+
+def key_at(crm: Crm, entity: str, place: int) -> int | str:
+    """The key of a record that says none: its place among the rows, from 1; an address where that is the contact's key."""
+    is_address = entity == crm.contact.entity and crm.entities[entity].key == crm.contact.address
+    return f"contact{place}@example.com" if is_address else place

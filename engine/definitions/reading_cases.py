@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.clock import naive_utc, start_of_day, to_local, to_utc
+from engine.clock import FIRST_DAY, LAST_DAY, naive_utc, start_of_day, to_local, to_utc
 from engine.definitions.base import Loc
-from engine.definitions.cases import KINDS, Case, CaseFile, Row, is_day
+from engine.definitions.cases import KINDS, Case, CaseFile, Row, is_day, key_at
 from engine.definitions.crm import Entity
 from engine.definitions.crm import Field as CrmField
 from engine.definitions.definitions import Definitions, Places
@@ -103,15 +103,19 @@ def moments_of(case: Case, zone: str) -> tuple[datetime, ...]:
     """When plans are made (naive UTC): `now`, and on a timeline every later day at its time of day, or the days that are named."""
     first = utc_of(case.now, zone)
     wall = to_local(first, zone)
+    # `now` itself is one of them: where clocks go back its wall time alone could mean the hour before.
     if isinstance(case.days, tuple):
-        named = [utc_of(day, zone) if not is_day(day) else to_utc(datetime.combine(day, wall.time()), zone) for day in case.days]
-        return tuple(sorted({first, *named}))
-    if case.until is not None:
-        last = to_local(utc_of(case.until, zone), zone).date() if not is_day(case.until) else case.until
-        days = (last - wall.date()).days + 1
-    else:
-        days = case.days or 1
-    return tuple(to_utc(wall + timedelta(days=number), zone) for number in range(days))
+        times = {day: to_utc(datetime.combine(day, wall.time()), zone) for day in case.days if is_day(day) and day != wall.date()}
+        return tuple(sorted({first, *times.values(), *(utc_of(moment, zone) for moment in case.days if not is_day(moment))}))
+    return (first, *(to_utc(wall + timedelta(days=number), zone) for number in range(1, _days(case, zone))))
+
+
+def _days(case: Case, zone: str) -> int:
+    """How many days a case without named ones has; less than 1 where `until` is before `now`."""
+    if case.until is None:
+        return case.days if isinstance(case.days, int) else 1
+    last = case.until if is_day(case.until) else to_local(utc_of(case.until, zone), zone).date()
+    return (last - to_local(utc_of(case.now, zone), zone).date()).days + 1
 
 
 def utc_of(value: Any, zone: str) -> datetime:
@@ -149,24 +153,44 @@ class _Checking:
         yield from self._expected()
 
     def _timeline(self) -> Iterator[Problem]:
-        moments = moments_of(self.case, self.zone)
-        first = utc_of(self.case.now, self.zone)
-        key = "days" if self.case.days is not None else "until"
-        if not moments or moments[0] < first:
+        beyond = [loc for loc, said in self._times() if not FIRST_DAY <= (said if is_day(said) else said.date()) <= LAST_DAY]
+        for loc in beyond:
+            yield Problem("E282", f"this is not between {FIRST_DAY} and {LAST_DAY}", self.places.value(*loc), "look at the year")
+        if beyond:
+            return
+        first, key = utc_of(self.case.now, self.zone), "days" if self.case.days is not None else "until"
+        days = len(self.case.days) if isinstance(self.case.days, tuple) else _days(self.case, self.zone)
+        # Counted before they are made: a mistyped number of days could be millions.
+        moments = moments_of(self.case, self.zone) if days <= MOST_DAYS else (first,)
+        if days < 1 or moments[0] < first:
             yield Problem(
                 "E282", "the timeline goes back before `now`", self.places.value(key), "a ledger never goes back in time; begin with the earliest day"
             )
-        elif len(moments) > MOST_DAYS:
+        elif days > MOST_DAYS:
             yield Problem(
-                "E282", f"{len(moments)} days are more than {MOST_DAYS}", self.places.value(key), "name the days that matter: `days: [2026-03-02, 2026-03-18]`"
+                "E282", f"{days:,} days are more than {MOST_DAYS}", self.places.value(key), "name the days that matter: `days: [2026-03-02, 2026-03-18]`"
             )
+            return
         for index, change in enumerate(self.case.then):
             if len(moments) == 1:
                 yield Problem("E282", "something happens later, and there is only one day", self.places.key("then", index), "say `days:` or `until:`")
-            elif moments and start_of(change.on, self.zone) > moments[-1]:
+            elif start_of(change.on, self.zone) > moments[-1]:
                 yield Problem(
                     "E282", "this happens after the last day of the case", self.places.value("then", index, "on"), "let the case last longer, or take it out"
                 )
+
+    def _times(self) -> Iterator[tuple[Loc, Any]]:
+        """Every day and moment that the case says, with its place."""
+        case, given = self.case, self.case.given
+        said: list[tuple[Loc, Any]] = [(("now",), case.now), (("until",), case.until), (("given", "active_from"), given.active_from)]
+        said += [(("days", index), one) for index, one in enumerate(case.days)] if isinstance(case.days, tuple) else []
+        said += [(("then", index, "on"), one.on) for index, one in enumerate(case.then)]
+        said += [(("given", "enrolled", index, "at"), one.at) for index, one in enumerate(given.enrolled)]
+        said += [(("given", "events", index, "at"), one.at) for index, one in enumerate(given.events)]
+        for kind in KINDS:
+            for index, row in enumerate(getattr(case.expect, kind) or ()):
+                said += [(("expect", kind, index, name), getattr(row, name)) for name in ("on", "due")]
+        return ((loc, one) for loc, one in said if one is not None)
 
     def _named_sequences(self) -> Iterator[tuple[str, Loc]]:
         yield from ((id, ("sequences", index)) for index, id in enumerate(self.case.sequences or ()))
@@ -193,11 +217,14 @@ class _Checking:
             for index, row in enumerate(rows):
                 loc = (*above, name, index)
                 yield from self._row(entity, name, row, loc)
-                key = row.get(entity.key)
-                if key is None and (entity.key in row or not whole):
-                    yield Problem("E281", f"the {name} has no key", self.places.value(*loc), f"write `{entity.key}: {index + 1}`")
-                elif key is not None and str(key) in keys:
-                    yield Problem("E281", f"the {name} {key} is given twice", self.places.value(*loc, entity.key), "every record has a key of its own")
+                own = key_at(self.definitions.crm, name, index + 1)
+                key = row.get(entity.key, own if whole else None)
+                if key is None:
+                    yield Problem("E281", f"the {name} has no key", self.places.value(*loc), f"write `{entity.key}: {own}`")
+                elif str(key) in keys:
+                    place = self.places.value(*loc, entity.key) if entity.key in row else self.places.value(*loc)
+                    help = "every record has a key of its own; one that says none has its place among them"
+                    yield Problem("E281", f"the {name} {key} is given twice", place, help)
                 keys.add(str(key))
 
     def _row(self, entity: Entity, name: str, row: Row, loc: Loc) -> Iterator[Problem]:
@@ -250,9 +277,11 @@ class _Checking:
 
     def _is_given(self, entity: str, key: object, loc: Loc) -> Iterator[Problem]:
         given = [self.case.given.records, *(change.records for change in self.case.then)]
-        keys = [str(row.get(self.definitions.crm.entities[entity].key, index + 1)) for records in given for index, row in enumerate(records.get(entity, ()))]
+        crm = self.definitions.crm
+        name = crm.entities[entity].key
+        keys = [str(row.get(name, key_at(crm, entity, place))) for records in given for place, row in enumerate(records.get(entity, ()), 1)]
         if str(key) not in keys:
-            help = f"given are: {', '.join(keys[:12])}" if keys else f"give one: `{entity}: [{{{self.definitions.crm.entities[entity].key}: {key}}}]`"
+            help = f"given are: {', '.join(keys[:12])}" if keys else f"give one: `{entity}: [{{{name}: {key}}}]`"
             yield Problem("E282", f"no {entity} {key} is given", self.places.value(*loc), help)
 
 

@@ -14,6 +14,8 @@ from engine.plan.labelling_sequences import sequence_changes
 from engine.plan.revisions import Revisions, or_none
 
 _PARTS = {"subject": "the subject", "preheader": "the preheader", "body": "the body", "text": "the plain text"}
+# How a layout that was not there, or is not any more, is said: whether it was, and whether it is.
+_CAME = {(False, True): "added, in place of the engine's own page", (True, False): "taken out, and the engine's own page stands in for it"}
 _LABELS = ("id", "name", "description", "owner", "tags", "visibility")
 
 
@@ -75,7 +77,7 @@ def _types(both: Revisions) -> Iterator[Change]:
     for id in sorted(old.keys() & new.keys()):
         places = both.after.where("type", id)
         for key in ("category", "topic", "variables", "extends"):
-            if old[id].get(key) == new[id].get(key):
+            if old[id].get(key) == new[id].get(key) or (key == "variables" and _told(old[id]) == _told(new[id])):
                 continue
             what = "category" if key in ("category", "topic") else "text"
             words = f"the {key} of type {id} " + ("was changed" if what == "text" else f"is {new[id].get(key) or 'none'}, not {old[id].get(key) or 'none'}")
@@ -83,13 +85,20 @@ def _types(both: Revisions) -> Iterator[Change]:
                 yield Change(sequence, None, what, words, places.key(key))
 
 
+def _told(type_: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of a type as a mail has them: descriptions and samples are for whoever writes."""
+    return {name: _without(said, ("description", "sample")) for name, said in (type_.get("variables") or {}).items()}
+
+
 def _pages(both: Revisions) -> Iterator[Change]:
     """Layouts and partials: parts of many mails."""
     old, new = both.kind("layouts")
-    for id in sorted(old.keys() & new.keys()):
-        if old[id] != new[id]:
+    # A default layout that has no file is the engine's own page; another that comes or goes is told with the templates that name it.
+    for id in sorted((old.keys() & new.keys()) | ((old.keys() ^ new.keys()) & {"default"})):
+        if old.get(id) != new.get(id):
+            words = f"the layout {id} was " + _CAME.get((id in old, id in new), "changed")
             for sequence in both.uses_of_layout(id):
-                yield Change(sequence, None, "text", f"the layout {id} was changed", both.after.where("layout", id).value())
+                yield Change(sequence, None, "text", words, both.after.where("layout", id).value() if id in new else None)
     old, new = both.kind("partials")
     for id in sorted(old.keys() | new.keys()):
         if old.get(id) != new.get(id):
@@ -103,18 +112,27 @@ def _segments(both: Revisions) -> Iterator[Change]:
         if first == second:
             continue
         places = both.after.where("segment", id)
-        if first.get("members") != second.get("members") and _without(first, ("members",)) == _without(second, ("members",)):
-            words, what, key = f"the members of segment {id} were changed", "members", "members"
-            if isinstance(first.get("members"), Mapping) and isinstance(second.get("members"), Mapping):
-                words += f" ({first['members']['count']:,} before, {second['members']['count']:,} now)"
-        else:
-            key = next((name for name in ("rules", "entity", "status", "members") if first.get(name) != second.get(name)), "rules")
-            words, what = f"the {key} of segment {id} {'were' if key in ('rules', 'members') else 'was'} changed", "segment"
-            if key == "rules":
-                told, before = (rule_words(said.get("rules"), both.personal) for said in (second, first))
-                words = f"segment {id} holds whoever is so: {told}; before: {before}" if told != before else f"{words}, to another value"
-        for sequence in both.uses_of_segment(id):
-            yield Change(sequence, None, what, words, places.key(key))
+        for key in sorted(first.keys() | second.keys(), key=lambda name: (name != "rules", name)):
+            if first.get(key) != second.get(key):
+                what, words = _of_segment(id, key, first.get(key), second.get(key), both.personal)
+                for sequence in both.uses_of_segment(id):
+                    yield Change(sequence, None, what, words, places.key(key))
+
+
+def _of_segment(id: str, key: str, old: Any, new: Any, personal: frozenset[str]) -> tuple[str, str]:
+    """What the change of one key of a segment is, and how it is said."""
+    if key == "members" and old is not None and new is not None:
+        counts = f" ({old['count']:,} before, {new['count']:,} now)" if isinstance(old, Mapping) and isinstance(new, Mapping) else ""
+        return "members", f"the members of segment {id} were changed{counts}"
+    if key == "rules" and old is not None and new is not None:
+        told, before = (rule_words(said, personal) for said in (new, old))
+        alike = f"the rules of segment {id} were changed, to another value"
+        return "segment", f"segment {id} holds whoever is so: {told}; before: {before}" if told != before else alike
+    if key in ("rules", "members"):
+        return "segment", f"segment {id} has {'no ' if new is None else ''}{key} now"
+    if key == "status":
+        return "segment", f"segment {id} is {new or 'active'}, and was {old or 'active'}"
+    return "segment", f"the {key} of segment {id} was changed"
 
 
 def _enrollments(both: Revisions) -> Iterator[Change]:
@@ -138,7 +156,7 @@ def _map(both: Revisions) -> Iterator[Change]:
     for name in sorted(old.keys() & new.keys()):
         if old[name].get("key") != new[name].get("key"):
             yield Change(None, None, "key", f"the key of {name} is {new[name].get('key')}, not {old[name].get('key')}", places.key("entities", name, "key"))
-        if _without(old[name], ("key", "description")) != _without(new[name], ("key", "description")):
+        if _undescribed(old[name]) != _undescribed(new[name]):
             yield Change(None, None, "map", f"the map of {name} was changed", places.key("entities", name))
     for name in sorted(old.keys() ^ new.keys()):
         yield Change(
@@ -146,8 +164,18 @@ def _map(both: Revisions) -> Iterator[Change]:
         )
     if first.get("contact") != second.get("contact"):
         yield Change(None, None, "map", "what the map says of contacts was changed", places.key("contact"))
-    if first.get("events") != second.get("events"):
+    if _bare(first.get("events")) != _bare(second.get("events")):
         yield Change(None, None, "map", "the events of the map were changed", places.key("events"))
+
+
+def _undescribed(entity: Mapping[str, Any]) -> dict[str, Any]:
+    """An entity of the map without its key, and without what describes it and its fields."""
+    return {**_without(entity, ("key", "description")), "fields": _bare(entity.get("fields"))}
+
+
+def _bare(parts: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parts of the map by name, each without its description; a field that is only a type is a mapping too."""
+    return {name: _without(said, ("description",)) if isinstance(said, Mapping) else {"type": said} for name, said in (parts or {}).items()}
 
 
 def _project(both: Revisions) -> Iterator[Change]:

@@ -121,12 +121,15 @@ def _trigger(both: Revisions, id: str, old: Any, new: Any) -> Iterator[Change]:
         return
     places = both.after.where("sequence", id)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
+        asked = Change(id, None, "where", _asked_words("where", old.get("where"), new.get("where"), both.personal), places.key("trigger", "where"))
         if _without_where(old) == _without_where(new):
-            yield Change(id, None, "where", _asked_words("where", old.get("where"), new.get("where"), both.personal), places.key("trigger", "where"))
+            yield asked
             return
         if old.keys() == new.keys() or {*old, "where"} == {*new, "where"}:
             words = ", ".join(f"{key} is {_word(new[key])}, not {_word(old[key])}" for key in new if key != "where" and new[key] != old.get(key))
             yield Change(id, None, "trigger", f"the trigger was changed: {words}", places.key("trigger"))
+            if old.get("where") != new.get("where"):
+                yield asked
             return
     words = f"it begins {trigger_words(new, both.personal)}, no longer {trigger_words(old, both.personal)}"
     yield Change(id, None, "trigger", words, places.key("trigger"))

@@ -99,6 +99,8 @@ class Volume:
 class Difference:
     """`base` and `head` as they were named. `edits` are the changes of the definitions, `steps` has only what the change touches, and `blocked` only guards that it trips.
     `people` are the contacts of each kind of KINDS, one of whom may be among several. For `refused` no apply follows the head (8.7, 8.10).
+    The sequences of `unjudged` are in neither course: an anonymised snapshot cannot tell what they do (E411).
+    `new_environment` is the one that was read, where the base does not have it. `selected` are the sequences that are told of, None for all.
     """
 
     base: str
@@ -119,6 +121,9 @@ class Difference:
     blocked_anyway: tuple[Blocked, ...]
     ledger_as_of: datetime | None = None
     refused: tuple[Problem, ...] = ()
+    unjudged: tuple[Problem, ...] = ()
+    new_environment: str | None = None
+    selected: frozenset[str] | None = None
 
     def total(self, kind: str) -> int:
         return sum(step.counts.get(kind, 0) for step in self.steps)

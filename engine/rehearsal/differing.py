@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,10 +20,10 @@ from engine.clock import Duration, shift, to_local
 from engine.definitions.definitions import Definitions
 from engine.definitions.environments import ResolvedEnvironment, resolve
 from engine.definitions.trees import GitTree, Tree, WorkTree
-from engine.errors import EngineError
 from engine.facts.needs import needed, together
 from engine.facts.reading import read_snapshot
 from engine.ledger.ledger import Reading
+from engine.ledger.pseudonyms import Pseudonyms
 from engine.plan.labelling import labelled
 from engine.plan.plan import INSTANT
 from engine.plan.revisions import Revisions
@@ -68,11 +68,11 @@ def difference(
     before, _ = sound_definitions(tree_of(root, base))
     after, warnings = sound_definitions(tree_of(root, head))
     selected = None if select is None else selected_in(before, after, select)
-    environment = _environment(before, after, env_name, environ)
+    environment = _environment(before, after, env_name, environ, head)
     # The project that the ledger belongs to is the base's: what the head says of itself is not believed yet.
     pseudonyms = pseudonyms_for(root, root / STATE, environment, environ)
     whole = before, after
-    (before, _), (after, _) = (judged(definitions, environment, root, pseudonyms) for definitions in (before, after))
+    before, after, unjudged = _judged_alike(before, after, environment, root, pseudonyms)
     site = Site(root, before, environment, now, pseudonyms, warnings, is_stopped(root, environ))
     stopped = is_stopped_now(site)
     until = shift(now, horizon, after.project.timezone)
@@ -94,7 +94,26 @@ def difference(
         courses = [narrowed_course(course, selected) for course in courses]
     found = compared(base, head or "work tree", *courses)
     edits = tuple(edit for edit in found.edits if selected is None or edit.sequence is None or edit.sequence in selected)
-    return replace(found, edits=edits, ledger_as_of=copied_at, refused=refused)
+    new_environment = None if environment.name in before.project.environments else environment.name
+    return replace(found, edits=edits, ledger_as_of=copied_at, refused=refused, unjudged=unjudged, new_environment=new_environment, selected=selected)
+
+
+def _judged_alike(
+    before: Definitions, after: Definitions, environment: ResolvedEnvironment, root: Path, pseudonyms: Pseudonyms
+) -> tuple[Definitions, Definitions, tuple[Problem, ...]]:
+    """Both without the sequences that either of them cannot be judged by on these facts, and a note for each: one side alone would look like mails gained or lost."""
+    called = _called(before, after)
+    (base, of_base), (head, of_head) = (judged(definitions, environment, root, pseudonyms) for definitions in (before, after))
+    old, new = before.sequences.keys() - base.sequences.keys(), after.sequences.keys() - head.sequences.keys()
+    new |= {called[id] for id in old if id in called}
+    old |= {id for id, now in called.items() if now in new}
+    notes = {problem.message: problem for problem in (*of_base, *of_head)}
+    return _without(base, old), _without(head, new), tuple(notes[message] for message in sorted(notes))
+
+
+def _without(definitions: Definitions, ids: Set[str]) -> Definitions:
+    sequences = {id: sequence for id, sequence in definitions.sequences.items() if id not in ids}
+    return replace(definitions, sequences=sequences, enrollments={id: one for id, one in definitions.enrollments.items() if one.sequence in sequences})
 
 
 def _refused(before: Definitions, after: Definitions, ledger: Reading) -> tuple[Problem, ...]:
@@ -108,12 +127,13 @@ def tree_of(root: Path, revision: str | None) -> Tree:
     return WorkTree(root) if revision is None else GitTree(root, revision)
 
 
-def _environment(before: Definitions, after: Definitions, name: str | None, environ: Mapping[str, str]) -> ResolvedEnvironment:
-    """The base's environment serves both: a change of it is no change of a campaign, and a branch does not choose what is read."""
-    try:
-        return resolve(before.project, name, environ)
-    except EngineError:
-        return resolve(after.project, name, environ)
+def _environment(before: Definitions, after: Definitions, name: str | None, environ: Mapping[str, str], head: str | None) -> ResolvedEnvironment:
+    """The base's environment serves both: a change of it is no change of a campaign, and a branch does not choose what is read.
+
+    Only one that the base does not have yet is taken from the files as they are. WrongUsage for one that is in neither.
+    """
+    is_new = name is not None and name not in before.project.environments and name in after.project.environments
+    return resolve((after if is_new and head is None else before).project, name, environ)
 
 
 def compared(base: str, head: str, before: Course, after: Course) -> Difference:
@@ -159,13 +179,16 @@ def _local_days(instants: tuple[datetime, ...], zone: str) -> pa.Table:
     return pa.table({"moment": pa.array(days, INSTANT), "day": pa.array(days.values(), pa.date32())})
 
 
+def _called(before: Definitions, after: Definitions) -> dict[str, str]:
+    """What the head calls each sequence of the base that is still there (8.7)."""
+    olds = {sequence.renamed_from: id for id, sequence in after.sequences.items() if sequence.renamed_from not in after.sequences}
+    return {id: id if id in after.sequences else olds[id] for id in before.sequences if id in after.sequences or id in olds}
+
+
 def _renames(before: Definitions, after: Definitions) -> Iterator[dict[str, str]]:
     """What the base calls otherwise than the head (8.7)."""
-    olds = {getattr(sequence, "renamed_from", None): sequence for sequence in after.sequences.values() if sequence.renamed_from not in after.sequences}
-    for old in before.sequences.values():
-        new = after.sequences.get(old.id) or olds.get(old.id)
-        if new is None:
-            continue
+    for id, called_now in _called(before, after).items():
+        old, new = before.sequences[id], after.sequences[called_now]
         there = {step.id for step in new.steps}
         called = {step.renamed_from: step.id for step in new.steps if step.renamed_from is not None and step.renamed_from not in there}
         for step in old.steps:

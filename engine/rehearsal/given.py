@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from engine.definitions.cases import Case, Row, Then
+from engine.definitions.cases import Case, Row, Then, key_at
 from engine.definitions.crm import Entity
 from engine.definitions.definitions import Definitions
 from engine.definitions.reading_cases import start_of
@@ -20,7 +20,8 @@ def rows_at(definitions: Definitions, case: Case, moment: datetime) -> dict[str,
     rows: dict[str, dict[str, Row]] = {}
     for name, given in case.given.records.items():
         key = definitions.crm.entities[name].key
-        rows[name] = {str(row.get(key, place)): {key: place, **row} for place, row in enumerate(given, 1)}
+        keyed = [{key: key_at(definitions.crm, name, place), **row} for place, row in enumerate(given, 1)]
+        rows[name] = {str(row[key]): row for row in keyed}
     for change in sorted(case.then, key=lambda change: start_of(change.on, zone)):
         if start_of(change.on, zone) <= moment:
             _change(definitions, rows, change)
@@ -54,7 +55,7 @@ def _default(definitions: Definitions, name: str, entity: Entity, field: str, ro
             return said[field]
         if field in (contact.language, contact.timezone, *contact.consent.values()):
             return None
-    if field == entity.key or field in _links(definitions, name) or entity.fields[field].choices or kind in ("boolean", "date", "timestamp"):
+    if field == entity.key or field in links(definitions, name) or entity.fields[field].choices or kind in ("boolean", "date", "timestamp"):
         return None
     if kind in ("integer", "decimal"):
         return 1
@@ -63,8 +64,8 @@ def _default(definitions: Definitions, name: str, entity: Entity, field: str, ro
     return f"{name.capitalize()} {key}" if field == "name" else f"{field} {key}"
 
 
-def _links(definitions: Definitions, name: str) -> set[str]:
-    """The fields of an entity that lead to other records."""
-    own = {relation.via for relation in definitions.crm.entities[name].relations.values() if relation.one}
-    others = [relation.via for entity in definitions.crm.entities.values() for relation in entity.relations.values() if relation.many == name]
-    return own | {via.removeprefix(f"{name}.") for via in others}
+def links(definitions: Definitions, name: str) -> dict[str, str]:
+    """The fields of an entity that lead to other records, each with their entity, whichever of the two declares the relation."""
+    entities = definitions.crm.entities
+    others = {one.via.removeprefix(f"{name}."): owner for owner, entity in entities.items() for one in entity.relations.values() if one.many == name}
+    return others | {one.via: one.one for one in entities[name].relations.values() if one.one}

@@ -81,7 +81,7 @@ def _moved(found: Difference) -> Mapping[tuple[str, str], tuple[str, ...]]:
 
 def _changed(found: Difference) -> Iterator[tuple[str, str]]:
     before, after = found.before.definitions, found.after.definitions
-    for template in {*_used(before), *_used(after)}:
+    for template in {*_used(found, before), *_used(found, after)}:
         for locale in after.project.locales:
             sides = [
                 letter_digest(definitions, "", template, locale)
@@ -93,8 +93,10 @@ def _changed(found: Difference) -> Iterator[tuple[str, str]]:
                 yield template, locale
 
 
-def _used(definitions: Definitions) -> frozenset[str]:
-    return frozenset(choice.use for sequence in definitions.sequences.values() for step in sequence.steps for choice in step.choices)
+def _used(found: Difference, definitions: Definitions) -> frozenset[str]:
+    """The templates of the sequences that are told of."""
+    told = [sequence for id, sequence in definitions.sequences.items() if found.selected is None or id in found.selected]
+    return frozenset(choice.use for sequence in told for step in sequence.steps for choice in step.choices)
 
 
 def _persona(found: Difference, template: str, locale: str, moved: tuple[str, ...]) -> Persona:

@@ -6,7 +6,8 @@ out, and the case's defaults stand in for it. Dates, amounts and choices stay, b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 import duckdb
 
 from engine.clock import aware
-from engine.definitions.cases import Case
+from engine.definitions.cases import Case, key_at
+from engine.definitions.crm import Crm
 from engine.definitions.definitions import Definitions
-from engine.definitions.rules import Compare, walk
+from engine.definitions.paths import Path, PathError, Scope, resolve
+from engine.definitions.rules import All, AnyOf, Compare, Not, Related, Rule
 from engine.definitions.using import rules_of
 from engine.definitions.yaml_writing import as_block
 from engine.errors import WrongUsage
-from engine.rehearsal.given import filled
+from engine.rehearsal.given import filled, links
 from engine.rehearsal.proving import Prover, each_kind
 from engine.rehearsal.updating import row_of
 from engine.runs.opening import Site
@@ -86,10 +89,10 @@ class _Sample:
 
     def _follow_one(self, begin: list[_Key]) -> Iterator[_Key]:
         for key in begin:
-            for relation in self.definitions.crm.entities[key[0]].relations.values():
-                value = self.rows[key].get(relation.via)
-                if relation.one and relation.one in self.fields and value is not None:
-                    yield from self._add(relation.one, "_key", str(value))
+            for via, there in links(self.definitions, key[0]).items():
+                value = self.rows[key].get(via)
+                if there in self.fields and value is not None:
+                    yield from self._add(there, "_key", str(value))
 
     def _follow_many(self, owner: _Key) -> Iterator[_Key]:
         """What belongs to the record: by its own relations, and by those of others that lead to it."""
@@ -108,26 +111,30 @@ class _Sample:
             made.setdefault(name, []).append(self._row(name, key, row, kept))
         return made
 
-    def _row(self, name: str, key: str, row: Mapping[str, Any], kept: frozenset[str]) -> dict[str, Any]:
+    def _new_key(self, name: str, key: str, type_: str) -> int | str | None:
+        """The made-up key of a record as a field of this type holds it; None for one that was not met."""
+        number = self.numbers.get(name, {}).get(key)
+        made = None if number is None else key_at(self.definitions.crm, name, number)
+        return str(made) if made is not None and type_ == "text" else made
+
+    def _row(self, name: str, key: str, row: Mapping[str, Any], kept: frozenset[_Key]) -> dict[str, Any]:
         entity, contact = self.definitions.crm.entities[name], self.definitions.crm.contact
-        number = self.numbers[name][key]
-        is_text = entity.key in entity.fields and entity.fields[entity.key].type == "text"
-        new: dict[str, Any] = {entity.key: str(number) if is_text else number}
-        links = {relation.via: relation.one for relation in entity.relations.values() if relation.one}
+        new: dict[str, Any] = {entity.key: self._new_key(name, key, entity.fields[entity.key].type if entity.key in entity.fields else "")}
+        leads = links(self.definitions, name)
         personal = {contact.address, contact.name} if name == contact.entity else set()
         defaults = filled(self.definitions, name, new)
         for field, value in row.items():
             if field in ("_key", entity.key):
                 continue
             declared = entity.fields[field]
-            if field in links:
-                linked = self.numbers.get(links[field] or "", {}).get(str(value))
+            if field in leads:
+                linked = self._new_key(leads[field], str(value), declared.type)
                 if linked is not None:
-                    new[field] = str(linked) if declared.type == "text" else linked
+                    new[field] = linked
             elif value is None or (isinstance(value, str) and not value.strip()):
                 if defaults.get(field) is not None:
                     new[field] = None
-            elif declared.pii or field in personal or (declared.type == "text" and not declared.choices and field not in kept):
+            elif declared.pii or field in personal or (declared.type == "text" and not declared.choices and (name, field) not in kept):
                 # A number or a date that is personal has no default to stand in for it.
                 continue
             else:
@@ -135,14 +142,41 @@ class _Sample:
         return new
 
 
-def kept_texts(definitions: Definitions) -> frozenset[str]:
-    """The fields that a rule compares, and those that say the language and the zone: without their values the plan would be another."""
-    contact = definitions.crm.contact
-    found = {name for name in (contact.language, contact.timezone) if name}
-    found |= {field for entity in definitions.crm.entities.values() for field in entity.fields if field == "currency" or field.endswith("_currency")}
-    for rule in rules_of((*definitions.sequences.values(), *definitions.segments.values(), *definitions.types.values())):
-        found |= {one.path[-1] for one in walk(rule) if isinstance(one, Compare)}
+def kept_texts(definitions: Definitions) -> frozenset[_Key]:
+    """The fields of entities that a rule compares, and those that say the language and the zone: without their values the plan would be another."""
+    crm, contact = definitions.crm, definitions.crm.contact
+    found = {(contact.entity, name) for name in (contact.language, contact.timezone) if name}
+    found |= {(name, field) for name, entity in crm.entities.items() for field in entity.fields if field == "currency" or field.endswith("_currency")}
+    abouts = tuple(Scope(about, contact=True) for about in sorted({sequence.about for sequence in definitions.sequences.values()}))
+    # A rule of an audience may begin at the contact, with or without its name.
+    people = (Scope(contact.entity, contact=True), Scope(contact.entity, bare=True))
+    for sequence in definitions.sequences.values():
+        found.update(_compared(crm, rules_of(sequence), (Scope(sequence.about, contact=True), *people)))
+    for segment in definitions.segments.values():
+        found.update(_compared(crm, rules_of(segment), (Scope(segment.entity), Scope(segment.entity, bare=True))))
+    for variable in (one for type_ in definitions.types.values() for one in type_.variables.values()):
+        inside = tuple(Scope(path.end, bare=True) for path in _paths(crm, tuple(variable.path.split(".")), abouts))
+        found.update(_compared(crm, rules_of(variable.where), inside))
     return frozenset(found)
+
+
+def _compared(crm: Crm, rules: Iterable[Rule], scopes: tuple[Scope, ...]) -> Iterator[_Key]:
+    """The entity and field of all that the rules compare, in whichever of the scopes it can be meant."""
+    for rule in rules:
+        if isinstance(rule, Compare):
+            yield from ((path.end, path.field_name) for path in _paths(crm, rule.path, scopes) if path.field_name is not None)
+        elif isinstance(rule, All | AnyOf):
+            yield from _compared(crm, rule.rules, scopes)
+        elif isinstance(rule, Not):
+            yield from _compared(crm, (rule.rule,), scopes)
+        elif isinstance(rule, Related) and rule.where is not None:
+            yield from _compared(crm, (rule.where,), tuple(Scope(path.end, bare=True) for path in _paths(crm, rule.path, scopes)))
+
+
+def _paths(crm: Crm, parts: tuple[str, ...], scopes: tuple[Scope, ...]) -> Iterator[Path]:
+    for scope in scopes:
+        with suppress(PathError):
+            yield resolve(crm, scope, parts)
 
 
 def _plain(value: Any) -> Any:

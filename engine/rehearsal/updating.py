@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.clock import to_local
-from engine.definitions.cases import KINDS, Case
+from engine.definitions.cases import Case, key_at
 from engine.definitions.definitions import Definitions
 from engine.definitions.editing import rewritten
 from engine.definitions.reading_cases import moments_of
@@ -16,33 +16,50 @@ from engine.rehearsal.verdict import Differs
 
 
 def updated(definitions: Definitions, text: str, changed: Sequence[Proved]) -> str:
-    """The text of one file with the expectations of these cases as they came out. Comments, order and everything else stay."""
+    """The text of one file with the expectations of these cases as they came out. Comments, order and everything else stay.
+
+    Rows are amended at their places, then the new ones written, then those taken out that did not happen: in one go a comment could come to stand beside another row.
+    """
     file = changed[0].file
     data = [dict(case) for case in file.data]
-    for proved in changed:
-        index = file.cases.index(proved.case)
-        data[index]["expect"] = expectation(definitions, proved.case, proved.differs, data[index].get("expect") or {})
-    return rewritten(text, data, file=file.path)
+    for step in (_with_amended, _with_new, _without_gone):
+        for proved in changed:
+            index = file.cases.index(proved.case)
+            settled = [one for one in proved.differs if not is_unmade(one)]
+            if settled:
+                data[index]["expect"] = step(definitions, proved.case, settled, data[index].get("expect") or {})
+        text = rewritten(text, data, file=file.path)
+    return text
 
 
-def expectation(definitions: Definitions, case: Case, differs: Sequence[Differs], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping under `expect:`, with every difference settled in the engine's favor."""
-    after = {name: value for name, value in before.items() if name != "nothing" or not differs}
-    for kind in KINDS:
-        here = [one for one in differs if one.kind == kind]
-        if not here:
-            continue
-        rows: list[dict[str, Any] | None] = [dict(row) for row in before.get(kind) or ()]
-        for one in here:
-            if one.index is None:
-                assert one.happened is not None  # a row that nobody expected happened
-                rows.append(row_of(definitions, case, one.happened))
-            elif one.happened is None:
-                rows[one.index] = None
-            else:
-                rows[one.index] = _amended(definitions, case, rows[one.index] or {}, one)
-        after[kind] = [row for row in rows if row is not None]
+def is_unmade(one: Differs) -> bool:
+    """Whether the mail could not be made: what it says is an error, and nothing to expect."""
+    return one.happened is not None and bool(one.happened.broken)
+
+
+def _with_amended(definitions: Definitions, case: Case, differs: Sequence[Differs], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping under `expect:` with the fields that came otherwise."""
+    after = {name: value for name, value in before.items() if name != "nothing"}
+    for one in differs:
+        if one.index is not None and one.happened is not None:
+            rows = list(after[one.kind])
+            rows[one.index] = _amended(definitions, case, dict(rows[one.index]), one)
+            after[one.kind] = rows
     return after
+
+
+def _with_new(definitions: Definitions, case: Case, differs: Sequence[Differs], before: Mapping[str, Any]) -> dict[str, Any]:
+    after = dict(before)
+    for one in differs:
+        if one.index is None and one.happened is not None:
+            after[one.kind] = [*(after.get(one.kind) or ()), row_of(definitions, case, one.happened)]
+    return after
+
+
+def _without_gone(definitions: Definitions, case: Case, differs: Sequence[Differs], before: Mapping[str, Any]) -> dict[str, Any]:
+    gone = {(one.kind, one.index) for one in differs if one.happened is None}
+    kinds = {kind for kind, _ in gone}
+    return {name: [row for place, row in enumerate(rows) if (name, place) not in gone] if name in kinds else rows for name, rows in before.items()}
 
 
 def _amended(definitions: Definitions, case: Case, row: dict[str, Any], one: Differs) -> dict[str, Any]:
@@ -87,6 +104,7 @@ def as_given(definitions: Definitions, case: Case, entity: str, key: str) -> Any
     name = definitions.crm.entities[entity].key
     for rows in (case.given.records, *(change.records for change in case.then)):
         for place, row in enumerate(rows.get(entity, ()), 1):
-            if str(row.get(name, place)) == key:
-                return row.get(name, place)
+            said = row.get(name, key_at(definitions.crm, entity, place))
+            if str(said) == key:
+                return said
     return key

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from engine.clock import to_local
+from engine.clock import aware, to_local
 from engine.definitions.cases import KINDS, Case, Expected, is_day
 from engine.definitions.reading_cases import utc_of
 from engine.rehearsal.proving import Happened, Ran, each_kind
@@ -137,7 +137,7 @@ def _unlike(field: str, wanted: Any, happened: Happened, zone: str) -> Unlike | 
 def said(value: Any) -> str:
     """A value as the case's author wrote it."""
     if isinstance(value, datetime):
-        return value.isoformat(timespec="minutes")
+        return _written(value)
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -146,8 +146,18 @@ def _is_at(wanted: date | datetime, moment: datetime, zone: str) -> bool:
 
 
 def _day(moment: datetime, wanted: date | datetime, zone: str) -> str:
+    """The moment as the case says its own: a day, or to the second where it has seconds, with an offset where that is said or the clock shows the time twice."""
     local = to_local(moment, zone)
-    return local.date().isoformat() if is_day(wanted) else local.isoformat(timespec="minutes")
+    if is_day(wanted):
+        return local.date().isoformat()
+    offset = wanted.tzinfo if isinstance(wanted, datetime) else None
+    if offset is not None:
+        return _written(aware(moment).astimezone(offset))
+    return _written(local if utc_of(local, zone) == moment else aware(moment, zone))
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="auto" if moment.second or moment.microsecond else "minutes")
 
 
 def _same(row: Expected, happened: Happened) -> bool:

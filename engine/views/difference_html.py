@@ -24,6 +24,7 @@ from engine.views.difference_words import (
     span,
     still_fits,
     touch,
+    unjudged,
     untouched,
 )
 from engine.views.phrases import day
@@ -49,6 +50,7 @@ def as_html(found: Difference, letters: tuple[Persona, ...], more_letters: int =
         raised=[edit(one) for one in raised(found)],
         edits=other_edits(found),
         anyway=[_capital(text) for text in anyway(found)],
+        unjudged=list(unjudged(found)),
         untouched=untouched(found),
         columns=columns,
         rows=[_row(step, [kind for _, kind in kinds], texts, columns) for step in found.steps],

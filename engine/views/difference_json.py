@@ -57,7 +57,7 @@ def as_json(found: Difference, naming: Naming) -> str:
         ],
         "unreached": [{"sequence": one.sequence, "step": one.step, "was": one.was, "now": one.now} for one in found.unreached],
         "guards": [*(_blocked(one, found, caused=True) for one in found.blocked), *(_blocked(one, found, caused=False) for one in found.blocked_anyway)],
-        "diagnostics": [diagnostic(one) for one in found.refused],
+        "diagnostics": [diagnostic(one) for one in (*found.refused, *found.unjudged)],
     }
     return to_json(value, indent=1) + "\n"
 

@@ -24,6 +24,7 @@ from engine.views.difference_words import (
     span,
     still_fits,
     touch,
+    unjudged,
     untouched,
 )
 from engine.views.escaping import for_markdown, for_terminal
@@ -46,7 +47,7 @@ _ALWAYS = (("same", "untouched"), ("first", "the first day on which it shows"))
 def as_markdown(found: Difference, letters: tuple[Persona, ...] = (), more_letters: int = 0) -> str:
     """One line where nothing changes. People are counted, never named."""
     if not found.changes_mail and not found.edits and not found.refused:
-        return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n"
+        return f"{MARKER}\n**Campaigns:** {for_markdown(headline(found))}\n" + "".join(f"\n{for_markdown(text)}\n" for text in unjudged(found))
     head = "\n".join(_head(found)) + "\n"
     foot = "\n" + "\n".join(f"<sub>{for_markdown(text)}</sub>  " for text in (f"{sides(found)}. People are counted, not named.", *assumptions(found))) + "\n"
     kept, left_out = [head], []
@@ -94,7 +95,7 @@ def _head(found: Difference) -> Iterator[str]:
     if found.steps:
         yield ""
         yield _capital(for_markdown(touch(found)))
-    for text in anyway(found):
+    for text in (*anyway(found), *unjudged(found)):
         yield ""
         yield _capital(for_markdown(text))
 

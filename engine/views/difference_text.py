@@ -19,6 +19,7 @@ from engine.views.difference_words import (
     raised,
     span,
     touch,
+    unjudged,
     untouched,
 )
 from engine.views.escaping import one_line
@@ -59,7 +60,7 @@ def _lines(found: Difference, naming: Naming, width: int, ink: Ink, read: Reader
         yield from wrapped(touch(found), width, first="  ")
     for one in found.blocked:
         yield from _inked(wrapped(one_line(blocked(one, found.timezone)), width, first="  ", rest="    "), ink.bad)
-    for text in anyway(found):
+    for text in (*anyway(found), *unjudged(found)):
         yield from wrapped(one_line(text), width, first="  ", rest="    ")
     if found.steps:
         yield ""

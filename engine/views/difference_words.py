@@ -112,6 +112,12 @@ def refusal(one: Problem) -> str:
     return f"{one.code}: {one.message}{place}; {one.help}" if one.help else f"{one.code}: {one.message}{place}"
 
 
+def unjudged(found: Difference) -> Iterator[str]:
+    """The sequences whose mails are told on neither side, whatever the change does to them."""
+    for one in found.unjudged:
+        yield f"{one.code}: {one.message}; what its mails do is told on neither side"
+
+
 def edit(one: Change) -> str:
     """One edit with the rule that it falls under."""
     where = f"{one.sequence}: " if one.sequence else ""

@@ -10,7 +10,7 @@ from engine.views.escaping import for_markdown
 from engine.views.guards_text import shown
 from engine.views.phrases import counted, moment
 from engine.views.plan_json import PlanPage
-from engine.views.plan_text import lines_of, narrowed_to
+from engine.views.plan_text import lines_of, mails_about, narrowed_to, notes_of
 from engine.views.reasons import passed_over
 
 _COLUMNS = ("send", "wait", "hold", "exit", "complete", "skipped_steps", "unreached", "upcoming")
@@ -22,13 +22,12 @@ def as_markdown(page: PlanPage) -> str:
 
 def _lines(page: PlanPage) -> Iterator[str]:
     plan = page.plan
-    total = plan.summary["send"]
     yield f"### Plan: {for_markdown(plan.definitions.project.name)} ({for_markdown(plan.environment)})"
     yield ""
     if page.narrowed:
         yield for_markdown(narrowed_to(page))
         yield ""
-    yield f"**{counted(total, 'mail')}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
+    yield f"**{mails_about(page)}** would go at {for_markdown(f'{moment(plan.now, page.zone)} {page.zone}')}."
     yield ""
     for problem in page.refused:
         place = f" ({problem.origin})" if problem.origin else ""
@@ -38,6 +37,8 @@ def _lines(page: PlanPage) -> Iterator[str]:
         yield "Changed since the last apply:"
         yield ""
         yield from (f"- {for_markdown(sentence(one))}" for one in page.changed[:SHOWN])
+        if len(page.changed) > SHOWN:
+            yield f"- and {len(page.changed) - SHOWN} more; `--format json` has them all"
         yield ""
     yield "| sequence | send | wait | hold | exit | done | skipped steps | unreached | upcoming |"
     yield "| --- |" + " ---: |" * len(_COLUMNS)
@@ -51,6 +52,12 @@ def _lines(page: PlanPage) -> Iterator[str]:
             yield f"- **Guard {for_markdown(guard.id)}**{about}: {shown(guard, guard.observed)}, the limit is {shown(guard, guard.limit)}"
     if all(guard.passed for guard in plan.guards):
         yield f"{counted(len(plan.guards), 'guard')} checked, all within their limits."
+    told = notes_of(page)
+    if told:
+        yield ""
+        yield "Notes:"
+        yield ""
+        yield from (f"- {for_markdown(text)}" for text in told)
 
 
 def _why(page: PlanPage) -> Iterator[str]:

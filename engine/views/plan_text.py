@@ -89,9 +89,7 @@ def _head(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
     yield ""
     if total["send"]:
         contacts = len(pc.unique(plan.decisions.filter(pc.equal(plan.decisions.column("decision"), pa.scalar("send"))).column("contact")))
-        mails = plan.mails()
-        about = f" about {counted(total['send'], 'record')}" if mails != total["send"] else ""
-        yield "  " + ink.strong(f"{counted(mails, 'mail')}{about} would go now, to {counted(contacts, 'contact')}.")
+        yield "  " + ink.strong(f"{mails_about(page)} would go now, to {counted(contacts, 'contact')}.")
     else:
         yield "  " + ink.strong("No mail would go now.")
     others = [
@@ -320,10 +318,20 @@ def _refused(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
             yield from wrapped(one_line(problem.help), width, first="    ")
 
 
-def _notes(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
+def notes_of(page: PlanPage) -> list[str]:
+    """What the planner noted, and the first warnings, each in a line."""
     told = [one_line(text) for text in page.plan.diagnostics] + [one_line(f"{problem.code}: {problem.message}") for problem in page.warnings[:5]]
-    if len(page.warnings) > 5:
-        told.append(f"… and {len(page.warnings) - 5} more warnings; `engine validate` shows them")
+    return [*told, f"… and {len(page.warnings) - 5} more warnings; `engine validate` shows them"] if len(page.warnings) > 5 else told
+
+
+def mails_about(page: PlanPage) -> str:
+    """`1 mail about 3 records`; the records only where one mail tells of several (4.8)."""
+    sends, mails = page.plan.summary["send"], page.plan.mails()
+    return counted(mails, "mail") + (f" about {counted(sends, 'record')}" if mails != sends else "")
+
+
+def _notes(page: PlanPage, width: int, ink: Ink) -> Iterator[str]:
+    told = notes_of(page)
     if told:
         yield ""
         yield ink.strong("Notes")

@@ -98,6 +98,9 @@ def _shown(character: str) -> str:
     if character == "\t":
         return _TAB
     kind = unicodedata.category(character)
+    # No XML may have these two, which are no characters.
+    if character in "\ufffe\uffff":
+        return "\ufffd"
     # Cf holds the signs that turn the direction of text round.
     return "\ufffd" if kind in ("Cc", "Cs", "Zl", "Zp") or (kind == "Cf" and character not in "\u200b\u200c\u200d") else character
 

@@ -25,8 +25,8 @@ _INSTEAD = {"send": "it was sent", "wait": "it waits", "hold": "it is held", "sk
             "unreached": "nobody can be told"}  # fmt: skip
 
 
-def as_text(proof: Proof, *, width: int = 80, ink: Ink = PLAIN, update: str = "engine test --update") -> str:
-    """The cases that do not hold, then one line of counts."""
+def as_text(proof: Proof, *, width: int = 80, ink: Ink = PLAIN, update: str = "engine test --update", others: int = 0) -> str:
+    """The cases that do not hold, then one line of counts. `others` is how many cases were not chosen."""
     lines: list[str] = []
     for proved in proof.results:
         if not proved.holds:
@@ -40,6 +40,8 @@ def as_text(proof: Proof, *, width: int = 80, ink: Ink = PLAIN, update: str = "e
         lines.append(f"  {update}")
     elif proof.results:
         lines.append(ink.good(f"{what}: {'it holds' if len(proof.results) == 1 else 'all hold'}.") + _cost(proof))
+    elif others:
+        lines += wrapped(f"No case is about what was selected; {counted(others, 'case is', 'cases are')} about other sequences.", width)
     else:
         lines += wrapped(
             "There are no campaign tests yet. A case is a file of definitions/tests/; `engine test --from CONTACT` writes one from real data.", width

@@ -215,7 +215,7 @@ def as_render(schedule: Schedule) -> str:
         for number, one in enumerate(times, 1):
             lines += [
                 "  - type: cron", f"    name: engine-{name}" + (f"-{number}" if len(times) > 1 else ""), "    runtime: python",
-                f'    schedule: "{one.text}"   # `{job.cron}` in {schedule.zone}', "    buildCommand: pip install campaigns-as-code",
+                f'    schedule: "{one.text}"   # `{job.cron}` in {schedule.zone}', "    buildCommand: pip install 'campaigns-as-code[postgres]'",
                 f"    startCommand: engine{env} apply --job {name}", "    envVars:",
                 *(f"      - {{key: {variable}, sync: false}}" for variable in (*schedule.variables, "ENGINE_PSEUDONYM_KEY")),
             ]  # fmt: skip

@@ -97,6 +97,64 @@ def test_update_writes_what_happened_and_nothing_else(tested: Project) -> None:
     assert again.code == 0 and "all hold" in again.out
 
 
+COMMENTED = """\
+- name: in Thai
+  now: 2026-11-20T09:00
+  sequences: [renewal]
+  given:
+    company: [{id: 1}]
+    contract: [{id: 11, company_id: 1, end_date: 2026-12-20, status: active, number: C-11}]
+    contact: [{id: 1, company_id: 1}, {id: 2, company_id: 1, language: th}]
+  expect:
+    sends:
+      - {sequence: renewal, step: notice-7}   # not yet
+      - {sequence: renewal, step: notice-30, contact: 2, locale: en}   # her language
+"""
+
+
+def test_update_keeps_comments_beside_their_rows_and_line_ends(tested: Project) -> None:
+    """`--update`: a row that is amended keeps its comment, one that is taken out takes its own along; a file with Windows' line ends keeps them."""
+    (tested.root / FILE).write_bytes(COMMENTED.replace("\n", "\r\n").encode())
+    assert tested.run("test", "--update", now=None).code == 0
+    written = (tested.root / FILE).read_bytes().decode()
+    kept = COMMENTED[: COMMENTED.index("      - ")]
+    assert written.replace("\r\n", "\n") == kept + (
+        "      - {sequence: renewal, step: notice-30, contact: 2, locale: th}   # her language\n      - {sequence: renewal, step: notice-30, record: 11, contact: 1}\n"
+    )
+    assert written.count("\n") == written.count("\r\n")
+
+
+def test_update_writes_no_error_into_a_case(tested: Project) -> None:
+    """`--update`: the row of a mail that cannot be made stays as it is, and is named; exit 1."""
+    template = tested.root / "definitions/templates/renewal-30.yaml"
+    text = template.read_text(encoding="utf-8")
+    template.write_text(text.replace("Contract {{ number }} ends", "Contract {{ number }}{{ 1 // (4 - number | length) }} ends"), encoding="utf-8")
+    before = CASES[: CASES.index("\n- name: nearly")]
+    (tested.root / FILE).write_text(before, encoding="utf-8")
+    said = tested.run("test", "--update", now=None)
+    assert said.code == 1 and f"{FILE}:2:" in said.out and "cannot be made, and its row stays as it is" in said.out
+    assert (tested.root / FILE).read_text(encoding="utf-8") == before
+
+
+def test_moments_with_seconds_are_said_and_settled(tested: Project) -> None:
+    """`due:` to the second: what came is said as exactly, and `--update` settles it; with an offset it is said in the case's own."""
+    (tested.root / FILE).write_text(COMMENTED.replace("step: notice-7}", "step: notice-30, contact: 1, due: 2026-11-20T09:00:30+00:00}").replace("locale: en", "due: 2026-11-20T09:00:30"))
+    said = tested.run("test", now=None).out
+    assert "due: expected 2026-11-20T09:00:30" in said and "was 2026-11-20T02:00+00:00" in said
+    assert tested.run("test", "--update", now=None).code == 0
+    assert tested.run("test", now=None).code == 0
+
+
+def test_small_words_of_test(tested: Project) -> None:
+    """A selection without a case says so; names with spaces are quoted in the command to copy; --from takes no --format; JUnit is XML whatever a subject says."""
+    said = tested.run("test", "--select", "sequence:birthday", now=None)
+    assert said.code == 0 and "No case is about what was selected; 2 cases are about other sequences." in " ".join(said.out.split())
+    assert "test --update 'nearly all*'" in tested.run("test", "nearly all*", now=None).out
+    assert tested.run("test", "--from", "2", "--format", "json").code == 64
+    (tested.root / FILE).write_text(CASES.replace("Contract C-11 ends", "\uffff\ufffe ends").replace('subject: "\uffff', 'subject: "\\uffff').replace("\ufffe", "\\ufffe"), encoding="utf-8")
+    ElementTree.fromstring(tested.run("test", "--format", "junit", now=None).out)
+
+
 def test_names_and_selections_choose_cases(tested: Project) -> None:
     """By file, by case, by glob and by sequence; what names nothing is wrong usage with a suggestion."""
     for words, cases in (((FILE,), 2), (("renewal",), 2), (("two contacts*",), 1), (("--select", "about:contract"), 2), (("nearly*", "--select", "sequence:news"), 0)):
@@ -113,6 +171,13 @@ def test_a_broken_case_is_told_by_validate_too(tested: Project) -> None:
         assert said.code == 1 and f"{FILE}:30:20" in said.out + said.err, said
 
 
+def test_a_row_without_a_key_takes_none_that_another_has(tested: Project) -> None:
+    """The second contact has no key and so is 2, as the first one says to be: an error, and nobody vanishes."""
+    (tested.root / FILE).write_text(CASES.replace("{id: 1, company_id: 1}, {id: 2, company_id: 1, language: th}", "{id: 2, company_id: 1}, {company_id: 1, language: th}"))
+    said = tested.run("test", now=None)
+    assert said.code == 1 and "error[E281]: the contact 2 is given twice" in said.err, said
+
+
 def test_a_case_from_real_data_names_nobody_and_holds(fresh: Project, tested: Project) -> None:
     """`--from`: names, addresses and keys are made up, the joins kept; what the engine decides of the copy is what it decides of the original."""
     said = fresh.run("test", "--from", "2")
@@ -126,6 +191,50 @@ def test_a_case_from_real_data_names_nobody_and_holds(fresh: Project, tested: Pr
     lotus = [row for row in real["decisions"] if row["decision"] == "send"]
     assert len(yaml.safe_load(said.out)[0]["expect"]["sends"]) == len(lotus) == 2
     assert fresh.run("test", "--from", "99").code == 64
+
+
+def test_a_case_from_real_data_keeps_no_key_and_no_text_by_its_name(project: Project) -> None:
+    """`--from`: a field leads to a record also where only the other side says so, and a rule on `contract.status` keeps no `company.status`."""
+    crm = project.root / "definitions/crm.yaml"
+    text = crm.read_text(encoding="utf-8").replace("    relations:\n      company: {one: company, via: company_id}\n  contract:", "  contract:")
+    crm.write_text(text.replace("fields: {name: text}", "fields: {name: text, status: text}"), encoding="utf-8")
+    companies = project.root / "data/companies.csv"
+    lines = companies.read_text(encoding="utf-8").splitlines()
+    companies.write_text("\n".join([f"{lines[0]},status", *(f"7{line},canary secret" for line in lines[1:])]) + "\n", encoding="utf-8")
+    for name in ("contacts", "contracts"):
+        path = project.root / f"data/{name}.csv"
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        place = head.split(",").index("company_id")
+        moved = [[*cells[:place], f"7{cells[place]}", *cells[place + 1 :]] for cells in (row.split(",") for row in rows)]
+        path.write_text("\n".join([head, *(",".join(cells) for cells in moved)]) + "\n", encoding="utf-8")
+    said = project.run("test", "--from", "2")
+    assert said.code == 0, said.err
+    (case,) = yaml.safe_load(said.out)
+    given = case["given"]
+    assert [row["id"] for row in given["company"]] == [1] and "canary" not in said.out
+    assert {row["company_id"] for row in (*given["contact"], *given["contract"])} == {1}
+    assert {row["status"] for row in given["contract"]} == {"active"}
+    assert len(case["expect"]["sends"]) == 2
+
+
+def test_a_key_that_is_an_address_is_one_in_a_case(project: Project) -> None:
+    """Where the CRM's key of a contact is its address, so is the one that a case makes up, or that a row without a key has."""
+    crm = project.root / "definitions/crm.yaml"
+    crm.write_text(crm.read_text(encoding="utf-8").replace("table: contacts\n    key: id", "table: contacts\n    key: email"), encoding="utf-8")
+    contacts = project.root / "data/contacts.csv"
+    lines = contacts.read_text(encoding="utf-8").splitlines()
+    contacts.write_text("\n".join(line for line in lines if "@" in line or line == lines[0]) + "\n", encoding="utf-8")
+    (project.root / "definitions/enrollments/november.yaml").unlink()
+    said = project.run("test", "--from", "canary.ann@example.com")
+    assert said.code == 0, said.err
+    (case,) = yaml.safe_load(said.out)
+    emails = [row["email"] for row in case["given"]["contact"]]
+    assert emails == [f"contact{place}@example.com" for place in range(1, len(emails) + 1)] and len(emails) > 1
+    assert {row["contact"] for row in case["expect"]["sends"]} <= set(emails) and case["expect"]["sends"]
+    case["given"]["contact"] = [{key: value for key, value in row.items() if key != "email"} for row in case["given"]["contact"]]
+    (project.root / "definitions/tests").mkdir()
+    (project.root / FILE).write_text(yaml.safe_dump([case]), encoding="utf-8")
+    assert project.run("test", now=None).code == 0
 
 
 def test_no_tests_yet_says_how_to_begin(tested: Project) -> None:

@@ -71,6 +71,32 @@ def test_files_for_each_host(shared: Project, golden: Golden, host: str) -> None
     assert "head.repo.full_name == github.repository" in impact or "SOURCE_PROJECT_ID == $CI_PROJECT_ID" in impact
 
 
+@pytest.mark.parametrize(("host", "job"), [("github", "impact"), ("gitlab", "campaigns impact")])
+def test_8_7_a_refused_change_is_shown_all_the_same(shared: Project, tmp_path: Path, host: str, job: str) -> None:
+    """8.7: `diff` ends with 1 where an apply refuses the change; both files are written and handed on, the job fails after that, and the comment comes."""
+    shared.run("ci", "init", host, now=None)
+    files = {path: yaml.safe_load(text) for path, text in _written(shared).items()}
+    impact = next(value for path, value in files.items() if path.endswith("impact.yml"))
+    own = impact["jobs"][job] if host == "github" else impact[job]
+    (script,) = [script for script in _scripts(own) if "diff --base" in script]
+    stub = tmp_path / "bin" / "engine"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\nwhile [ "$1" != --out ]; do shift; done\necho refused > "$2"\nexit 1\n')
+    stub.chmod(0o755)
+    environ = {"PATH": f"{stub.parent}:/usr/bin:/bin", "BASE": "main", "NUMBER": "7", "GITHUB_STEP_SUMMARY": "summary", "CI_PIPELINE_ID": "12"}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environ, check=False)
+    assert done.returncode == 1
+    assert [(tmp_path / name).read_text() for name in ("impact.md", "impact.html")] == ["refused\n"] * 2
+    if host == "github":
+        assert (tmp_path / "summary").read_text() == "refused\n" and (tmp_path / "number").read_text() == "7\n"
+        assert own["steps"][-1]["if"] == "${{ !cancelled() }}"
+        comment = next(value for path, value in files.items() if path.endswith("comment.yml"))["jobs"]["comment"]
+        assert "failure" in comment["if"]
+    else:
+        assert own["artifacts"]["when"] == "always" and (tmp_path / "pipeline").read_text() == "12"
+        assert [rule["when"] for rule in impact["campaigns comment"]["rules"]] == ["always"]
+
+
 def test_github_rights(shared: Project) -> None:
     """Only the comment's job may write, and it has neither the files of the change nor a secret but the host's own token."""
     shared.run("ci", "init", "github", now=None)

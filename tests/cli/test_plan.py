@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from engine.cli.apply import _allowed
 from engine.plan.plan import COUNTERS
 from tests.cli.conftest import Project
+from tests.plan.base import contract
+from tests.plan.samples import ONE_NOTICE
+from tests.runs.ground import Ground
 
 Golden = Callable[[str, str], None]
 
@@ -99,6 +103,17 @@ def test_jsonl_is_one_value_a_line(fresh: Project) -> None:
 def test_markdown(fresh: Project, golden: Golden) -> None:
     """For the comment of a merge request."""
     golden("plan.md", fresh.calm(fresh.run("plan", "--format", "markdown").out))
+
+
+def test_4_8_markdown_counts_mails(tmp_path: Path) -> None:
+    """4.8: one mail tells of three contracts; the comment counts it once, and says of how many changes it shows the first only."""
+    ground = Ground.make(tmp_path, ONE_NOTICE.replace("    about: contract", "    combine: contact\n    about: contract"), *(contract(key, end_date="2026-04-01") for key in (7, 8, 9)))
+    at = "2026-03-02T09:00:00+07:00"
+    assert "**1 mail about 3 records** would go" in Project(tmp_path).run("plan", "--format", "markdown", now=at, ENGINE_PSEUDONYM_KEY="").out
+    ground.apply(at)
+    ground.change("definitions/sequences/renewal.yaml", "template: notice}\n", "template: notice}\n" + "".join(f"  - {{id: more-{days}, before: {days}d, template: notice}}\n" for days in range(29, 15, -1)))
+    said = Project(tmp_path).run("plan", "--format", "markdown", now=at, ENGINE_PSEUDONYM_KEY="")
+    assert "and 2 more; " in said.out, said.err
 
 
 def test_detailed_exitcode(project: Project) -> None:

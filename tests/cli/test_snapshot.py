@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Project, Said
+from tests.rehearsal.test_differing import commit
 
 LATER = "2026-12-13T10:00:00+07:00"
 CI = """\
@@ -85,6 +86,28 @@ def test_7_the_plan_on_a_snapshot_is_the_plan_on_the_crm(snapped: tuple[Project,
     # Another key each time: two snapshots cannot be joined.
     assert project.run("snapshot", "--anonymise", "--out", str(project.root / "again"), now="2026-11-24T09:00:00+07:00").code == 0
     assert (project.root / "again/pseudonym.key").read_text() != (project.root / "snap/pseudonym.key").read_text()
+
+
+def test_7_diff_on_a_snapshot_says_what_it_does_not_judge(snapped: tuple[Project, Said]) -> None:
+    """5.7: what one side cannot be judged by is on neither: a change that makes a sequence ask for a birthday drops no mails. Every format says so, and the plan for a comment too."""
+    project, _ = snapped
+    (project.root / ".gitignore").write_text("state/\nsnap/\n")
+    commit(project.root)
+    weekly = project.root / "definitions/sequences/weekly.yaml"
+    weekly.write_text(weekly.read_text().replace("about: contact\n", "about: contact\nexit_when: {contact.born: {is_not_empty: true}}\n"))
+    birthday = project.root / "definitions/sequences/birthday.yaml"
+    birthday.write_text(birthday.read_text().replace("before: 0d", "before: 1d"))
+    told = project.run("--env", "ci", "diff", "--base", "HEAD", "--format", "json", now=LATER)
+    assert told.code == 0, told.err
+    value = json.loads(told.out)
+    assert value["losses"] == 0 and value["changes"] == [] and {one["sequence"] for one in value["edits"]} == {"weekly", "birthday"}
+    messages = [one["message"] for one in value["diagnostics"] if one["code"] == "E411"]
+    assert any("`weekly`" in text for text in messages) and any("`birthday`" in text for text in messages) and len(messages) == len(set(messages))
+    for form in ("text", "markdown", "html"):
+        said = project.run("--env", "ci", "diff", "--base", "HEAD", "--format", form, now=LATER).out
+        plain = " ".join(said.replace("\\", "").split())
+        assert "E411" in plain and "what its mails do is told on neither side" in plain, form
+    assert "E411" in project.run("--env", "ci", "plan", "--format", "markdown", now=LATER).out
 
 
 def texts(folder: Path) -> dict[str, str]:

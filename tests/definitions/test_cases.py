@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
@@ -69,6 +69,22 @@ def test_a_timeline_keeps_its_time_of_day_over_a_clock_change() -> None:
     """5.2: each day at the wall time of `now`, whatever the offset is."""
     case = Case.model_validate({"name": "x", "expect": {}, "now": "2026-03-28T09:00", "days": 2})
     assert moments_of(case, "Europe/Berlin") == (datetime(2026, 3, 28, 8), datetime(2026, 3, 29, 7))
+
+
+def test_5_5_the_first_moment_is_now_itself() -> None:
+    """5.5: the second 01:30 of the night when New York's clocks go back is an hour after the first; the case begins there."""
+    case = Case.model_validate({"name": "x", "expect": {}, "now": "2026-11-01T01:30:00-05:00", "days": 2})
+    assert moments_of(case, "America/New_York") == (datetime(2026, 11, 1, 6, 30), datetime(2026, 11, 2, 6, 30))
+    named = case.model_copy(update={"days": (date(2026, 11, 1), date(2026, 11, 2))})
+    assert moments_of(named, "America/New_York") == moments_of(case, "America/New_York")
+
+
+def test_days_are_counted_before_they_are_made() -> None:
+    """Item 8: millions of days, and years that no calendar of ours has, are told and not computed."""
+    one = "- name: one\n  now: {now}\n  days: {days}\n  expect: {{}}\n"
+    assert told(one.format(now="2026-03-02T09:00", days=5000000)) == ["E282 3: 5,000,000 days are more than 400"]
+    assert told(one.format(now="0001-01-01T00:00", days=2)) == ["E282 2: this is not between 1970-01-02 and 2100-12-31"]
+    assert told(one.format(now="2026-03-02T09:00", days="[9999-12-31]")) == ["E282 3: this is not between 1970-01-02 and 2100-12-31"]
 
 
 def test_a_broken_case_stops_no_apply() -> None:

@@ -78,6 +78,16 @@ def test_8_5_those_at_once_overdue_are_counted(tell: Teller) -> None:
     assert said["renewal step_removed notice-14"] == "renewal: step notice-14 was removed: 2 people waited for it and go on to the next, 1 of them overdue at once (8.5)"
 
 
+def test_8_people_are_counted_once_and_leave_by_the_change(tell: Teller) -> None:
+    """§8: one contact with three contracts is one person; who leaves because a contract is renewed does not leave because of an audience."""
+    rows = [contract(n, end_date="2026-03-28", company_id=1) for n in (1, 2, 3)]
+    story = tell(RENEWAL.replace("steps:", "goal: {contract.status: renewed}\n    steps:"), company(1), contact(1), *rows, company(2), contact(2, company_id=2), contract(4, end_date="2026-03-28", company_id=2))
+    story.apply("2026-03-12 10:00")
+    story.now_has(contract(4, end_date="2026-03-28", company_id=2, status="renewed"))
+    said = told(story, "2026-03-15 10:00", {"goal:": "audience: {max: 9}\ngoal:"})
+    assert ": of 2 people on the way 0 leave now, 0 are new; " in said["renewal audience"]
+
+
 def test_8_7_8_10_what_would_forget_people_is_refused(tell: Teller) -> None:
     """8.7, 8.10: a sequence and a step that only look renamed, a changed `about`, and a changed key: an error each, with the ways out."""
     story = tell(RENEWAL, DRIP)

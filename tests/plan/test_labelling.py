@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 
 import pytest
@@ -124,6 +125,37 @@ def test_8_what_is_no_change_has_no_label() -> None:
     shuffled["definitions/crm.yaml"] = CRM + "# the end\n"
     assert lines(shuffled) == []
     assert labelled_since('{"format":1,"sequences":{}}', read(GOOD)) == ()
+
+
+def test_8_each_part_of_an_edit_is_told() -> None:
+    """§8: a date and a rule of one trigger, the rules and the status of one segment, are two changes each."""
+    renewal = "definitions/sequences/renewal.yaml"
+    assert lines(GOOD | {renewal: GOOD[renewal].replace("date: contract.end_date, where: {contract.status: active}", "date: contract.signed_at")}) == [
+        "structure 8.8 renewal : the trigger was changed: date is contract.signed_at, not contract.end_date",
+        "audience 8.8 renewal : its trigger takes all, no longer only those whose contract.status is active",
+    ]
+    hotels = "definitions/segments/hotels.yaml"
+    assert lines(GOOD | {hotels: GOOD[hotels].replace("kind: hotel", "kind: spa") + "status: paused\n"}) == [
+        "audience 8.11 renewal : segment hotels holds whoever is so: contact.kind is spa; before: contact.kind is hotel",
+        "audience 8.11 renewal : segment hotels is paused, and was active",
+    ]
+
+
+def test_8_a_default_layout_that_comes_or_goes_is_told_and_descriptions_are_not() -> None:
+    """8.1: a file for the default layout changes every mail. What describes a variable or a field of the map, and a sample, changes none."""
+    path, page = "definitions/layouts/default.html", "<html><body>{{ body }}</body></html>"
+    without = {name: text for name, text in GOOD.items() if name != path}
+    before, after = read(without), read(without | {path: page})
+    assert {(one.sequence, one.what, one.words) for one in labelled(before, after)} == {
+        (sequence, "text", "the layout default was added, in place of the engine's own page") for sequence in ("drip", "renewal")
+    }
+    assert {one.what for one in labelled(after, before)} == {"text"}
+    types = next(text for name, text in GOOD.items() if name.startswith("definitions/types/") and "sample:" in text)
+    type_path = next(name for name, text in GOOD.items() if text is types)
+    described = re.sub(r"description: [^,}\n]+, sample: [^,}\n]+", "description: Something else, sample: Another", types, count=1)
+    crm = CRM.replace("monthly_value: decimal", "monthly_value: {type: decimal, description: What it costs}")
+    assert described != types and crm != CRM
+    assert lines(GOOD | {type_path: described, "definitions/crm.yaml": crm}) == []
 
 
 def test_8_places_are_those_of_the_very_word() -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from engine.clock import Duration, naive_utc
-from engine.errors import WrongUsage
+from engine.errors import EngineError, WrongUsage
 from engine.rehearsal.difference import Difference, StepChange, Unreached
 from engine.rehearsal.differing import difference
+from engine.rehearsal.personas import personas
 from engine.views.difference_words import notes, untouched
 from tests.plan.base import company, contact, contract
 from tests.plan.samples import DRIP, ONE_NOTICE
+from tests.plan.samples import RENEWAL as SEVERAL
 from tests.runs.ground import Ground
 
 AT = "2026-03-02T09:00:00+07:00"
@@ -182,3 +184,37 @@ def test_a_selection_tells_of_its_sequences_only(tmp_path: Path) -> None:
     assert {edit.sequence for edit in part.edits} == {"other"}
     with pytest.raises(WrongUsage, match="selects nothing"):
         difference(ground.root, "HEAD", None, None, ground.environ, naive_utc(datetime.fromisoformat(AT)), select="sequence:nowhere")
+
+
+def test_a_selection_shows_its_mails_only(tmp_path: Path) -> None:
+    """Item 11: a mail of another sequence with another text is no part of the comment about one."""
+    ground = committed(tmp_path, ONE_NOTICE.replace("id: renewal", "id: other").replace("template: notice", "template: reminder"))
+    ground.change("definitions/templates/notice.yaml", 'subject: {en: "', 'subject: {en: "New: ')
+    at = naive_utc(datetime.fromisoformat(AT))
+    shown = [{one.template for one in personas(difference(ground.root, "HEAD", None, None, ground.environ, at, select=select))[0]} for select in (None, "sequence:other")]
+    assert shown == [{"notice"}, set()]
+
+
+def test_8_one_person_on_the_way_with_two_contracts_is_one(tmp_path: Path) -> None:
+    """§8: contact 1 waits for the notices of two contracts, and gets both now: one person, not two."""
+    ground = Ground.make(tmp_path, SEVERAL, contract(7, end_date="2026-04-01"), contract(8, end_date="2026-04-01"))
+    ground.write(".gitignore", "state/\n")
+    commit(tmp_path)
+    ground.apply(AT)
+    ground.change(RENEWAL, "before: 14d", "before: 16d")
+    (flight,) = compared(ground, "2026-03-16T09:00:00+07:00").flights
+    assert (flight.was, flight.now, flight.people) == (("wait", "notice-14"), ("send", "notice-14"), 1)
+
+
+def test_a_branch_does_not_choose_what_is_read(tmp_path: Path) -> None:
+    """The environment is the base's: where it cannot be read that is an error, whatever the branch says; one that the base has not yet is the files', and is said."""
+    ground = committed(tmp_path)
+    ground.change("engine.yaml", "facts: {duckdb: state/crm.duckdb}", "facts: {duckdb: \"${CRM_FILE}\"}")
+    commit(tmp_path)
+    ground.change("engine.yaml", "\"${CRM_FILE}\"", "state/crm.duckdb")
+    with pytest.raises(EngineError, match="CRM_FILE"):
+        compared(ground)
+    ground.change("engine.yaml", "  dev: {", "  other: {facts: {duckdb: state/crm.duckdb}, ledger: {duckdb: state/ledger.duckdb}, transport: outbox}\n  dev: {")
+    at = naive_utc(datetime.fromisoformat(AT))
+    with pytest.raises(WrongUsage, match="no environment `other`"):
+        difference(ground.root, "HEAD", "HEAD", "other", ground.environ, at)
