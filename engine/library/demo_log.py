@@ -21,6 +21,8 @@ DAYS = 6
 # Where `engine init` puts it, in `state/`.
 LOG = "other-system.csv"
 COLUMNS = ("sent_at", "mail", "contract_id", "invoice_id", "contact_id", "to_email", "status")
+# Whom the job writes to about what: the first of these kinds of contact that is there, else everybody.
+_KINDS = {"contracts": ("billing",), "invoices": ("billing", "primary")}
 # The job's mails: the table, the date that each counts from, how many days behind it, whose state it asks for, and how many people get it.
 _MAILS: tuple[tuple[str, str, str, int, str, int], ...] = (
     ("renewal_30_days", "contracts", "end_date", -30, "status = 'active' AND NOT deleted", 3),
@@ -98,16 +100,17 @@ class _Job:
                 f"SELECT id, company_id FROM {table} WHERE {where} AND {column} = $1 ORDER BY id", [day - timedelta(days=behind)]
             ).fetchall()
             for record, company in rows:
-                for contact, address in self._people(company, most):
+                for contact, address in self._people(company, table, most):
                     yield Mail(day, mail, table, record, contact, address)
 
-    def _people(self, company: int, most: int) -> Sequence[tuple[int, str]]:
-        """The billing contacts, or everybody where there are none; each address once."""
+    def _people(self, company: int, table: str, most: int) -> Sequence[tuple[int, str]]:
+        """The first kind of contact that is there for records of the table, or everybody; each address once."""
         rows = self._connection.execute(
             "SELECT id, email, contact_type FROM contacts WHERE company_id = $1 AND is_active IS NOT FALSE ORDER BY id", [company]
         ).fetchall()
         able = [(id, address, kind) for id, said, kind in rows if (address := normalize(said)) and address not in self._bounced]
-        group = [row for row in able if row[2] == "billing"] or able
+        groups = [[row for row in able if row[2] == kind] for kind in _KINDS[table]]
+        group = next(filter(None, groups), able)
         seen: dict[str, int] = {}
         for id, address, _ in group[:most]:
             seen.setdefault(address, id)
@@ -117,7 +120,7 @@ class _Job:
         """A notice about an invoice that was paid."""
         rows = self._connection.execute("SELECT id, company_id FROM invoices WHERE status = 'paid' ORDER BY due_date DESC, id").fetchall()
         for record, company in rows:
-            for contact, address in self._people(company, 1):
+            for contact, address in self._people(company, "invoices", 1):
                 return Mail(day, "payment_overdue", "invoices", record, contact, address)
         raise LookupError("no invoice is paid")
 
