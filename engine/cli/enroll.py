@@ -127,15 +127,17 @@ def _enroll(
     if not dry_run:
         kept = [key for key in new if page.refused.get(key) not in _REFUSED]
         # A use of the segment is whom it brought and who is on the way, and not who was named beside it, or is only noted (D6).
-        used = [key for key in kept if key in found.brought and key in page.enrolled]
-        _write(site, sequence, about, used, note, again, segment)
-        _write(site, sequence, about, [key for key in kept if key not in set(used)], note, again, None)
+        used = {key for key in kept if key in found.brought and key in page.enrolled}
+        groups = [([key for key in kept if key in used], segment), ([key for key in kept if key not in used], None)]
+        _write(site, sequence, about, [(keys, by_segment) for keys, by_segment in groups if keys], note, again)
     gone = {key for kind, key in found.missing if kind == entity}
     return replace(page, dry_run=dry_run, missing=len(found.missing), places=[one.place for one in listed if one.key in gone])
 
 
-def _write(site: Site, sequence: str, entity: str, keys: list[str], note: str, again: bool, segment: str | None) -> None:
-    """Record an occurrence for each key."""
-    if keys:
-        with site.open_ledger("enroll") as ledger:
+def _write(site: Site, sequence: str, entity: str, groups: Sequence[tuple[list[str], str | None]], note: str, again: bool) -> None:
+    """Record an occurrence for each key, beside the segment that brought it; a second try adds what a first one that was cut off did not."""
+    if not groups:
+        return
+    with site.open_ledger("enroll") as ledger:
+        for keys, segment in groups:
             ledger.enroll_by_hand(sequence, entity, keys, by=by(), note=note, now=site.now, override=again, segment=segment)

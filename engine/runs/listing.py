@@ -34,7 +34,8 @@ def added(root: Path, definitions: Definitions, id: str, keys: Sequence[str]) ->
     """The file with those of the keys that are no members yet. Nothing is written."""
     segment, file = _static(definitions, id), _file(definitions, id)
     listed = definitions.members.get(id, ())
-    new = tuple(dict.fromkeys(key for key in keys if key not in set(listed)))
+    there = set(listed)
+    new = tuple(dict.fromkeys(key for key in keys if key not in there))
     before = read(root, file)
     if not new:
         after = before
@@ -49,7 +50,8 @@ def removed(root: Path, definitions: Definitions, id: str, keys: Sequence[str]) 
     """The file without those of the keys that are members. Nothing is written."""
     segment, file = _static(definitions, id), _file(definitions, id)
     listed = definitions.members.get(id, ())
-    gone = tuple(dict.fromkeys(key for key in keys if key in set(listed)))
+    there = set(listed)
+    gone = tuple(dict.fromkeys(key for key in keys if key in there))
     before = read(root, file)
     if not gone:
         after = before

@@ -93,7 +93,7 @@ def plan_on(
         return _without_pauses(found) if unpaused else with_kill_switch(found, not looking_back and is_stopped_now(site))
 
     return make_plan(
-        _all_active(said) if unpaused else said,
+        _with_all_active(said) if unpaused else said,
         snapshot,
         view,
         site.now,
@@ -116,7 +116,7 @@ def _without_pauses(view: LedgerView) -> LedgerView:
     return replace(view, tables={**view.tables, "controls": controls.filter(kept)})
 
 
-def _all_active(definitions: Definitions) -> Definitions:
+def _with_all_active(definitions: Definitions) -> Definitions:
     """The same with every sequence active that its status holds (6.1)."""
     active = {id: said.model_copy(update={"status": "active"}) if said.status in ("paused", "draft") else said for id, said in definitions.sequences.items()}
     return replace(definitions, sequences=active)

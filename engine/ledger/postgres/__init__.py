@@ -55,7 +55,7 @@ class PostgresReading(Reading, SegmentReading):
         place = Place(url, schema)
         connection = place.connect()
         try:
-            with opening.told_of(place):
+            with opening.errors_told(place):
                 opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
         except BaseException:
             connection.close()
@@ -122,7 +122,7 @@ class PostgresLedger(Reading, SegmentReading, Writing, Sending, Ordering, Listen
         place = Place(url, schema)
         connection = place.connect()
         try:
-            with opening.told_of(place):
+            with opening.errors_told(place):
                 refuse_server(connection, place)
                 opening.check(connection, place, Identity.of(project, environment, pseudonyms), witness)
                 ledger = cls(connection, place, witness, lock_lease)

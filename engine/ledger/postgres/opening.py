@@ -109,7 +109,7 @@ def read_stamp(connection: Connection, place: Place) -> Stamp:
 
 
 @contextmanager
-def told_of(place: Place) -> Iterator[None]:
+def errors_told(place: Place) -> Iterator[None]:
     """What the server refuses while a ledger is opened, as what the engine says of it: LedgerRefused for a right, LedgerBroken for the rest."""
     try:
         yield
